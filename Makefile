@@ -1,0 +1,70 @@
+# Lodge. `make run` sets up and starts everything; `make test` sets up and runs every test; `make lint` checks the house rules.
+SAN ?=
+CC ?= gcc
+B := build$(if $(SAN),-asan)
+
+PKGS   := jansson libsodium sqlite3 libcurl libarchive
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+          -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wnull-dereference -Wlogical-op -Wduplicated-cond \
+          -Wjump-misses-init -Wimplicit-fallthrough=5 -Werror
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -fvisibility=hidden -fno-common
+ifdef SAN
+OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDOPT  := -fsanitize=address,undefined -pie
+else
+OPT    := -O2 -g -D_FORTIFY_SOURCE=3
+LDOPT  := -pie -Wl,-z,relro,-z,now
+endif
+CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -Ifcgi -I$(B)/gen -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS   = -ljansson -lsodium -lm
+
+src    = $(wildcard fcgi/$(1)/*.c)
+objs   = $(patsubst fcgi/%.c,$(B)/obj/%.o,$(1))
+
+BASE   := $(call src,base)
+MODEL  := $(call src,model)
+STORE  := $(call src,store)
+HTTP   := $(call src,http)
+API    := $(call src,api)
+DRIVER := $(call src,driver) $(call src,driver/container) $(call src,driver/network) $(call src,driver/fake)
+JOB    := $(call src,job)
+STREAM := $(call src,stream)
+CLI    := $(call src,cli)
+UP     := $(call src,up)
+
+BINS := lodge-api lodge-runner lodge-stream lodge
+all: $(addprefix $(B)/bin/,$(BINS))
+
+GEN := $(B)/gen/queries.c $(B)/gen/queries.h
+$(B)/gen/queries.h: $(wildcard db/queries/*.sql db/migrations/*.sql) db/embed.awk
+	@mkdir -p $(@D)
+	awk -v what=header -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
+$(B)/gen/queries.c: $(B)/gen/queries.h
+	awk -v what=source -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
+
+$(B)/obj/%.o: fcgi/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(B)/obj/gen/queries.o: $(B)/gen/queries.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(CLI) $(UP) $(wildcard fcgi/main/*.c)): | $(B)/gen/queries.h
+
+STORE_OBJS = $(call objs,$(STORE)) $(B)/obj/gen/queries.o
+link = @mkdir -p $(@D) && echo "  link $@" && $(CC) $(LDOPT) -o $@ $(filter %.o,$^) $(LIBS) $(1)
+
+$(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(STORE_OBJS)
+	$(call link,-lfcgi -lsqlite3)
+$(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
+	$(call link,-lsqlite3 -lcurl)
+$(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
+	$(call link,)
+$(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) $(MODEL) $(BASE)) $(STORE_OBJS)
+	$(call link,-lsqlite3 -lcurl)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+include tests/tests.mk
+
+clean:
+	rm -rf build build-asan
+.PHONY: all clean

@@ -1,0 +1,159 @@
+#include "base/conf.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind { INT, STR };
+
+static const struct setting {
+    const char *key, *def, *doc;
+    enum kind kind;
+    long min, max;
+    size_t offset;
+} settings[] = {
+#define S(key, type, def, min, max, doc) {#key, def, doc, type, min, max, offsetof(struct lg_conf, key)},
+    LG_SETTINGS(S)
+#undef S
+};
+#define SETTINGS (sizeof settings / sizeof settings[0])
+
+static int set(struct lg_conf *c, const struct setting *s, const char *value, struct lg_err *e)
+{
+    char *at = (char *)c + s->offset;
+    if (s->kind == STR) {
+        size_t n = strlen(value);
+        if ((long)n < s->min || (long)n > s->max)
+            return lg_fail(e, LG_INVALID, "setting %s: needs %ld to %ld characters", s->key, s->min, s->max);
+        char *copy = strdup(value);
+        if (!copy)
+            return lg_fail(e, LG_INTERNAL, "out of memory");
+        memcpy(at, &copy, sizeof copy);
+        return 0;
+    }
+    char *end;
+    errno = 0;
+    long v = strtol(value, &end, 10);
+    if (errno || end == value || *end || v < s->min || v > s->max)
+        return lg_fail(e, LG_INVALID, "setting %s: needs a whole number from %ld to %ld", s->key, s->min,
+                       s->max);
+    memcpy(at, &v, sizeof v);
+    return 0;
+}
+
+static const struct setting *find(const char *key)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (!strcmp(settings[i].key, key))
+            return &settings[i];
+    return NULL;
+}
+
+static char *trim(char *s)
+{
+    while (isspace((unsigned char)*s))
+        s++;
+    for (size_t n = strlen(s); n && isspace((unsigned char)s[n - 1]);)
+        s[--n] = 0;
+    return s;
+}
+
+static int from_file(struct lg_conf *c, struct lg_err *e)
+{
+    char path[PATH_MAX];
+    FILE *f = fopen(lg_conf_path(c, path, sizeof path, "lodge.conf"), "re");
+    if (!f)
+        return errno == ENOENT ? 0 : lg_fail_errno(e, LG_INVALID, "cannot read %s", path);
+    char line[1024];
+    int rc = 0;
+    for (int n = 1; !rc && fgets(line, sizeof line, f); n++) {
+        char *key = trim(line), *eq = strchr(key, '=');
+        if (!*key || *key == '#')
+            continue;
+        if (!eq) {
+            rc = lg_fail(e, LG_INVALID, "%s:%d: expected key = value", path, n);
+            break;
+        }
+        *eq = 0;
+        key = trim(key);
+        const struct setting *s = find(key);
+        rc = s ? set(c, s, trim(eq + 1), e)
+               : lg_fail(e, LG_INVALID, "%s:%d: unknown setting %s", path, n, key);
+    }
+    fclose(f);
+    return rc;
+}
+
+static int from_environment(struct lg_conf *c, struct lg_err *e)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        char name[64] = "LODGE_";
+        size_t n = 6;
+        for (const char *k = settings[i].key; *k && n < sizeof name - 1; k++)
+            name[n++] = (char)toupper((unsigned char)*k);
+        name[n] = 0;
+        const char *value = getenv(name);
+        if (value && set(c, &settings[i], value, e))
+            return -(int)LG_INVALID;
+    }
+    return 0;
+}
+
+/* An absolute form of `dir` that need not exist yet. */
+static void absolute(const char *dir, char *out, size_t cap)
+{
+    char cwd[PATH_MAX];
+    bool relative = dir[0] != '/';
+    if (relative && !getcwd(cwd, sizeof cwd))
+        relative = false;
+    int n = relative ? snprintf(out, cap, "%s/%s", cwd, dir) : snprintf(out, cap, "%s", dir);
+    assert(n >= 0 && (size_t)n < cap);
+}
+
+int lg_conf_load(struct lg_conf *c, struct lg_err *e)
+{
+    memset(c, 0, sizeof *c);
+    const char *state = getenv("LODGE_STATE"), *share = getenv("LODGE_SHARE");
+    absolute(state && *state ? state : "var", c->state_dir, sizeof c->state_dir);
+    absolute(share && *share ? share : ".", c->share_dir, sizeof c->share_dir);
+    ssize_t n = readlink("/proc/self/exe", c->bin_dir, sizeof c->bin_dir - 1);
+    if (n < 0)
+        return lg_fail_errno(e, LG_INTERNAL, "cannot find my own program file");
+    c->bin_dir[n] = 0;
+    char *slash = strrchr(c->bin_dir, '/');
+    if (slash)
+        *slash = 0;
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (set(c, &settings[i], settings[i].def, e))
+            return -(int)LG_INVALID;
+    int rc = from_file(c, e);
+    return rc ? rc : from_environment(c, e);
+}
+
+char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *rel)
+{
+    int n = snprintf(out, cap, "%s/%s", c->state_dir, rel);
+    assert(n > 0 && (size_t)n < cap);
+    return out;
+}
+
+void lg_conf_print(const struct lg_conf *c, FILE *to)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const char *at = (const char *)c + settings[i].offset;
+        if (settings[i].kind == INT) {
+            long v;
+            memcpy(&v, at, sizeof v);
+            fprintf(to, "%-22s = %-16ld # %s\n", settings[i].key, v, settings[i].doc);
+        } else {
+            const char *v;
+            memcpy(&v, at, sizeof v);
+            fprintf(to, "%-22s = %-16s # %s\n", settings[i].key, v, settings[i].doc);
+        }
+    }
+}

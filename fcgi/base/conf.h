@@ -1,0 +1,71 @@
+/*
+ * Settings. One table names each with type, bounds, default and a line of documentation; values come from
+ * `$LODGE_STATE/lodge.conf` (key = value, # comments) and are overridden by the environment (LODGE_<KEY>).
+ * Loaded once at the start of a process; read-only afterwards.
+ */
+#ifndef LG_BASE_CONF_H
+#define LG_BASE_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/*   key                  type  default          min  max     what it is */
+#define LG_SETTINGS(S)                                                                                       \
+    S(https_port, INT, "8443", 1, 65535, "dashboard, API and applications over TLS")                         \
+    S(http_port, INT, "8080", 1, 65535, "plain HTTP, for loopback only")                                     \
+    S(listen_address, STR, "127.0.0.1", 0, 64, "address nginx listens on")                                   \
+    S(domain, STR, "localhost", 1, 128, "host name of dashboard and API")                                    \
+    S(apps_domain, STR, "apps.localhost", 1, 128, "applications live at <name>.<apps_domain>")               \
+    S(publish_address, STR, "127.0.0.2", 7, 64, "host address that published ports bind")                    \
+    S(subnet_pool, STR, "10.90.0.0/16", 9, 32, "IPv4 range that tenants' /24 networks are cut from")         \
+    S(drivers, STR, "container", 1, 64, "comma-separated drivers; `fake` is for tests")                      \
+    S(engine_socket, STR, "", 0, 100, "container engine socket; empty: a private Podman service")            \
+    S(engine_timeout_ms, INT, "30000", 100, 600000, "longest wait for one answer of the engine")             \
+    S(run_user, STR, "lodge", 0, 32, "unprivileged user of lodge-api, lodge-stream and nginx")               \
+    S(api_workers, INT, "4", 1, 64, "FastCGI workers for the API")                                           \
+    S(auth_workers, INT, "2", 1, 16, "FastCGI workers for sign-in (64 MiB each at work)")                    \
+    S(route_workers, INT, "2", 1, 16, "FastCGI workers for ingress look-ups")                                \
+    S(job_workers, INT, "6", 1, 64, "operations that run at the same time")                                  \
+    S(cpu_overcommit, INT, "4", 1, 64, "vCPUs admitted per host core")                                       \
+    S(pids_limit, INT, "512", 16, 32768, "processes in one container")                                       \
+    S(default_memory_mib, INT, "256", 8, 1048576, "memory of an instance that names none")                   \
+    S(stop_timeout_s, INT, "10", 0, 600, "grace before a stop kills, when none is named")                    \
+    S(sample_ms, INT, "5000", 200, 600000, "interval of usage samples")                                      \
+    S(reconcile_ms, INT, "5000", 200, 600000, "interval of the reconciler without engine events")            \
+    S(event_keep, INT, "100000", 100, 10000000, "events kept for clients that resume")                       \
+    S(session_hours, INT, "168", 1, 8760, "life of a dashboard session")                                     \
+    S(sign_in_per_minute, INT, "10", 1, 1000, "failed sign-ins per user and per address before 429")         \
+    S(operation_timeout_s, INT, "900", 5, 86400, "deadline of an operation that names none")                 \
+    S(stream_clients_max, INT, "8000", 10, 100000, "clients of lodge-stream at the same time")               \
+    S(stream_client_buffer, INT, "262144", 4096, 16777216,                                                   \
+      "bytes queued for a slow client before it is dropped")                                                 \
+    S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
+    S(log_debug, INT, "0", 0, 1, "debug lines in the log")
+
+struct lg_conf {
+#define S_INT                            long
+#define S_STR                            const char *
+#define S(key, type, def, min, max, doc) S_##type key;
+    LG_SETTINGS(S)
+#undef S
+#undef S_INT
+#undef S_STR
+    char state_dir[4096]; /* absolute; LODGE_STATE, default ./var */
+    char share_dir[4096]; /* absolute; recipes, nginx templates, static files: LODGE_SHARE, default . */
+    char bin_dir[4096];   /* absolute; where this program is */
+};
+
+/* Reads file and environment. LG_INVALID names the key that is wrong. The strings live as long as the
+ * process. */
+int lg_conf_load(struct lg_conf *c, struct lg_err *e);
+
+/* "<state_dir>/<rel>" into out; asserts that it fits. Returns out. */
+char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *rel);
+
+/* Prints the table with current values (`lodge settings`). */
+void lg_conf_print(const struct lg_conf *c, FILE *to);
+
+#endif
