@@ -1,6 +1,7 @@
 # Lodge. `make run` sets up and starts everything; `make test` sets up and runs every test; `make lint` checks the house rules.
 SAN ?=
-CC ?= gcc
+CC := gcc
+Q := $(if $(V),,@)
 B := build$(if $(SAN),-asan)
 
 PKGS   := jansson libsodium sqlite3 libcurl libarchive
@@ -15,7 +16,7 @@ else
 OPT    := -O2 -g -D_FORTIFY_SOURCE=3
 LDOPT  := -pie -Wl,-z,relro,-z,now
 endif
-CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -Ifcgi -I$(B)/gen -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS := -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -Ifcgi -I$(B)/gen -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS   = -ljansson -lsodium -lm
 
 src    = $(wildcard fcgi/$(1)/*.c)
@@ -38,16 +39,16 @@ all: $(addprefix $(B)/bin/,$(BINS))
 GEN := $(B)/gen/queries.c $(B)/gen/queries.h
 $(B)/gen/queries.h: $(wildcard db/queries/*.sql db/migrations/*.sql) db/embed.awk
 	@mkdir -p $(@D)
-	awk -v what=header -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
+	$(Q)awk -v what=header -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
 $(B)/gen/queries.c: $(B)/gen/queries.h
-	awk -v what=source -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
+	$(Q)awk -v what=source -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
 
 $(B)/obj/%.o: fcgi/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 $(B)/obj/gen/queries.o: $(B)/gen/queries.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 $(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(CLI) $(UP) $(wildcard fcgi/main/*.c)): | $(B)/gen/queries.h
 
 STORE_OBJS = $(call objs,$(STORE)) $(B)/obj/gen/queries.o
