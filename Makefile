@@ -48,7 +48,7 @@ $(B)/obj/%.o: fcgi/%.c
 	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 $(B)/obj/gen/queries.o: $(B)/gen/queries.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) -Wno-overlength-strings -c $< -o $@
 $(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(CLI) $(UP) $(wildcard fcgi/main/*.c)): | $(B)/gen/queries.h
 
 STORE_OBJS = $(call objs,$(STORE)) $(B)/obj/gen/queries.o

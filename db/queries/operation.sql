@@ -1,0 +1,51 @@
+-- Operations: queue and history.
+
+-- name: operation_add
+INSERT INTO operation (id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, created_at)
+VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+
+-- name: operation_get
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+FROM operation WHERE id = ?1;
+
+-- name: operation_open_of_instance
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+FROM operation WHERE instance_id = ?1 AND status IN ('queued', 'running') ORDER BY seq LIMIT 1;
+
+-- name: operation_list
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+FROM operation
+WHERE tenant_id = ?1 AND seq < ?2 AND (?3 = '' OR instance_id = ?3) AND (?4 = '' OR status = ?4)
+ORDER BY seq DESC LIMIT ?5 OFFSET ?6;
+
+-- name: operation_open
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+FROM operation WHERE status IN ('queued', 'running') ORDER BY seq LIMIT ?1;
+
+-- name: operation_claim
+UPDATE operation SET status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, ?2)
+WHERE id = ?1 AND status IN ('queued', 'running');
+
+-- name: operation_progress
+UPDATE operation SET step = ?2, progress = ?3, log = substr(log || ?4, -16384) WHERE id = ?1 AND status = 'running';
+
+-- name: operation_end
+UPDATE operation SET status = ?2, error_code = ?3, error_text = ?4, ended_at = ?5, step = CASE ?2 WHEN 'done' THEN '' ELSE step END,
+       progress = CASE ?2 WHEN 'done' THEN 1.0 ELSE progress END
+WHERE id = ?1 AND status IN ('queued', 'running');
+
+-- name: operation_cancel
+UPDATE operation SET cancel = 1 WHERE id = ?1 AND status IN ('queued', 'running');
+
+-- name: operation_cancel_of_instance
+UPDATE operation SET cancel = 1 WHERE instance_id = ?1 AND status IN ('queued', 'running');
+
+-- name: operation_requeue
+UPDATE operation SET status = 'queued' WHERE id = ?1 AND status = 'running';
+
+-- name: operation_prune
+DELETE FROM operation WHERE ended_at < ?1;

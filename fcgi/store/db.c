@@ -1,0 +1,440 @@
+#include "store/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "store/sql.h"
+
+enum tx { TX_NONE, TX_READ, TX_WRITE };
+
+struct lg_db {
+    sqlite3 *h;
+    lg_stmt *stmt[LG_QUERIES];
+    lg_stmt *begin_read, *begin_write, *commit, *rollback, *data_version;
+    const struct lg_conf *conf;
+    int queue_fd; /* flock(2)ed around write transactions, so that waiting writers are served in turn */
+    enum tx tx;
+    bool new_events, new_operations;
+    pid_t owner;
+    char site[LG_ID_LEN];
+    char feeder_bell[PATH_MAX], runner_bell[PATH_MAX];
+};
+
+static const char pragmas[] =
+    "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-2048;"
+    "PRAGMA mmap_size=268435456; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;";
+
+int lg_sql_fail(struct lg_db *db, int rc, const char *what, struct lg_err *e)
+{
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return lg_fail(e, LG_STORAGE,
+                       "the disk of the database is full; free some space, it recovers by itself");
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return lg_fail(e, LG_STORAGE, "the database cannot be used (%s: %s)", what, sqlite3_errmsg(db->h));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return lg_fail(e, LG_STORAGE, "the database stayed locked for too long (%s)", what);
+    case SQLITE_CONSTRAINT:
+        if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY)
+            return lg_fail(e, LG_CONFLICT, "it exists already (%s)", what);
+        break;
+    default:
+        break;
+    }
+    return lg_fail(e, LG_INTERNAL, "database: %s: %s", what, sqlite3_errmsg(db->h));
+}
+
+static lg_stmt *prepare(struct lg_db *db, const char *text)
+{
+    lg_stmt *s = NULL;
+    if (sqlite3_prepare_v3(db->h, text, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL))
+        return NULL;
+    return s;
+}
+
+static lg_stmt *get(struct lg_db *db, enum lg_query q, struct lg_err *e)
+{
+    assert(db->owner == getpid());
+    if (!db->stmt[q] && !(db->stmt[q] = prepare(db, lg_query_text[q]))) {
+        lg_sql_fail(db, sqlite3_extended_errcode(db->h), lg_query_name[q], e);
+        return NULL;
+    }
+    return db->stmt[q];
+}
+
+static bool bind(lg_stmt *s, const char *fmt, va_list ap)
+{
+    int rc = 0;
+    for (int i = 1; *fmt && !rc; fmt++, i++) {
+        if (*fmt == 't') {
+            rc = sqlite3_bind_text(s, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+        } else if (*fmt == 'i') {
+            rc = sqlite3_bind_int64(s, i, va_arg(ap, int64_t));
+        } else if (*fmt == 'r') {
+            rc = sqlite3_bind_double(s, i, va_arg(ap, double));
+        } else if (*fmt == 'b') {
+            const void *p = va_arg(ap, const void *);
+            rc = sqlite3_bind_blob64(s, i, p, va_arg(ap, size_t), SQLITE_STATIC);
+        } else {
+            assert(*fmt == 'n');
+            rc = sqlite3_bind_null(s, i);
+        }
+    }
+    return !rc;
+}
+
+lg_stmt *lg_sql(struct lg_db *db, enum lg_query q, struct lg_err *e, const char *fmt, ...)
+{
+    lg_stmt *s = get(db, q, e);
+    if (!s)
+        return NULL;
+    assert((int)strlen(fmt) == sqlite3_bind_parameter_count(s));
+    assert(db->tx == TX_WRITE || sqlite3_stmt_readonly(s));
+    va_list ap;
+    va_start(ap, fmt);
+    bool ok = bind(s, fmt, ap);
+    va_end(ap);
+    if (ok)
+        return s;
+    lg_sql_fail(db, sqlite3_extended_errcode(db->h), lg_query_name[q], e);
+    lg_sql_done(s);
+    return NULL;
+}
+
+int lg_sql_step(struct lg_db *db, lg_stmt *s, struct lg_err *e)
+{
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc == SQLITE_DONE)
+        return 0;
+    rc = lg_sql_fail(db, sqlite3_extended_errcode(db->h), "reading", e);
+    lg_sql_done(s);
+    return rc;
+}
+
+void lg_sql_done(lg_stmt *s)
+{
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+}
+
+int lg_sql_run(struct lg_db *db, enum lg_query q, struct lg_err *e, const char *fmt, ...)
+{
+    lg_stmt *s = get(db, q, e);
+    if (!s)
+        return -(int)LG_INTERNAL;
+    assert((int)strlen(fmt) == sqlite3_bind_parameter_count(s));
+    assert(db->tx == TX_WRITE);
+    va_list ap;
+    va_start(ap, fmt);
+    int rc = bind(s, fmt, ap) ? sqlite3_step(s) : SQLITE_NOMEM;
+    va_end(ap);
+    int ext = sqlite3_extended_errcode(db->h);
+    if (rc == SQLITE_DONE || rc == SQLITE_ROW)
+        rc = sqlite3_changes(db->h);
+    else
+        rc = lg_sql_fail(db, ext, lg_query_name[q], e);
+    lg_sql_done(s);
+    return rc;
+}
+
+const char *lg_col_text(lg_stmt *s, int col)
+{
+    const unsigned char *t = sqlite3_column_text(s, col);
+    return t ? (const char *)t : "";
+}
+
+void lg_col_copy(lg_stmt *s, int col, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s", lg_col_text(s, col));
+}
+
+int64_t lg_col_int(lg_stmt *s, int col)
+{
+    return sqlite3_column_int64(s, col);
+}
+
+double lg_col_real(lg_stmt *s, int col)
+{
+    return sqlite3_column_double(s, col);
+}
+
+bool lg_col_null(lg_stmt *s, int col)
+{
+    return sqlite3_column_type(s, col) == SQLITE_NULL;
+}
+
+const void *lg_col_blob(lg_stmt *s, int col, size_t *n)
+{
+    const void *p = sqlite3_column_blob(s, col);
+    *n = (size_t)sqlite3_column_bytes(s, col);
+    return p;
+}
+
+void lg_db_touch_events(struct lg_db *db)
+{
+    db->new_events = true;
+}
+
+void lg_db_touch_operations(struct lg_db *db)
+{
+    db->new_operations = true;
+}
+
+static int run_static(struct lg_db *db, lg_stmt *s, const char *what, struct lg_err *e)
+{
+    int rc = sqlite3_step(s);
+    int ext = sqlite3_extended_errcode(db->h);
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : lg_sql_fail(db, ext, what, e);
+}
+
+int lg_tx_read(struct lg_db *db, struct lg_err *e)
+{
+    assert(db->owner == getpid() && db->tx == TX_NONE);
+    int rc = run_static(db, db->begin_read, "begin", e);
+    if (!rc)
+        db->tx = TX_READ;
+    return rc;
+}
+
+int lg_tx_write(struct lg_db *db, struct lg_err *e)
+{
+    assert(db->owner == getpid() && db->tx == TX_NONE);
+    while (flock(db->queue_fd, LOCK_EX) && errno == EINTR)
+        ;
+    int rc = run_static(db, db->begin_write, "begin", e);
+    if (rc)
+        flock(db->queue_fd, LOCK_UN);
+    else
+        db->tx = TX_WRITE;
+    return rc;
+}
+
+void lg_tx_rollback(struct lg_db *db)
+{
+    if (db->tx == TX_NONE)
+        return;
+    if (!sqlite3_get_autocommit(db->h))
+        run_static(db, db->rollback, "rollback", NULL);
+    if (db->tx == TX_WRITE)
+        flock(db->queue_fd, LOCK_UN);
+    db->tx = TX_NONE;
+    db->new_events = db->new_operations = false;
+}
+
+int lg_tx_commit(struct lg_db *db, struct lg_err *e)
+{
+    assert(db->tx != TX_NONE);
+    int rc = run_static(db, db->commit, "commit", e);
+    if (rc) {
+        lg_tx_rollback(db);
+        return rc;
+    }
+    if (db->tx == TX_WRITE)
+        flock(db->queue_fd, LOCK_UN);
+    db->tx = TX_NONE;
+    if (db->new_operations)
+        lg_bell_ring(db->runner_bell);
+    if (db->new_events)
+        lg_bell_ring(db->feeder_bell);
+    db->new_events = db->new_operations = false;
+    return 0;
+}
+
+int64_t lg_db_data_version(struct lg_db *db)
+{
+    int64_t v = sqlite3_step(db->data_version) == SQLITE_ROW ? sqlite3_column_int64(db->data_version, 0) : -1;
+    sqlite3_reset(db->data_version);
+    return v;
+}
+
+void lg_db_checkpoint(struct lg_db *db, bool truncate)
+{
+    sqlite3_wal_checkpoint_v2(db->h, NULL, truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+                              NULL, NULL);
+}
+
+int64_t lg_db_wal_bytes(const struct lg_db *db)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    return stat(lg_conf_path(db->conf, path, sizeof path, "lodge.db-wal"), &st) ? 0 : (int64_t)st.st_size;
+}
+
+const char *lg_db_site(const struct lg_db *db)
+{
+    return db->site;
+}
+
+const struct lg_conf *lg_db_conf(const struct lg_db *db)
+{
+    return db->conf;
+}
+
+static int open_files(struct lg_db *db, int flags, struct lg_err *e)
+{
+    char path[PATH_MAX];
+    lg_conf_path(db->conf, path, sizeof path, "lodge.db.queue");
+    db->queue_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+    if (db->queue_fd < 0)
+        return lg_fail_errno(e, LG_STORAGE, "cannot open %s", path);
+    lg_conf_path(db->conf, path, sizeof path, "lodge.db");
+    int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (!rc)
+        rc = sqlite3_exec(db->h, pragmas, NULL, NULL, NULL);
+    return rc ? lg_fail(e, LG_STORAGE, "cannot open %s: %s", path, sqlite3_errmsg(db->h)) : 0;
+}
+
+static struct lg_db *new_handle(const struct lg_conf *c)
+{
+    struct lg_db *db = calloc(1, sizeof *db);
+    if (!db)
+        abort();
+    db->conf = c;
+    db->owner = getpid();
+    db->queue_fd = -1;
+    lg_conf_path(c, db->feeder_bell, sizeof db->feeder_bell, "run/feeder.bell");
+    lg_conf_path(c, db->runner_bell, sizeof db->runner_bell, "run/runner.bell");
+    return db;
+}
+
+static int prepare_fixed(struct lg_db *db, struct lg_err *e)
+{
+    const struct {
+        lg_stmt **at;
+        const char *text;
+    } fixed[] = {{&db->begin_read, "BEGIN"},
+                 {&db->begin_write, "BEGIN IMMEDIATE"},
+                 {&db->commit, "COMMIT"},
+                 {&db->rollback, "ROLLBACK"},
+                 {&db->data_version, "PRAGMA data_version"}};
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        if (!(*fixed[i].at = prepare(db, fixed[i].text)))
+            return lg_fail(e, LG_STORAGE, "the database cannot be used: %s", sqlite3_errmsg(db->h));
+    return 0;
+}
+
+static int64_t user_version(struct lg_db *db)
+{
+    lg_stmt *s = prepare(db, "PRAGMA user_version");
+    int64_t v = s && sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+    sqlite3_finalize(s);
+    return v;
+}
+
+static int read_site(struct lg_db *db, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_META_GET, e, "t", "site");
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc > 0)
+        lg_col_copy(s, 0, db->site, sizeof db->site);
+    if (s)
+        lg_sql_done(s);
+    return rc > 0 ? 0 : rc < 0 ? rc : lg_fail(e, LG_STORAGE, "the database names no site; was it migrated?");
+}
+
+int lg_db_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e)
+{
+    struct lg_db *db = new_handle(c);
+    int rc = open_files(db, SQLITE_OPEN_READWRITE, e);
+    if (!rc && user_version(db) != LG_MIGRATIONS)
+        rc = lg_fail(e, LG_STORAGE, "the database has schema %d, this program needs %d: run `lodge migrate`",
+                     (int)user_version(db), LG_MIGRATIONS);
+    if (!rc)
+        rc = prepare_fixed(db, e);
+    if (!rc)
+        rc = read_site(db, e);
+    if (rc) {
+        lg_db_close(db);
+        return rc;
+    }
+    *out = db;
+    return 0;
+}
+
+void lg_db_close(struct lg_db *db)
+{
+    if (!db)
+        return;
+    lg_tx_rollback(db);
+    for (int i = 0; i < LG_QUERIES; i++)
+        sqlite3_finalize(db->stmt[i]);
+    lg_stmt *fixed[] = {db->begin_read, db->begin_write, db->commit, db->rollback, db->data_version};
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        sqlite3_finalize(fixed[i]);
+    sqlite3_close(db->h);
+    lg_fd_close(&db->queue_fd);
+    free(db);
+}
+
+static int apply(struct lg_db *db, int i, struct lg_err *e)
+{
+    char set[64];
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", i + 1);
+    int rc = lg_tx_write(db, e);
+    if (rc)
+        return rc;
+    if (sqlite3_exec(db->h, lg_migration_text[i], NULL, NULL, NULL) ||
+        sqlite3_exec(db->h, set, NULL, NULL, NULL)) {
+        rc = lg_sql_fail(db, sqlite3_extended_errcode(db->h), lg_migration_name[i], e);
+        lg_tx_rollback(db);
+        return rc;
+    }
+    return lg_tx_commit(db, e);
+}
+
+static int name_site(struct lg_db *db, struct lg_err *e)
+{
+    char id[LG_ID_LEN];
+    lg_id_new(id);
+    int rc = lg_tx_write(db, e);
+    if (!rc)
+        rc = lg_sql_run(db, Q_META_PUT, e, "tt", "site", id);
+    if (rc >= 0)
+        return lg_tx_commit(db, e);
+    lg_tx_rollback(db);
+    return rc;
+}
+
+int lg_db_migrate(const struct lg_conf *c, struct lg_err *e)
+{
+    struct lg_db *db = new_handle(c);
+    int rc = open_files(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e), applied = 0;
+    if (!rc)
+        rc = prepare_fixed(db, e);
+    int64_t version = rc ? 0 : user_version(db);
+    if (!rc && version > LG_MIGRATIONS)
+        rc = lg_fail(e, LG_STORAGE, "the database has schema %d, newer than this program's %d", (int)version,
+                     LG_MIGRATIONS);
+    for (int i = (int)version; !rc && i < LG_MIGRATIONS; i++, applied++)
+        rc = apply(db, i, e);
+    if (!rc)
+        rc = name_site(db, e);
+    lg_db_close(db);
+    return rc ? rc : applied;
+}
+
+int lg_db_prepare_all(struct lg_db *db, struct lg_err *e)
+{
+    for (int q = 0; q < LG_QUERIES; q++)
+        if (!get(db, (enum lg_query)q, e))
+            return -(int)LG_INTERNAL;
+    return 0;
+}

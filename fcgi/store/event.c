@@ -1,0 +1,78 @@
+#include "store/event.h"
+
+#include "base/clock.h"
+#include "store/sql.h"
+
+int lg_event_add(struct lg_db *db, const struct lg_event *ev, struct lg_err *e)
+{
+    int rc = lg_sql_run(
+        db, Q_EVENT_ADD, e, "ittittttit", lg_clock_ms(), ev->kind, ev->tenant_id ? ev->tenant_id : "",
+        (int64_t)ev->admin, ev->subject_type, ev->subject_id, ev->subject_name ? ev->subject_name : "",
+        ev->operation_id ? ev->operation_id : "", (int64_t)ev->op_done, ev->data ? ev->data : "{}");
+    lg_db_touch_events(db);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_event_bounds(struct lg_db *db, int64_t *last, int64_t *oldest, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_EVENT_BOUNDS, e, "");
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc <= 0)
+        return rc;
+    *last = lg_col_int(s, 0);
+    *oldest = lg_col_int(s, 1);
+    lg_sql_done(s);
+    return 0;
+}
+
+int lg_event_each(struct lg_db *db, int64_t after, const char *tenant_id, int limit,
+                  void (*fn)(void *arg, const struct lg_event *ev), void *arg, struct lg_err *e)
+{
+    lg_stmt *s = tenant_id ? lg_sql(db, Q_EVENT_AFTER_OF_TENANT, e, "iit", after, (int64_t)limit, tenant_id)
+                           : lg_sql(db, Q_EVENT_AFTER, e, "ii", after, (int64_t)limit);
+    if (!s)
+        return -(int)LG_INTERNAL;
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
+        struct lg_event ev = {.id = lg_col_int(s, 0),
+                              .at = lg_col_int(s, 1),
+                              .kind = lg_col_text(s, 2),
+                              .tenant_id = lg_col_text(s, 3),
+                              .admin = lg_col_int(s, 4),
+                              .subject_type = lg_col_text(s, 5),
+                              .subject_id = lg_col_text(s, 6),
+                              .subject_name = lg_col_text(s, 7),
+                              .operation_id = lg_col_text(s, 8),
+                              .op_done = lg_col_int(s, 9),
+                              .data = lg_col_text(s, 10),
+                              .tenant_slug = lg_col_text(s, 11)};
+        fn(arg, &ev);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}
+
+int lg_event_prune(struct lg_db *db, int64_t keep, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_EVENT_PRUNE, e, "i", keep);
+    return rc < 0 ? rc : 0;
+}
+
+void lg_event_render(struct lg_json *j, const char *key, const struct lg_event *ev)
+{
+    lg_json_obj(j, key);
+    lg_json_int(j, "id", ev->id);
+    lg_json_time(j, "at", ev->at);
+    lg_json_str(j, "kind", ev->kind);
+    lg_json_str(j, "tenant", ev->tenant_slug);
+    lg_json_obj(j, "subject");
+    lg_json_str(j, "type", ev->subject_type);
+    lg_json_str(j, "id", ev->subject_id);
+    lg_json_str(j, "name", ev->subject_name);
+    lg_json_end_obj(j);
+    lg_json_raw(j, "data", ev->data);
+    lg_json_end_obj(j);
+}
