@@ -275,7 +275,7 @@ int64_t lg_db_wal_bytes(const struct lg_db *db)
 {
     char path[PATH_MAX];
     struct stat st;
-    return stat(lg_conf_path(db->conf, path, sizeof path, "lodge.db-wal"), &st) ? 0 : (int64_t)st.st_size;
+    return stat(lg_conf_path(db->conf, path, sizeof path, "db/lodge.db-wal"), &st) ? 0 : (int64_t)st.st_size;
 }
 
 const char *lg_db_site(const struct lg_db *db)
@@ -291,11 +291,11 @@ const struct lg_conf *lg_db_conf(const struct lg_db *db)
 static int open_files(struct lg_db *db, int flags, struct lg_err *e)
 {
     char path[PATH_MAX];
-    lg_conf_path(db->conf, path, sizeof path, "lodge.db.queue");
+    lg_conf_path(db->conf, path, sizeof path, "db/lodge.db.queue");
     db->queue_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
     if (db->queue_fd < 0)
         return lg_fail_errno(e, LG_STORAGE, "cannot open %s", path);
-    lg_conf_path(db->conf, path, sizeof path, "lodge.db");
+    lg_conf_path(db->conf, path, sizeof path, "db/lodge.db");
     int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (!rc)
         rc = sqlite3_exec(db->h, pragmas, NULL, NULL, NULL);
@@ -415,6 +415,9 @@ static int name_site(struct lg_db *db, struct lg_err *e)
 
 int lg_db_migrate(const struct lg_conf *c, struct lg_err *e)
 {
+    char dir[PATH_MAX];
+    if (mkdir(lg_conf_path(c, dir, sizeof dir, "db"), 0750) && errno != EEXIST)
+        return lg_fail_errno(e, LG_STORAGE, "cannot make %s", dir);
     struct lg_db *db = new_handle(c);
     int rc = open_files(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e), applied = 0;
     if (!rc)

@@ -19,7 +19,7 @@
 
 struct lg_db;
 
-/* Opens $LODGE_STATE/lodge.db; it must exist and have the newest schema (LG_STORAGE says to migrate
+/* Opens $LODGE_STATE/db/lodge.db; it must exist and have the newest schema (LG_STORAGE says to migrate
  * otherwise). */
 int lg_db_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e);
 void lg_db_close(struct lg_db *db);
