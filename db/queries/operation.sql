@@ -18,8 +18,24 @@ FROM operation WHERE instance_id = ?1 AND status IN ('queued', 'running') ORDER 
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
        log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
 FROM operation
-WHERE tenant_id = ?1 AND seq < ?2 AND (?3 = '' OR instance_id = ?3) AND (?4 = '' OR status = ?4)
-ORDER BY seq DESC LIMIT ?5 OFFSET ?6;
+WHERE tenant_id = ?1 AND seq < ?2 AND (?3 = '' OR status = ?3)
+ORDER BY seq DESC LIMIT ?4 OFFSET ?5;
+
+-- name: operation_list_of_instance
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+FROM operation
+WHERE instance_id = ?6 AND +tenant_id = ?1 AND seq < ?2 AND (?3 = '' OR status = ?3)
+ORDER BY seq DESC LIMIT ?4 OFFSET ?5;
+
+-- name: operation_count
+SELECT count(*) FROM operation WHERE tenant_id = ?1 AND (?2 = '' OR instance_id = ?2) AND (?3 = '' OR status = ?3);
+
+-- name: operation_open_uncancelled
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+FROM operation
+WHERE instance_id = ?1 AND status IN ('queued', 'running') AND cancel = 0 ORDER BY seq;
 
 -- name: operation_open
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
@@ -40,9 +56,6 @@ WHERE id = ?1 AND status IN ('queued', 'running');
 
 -- name: operation_cancel
 UPDATE operation SET cancel = 1 WHERE id = ?1 AND status IN ('queued', 'running');
-
--- name: operation_cancel_of_instance
-UPDATE operation SET cancel = 1 WHERE instance_id = ?1 AND status IN ('queued', 'running');
 
 -- name: operation_requeue
 UPDATE operation SET status = 'queued' WHERE id = ?1 AND status = 'running';

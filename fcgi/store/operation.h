@@ -37,6 +37,9 @@ int lg_operation_open_of(struct lg_db *db, const char *instance_id, struct lg_op
 int lg_operation_each(struct lg_db *db, const char *tenant_id, const char *instance_id, const char *status,
                       int64_t before_seq, int limit, int offset,
                       void (*fn)(void *arg, const struct lg_operation *op), void *arg, struct lg_err *e);
+/* How many lg_operation_each would visit without a limit. */
+int lg_operation_count(struct lg_db *db, const char *tenant_id, const char *instance_id, const char *status,
+                       int64_t *n, struct lg_err *e);
 /* Queued and running ones in queue order, for the master. Returns how many. */
 int lg_operation_open_each(struct lg_db *db, int limit, void (*fn)(void *arg, const struct lg_operation *op),
                            void *arg, struct lg_err *e);
