@@ -6,8 +6,8 @@
 #include "http/route.h"
 
 struct lg_pool {
-    const char *name; /* "api": socket run/<name>.sock */
-    long workers;
+    const char *name;                     /* "api": socket run/<name>.sock */
+    size_t workers_at;                    /* offsetof(struct lg_conf, api_workers): how many processes */
     const struct lg_route *const *tables; /* what it serves */
     const struct lg_view_entry *views;    /* of /render; NULL: none */
     /* A pool without tables: one process that runs this until SIGTERM (the feeder). */

@@ -1,0 +1,284 @@
+#include "http/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/auth.h"
+
+#define SLOW_MS   1000
+#define BODY_HARD ((int64_t)8 << 20) /* nginx refuses more long before */
+
+static const char *param(const FCGX_Request *r, const char *name)
+{
+    const char *v = FCGX_GetParam(name, r->envp);
+    return v ? v : "";
+}
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decodes %XX and + in place; false for broken escapes, NUL and other control characters. */
+static bool decode(char *s)
+{
+    char *to = s;
+    for (; *s; s++, to++) {
+        int v = (unsigned char)*s;
+        if (*s == '%') {
+            int a = hex(s[1]), b = a < 0 ? -1 : hex(s[2]);
+            if (b < 0)
+                return false;
+            v = a << 4 | b;
+            s += 2;
+        } else if (*s == '+') {
+            v = ' ';
+        }
+        if (v < 0x20 || v == 0x7f)
+            return false;
+        *to = (char)v;
+    }
+    *to = 0;
+    return true;
+}
+
+static int parse_query(struct lg_req *q, char *text, struct lg_err *e)
+{
+    for (char *p = text; *p;) {
+        size_t n = strcspn(p, "&");
+        char *next = p + n + (p[n] == '&');
+        p[n] = 0;
+        if (n) {
+            if (q->query_count == LG_QUERY_MAX)
+                return lg_fail(e, LG_INVALID, "more than %d query parameters", LG_QUERY_MAX);
+            char *eq = strchr(p, '=');
+            if (eq)
+                *eq++ = 0;
+            if (!decode(p) || (eq && !decode(eq)))
+                return lg_fail(e, LG_INVALID, "the query string is not validly encoded");
+            q->query[q->query_count].name = p;
+            q->query[q->query_count++].value = eq ? eq : "";
+        }
+        p = next;
+    }
+    return 0;
+}
+
+/* The scratch area holds the route's parameters, then the decoded query. */
+static int parse_target(struct lg_req *q, struct lg_err *e)
+{
+    const char *query = param(q->fcgx, "QUERY_STRING");
+    size_t path_len = strlen(q->path) + 1;
+    q->scratch = malloc(path_len + strlen(query) + 1);
+    if (!q->scratch)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    char *text = q->scratch + path_len;
+    memcpy(text, query, strlen(query) + 1);
+    return parse_query(q, text, e);
+}
+
+static int read_body(struct lg_req *q, struct lg_err *e)
+{
+    int64_t len = strtoll(param(q->fcgx, "CONTENT_LENGTH"), NULL, 10);
+    if (len <= 0)
+        return 0;
+    size_t max = q->route->body_max;
+    if (!max)
+        return lg_fail(e, LG_INVALID, "this request takes no body");
+    if (len > (int64_t)max || len > BODY_HARD)
+        return lg_fail(e, LG_TOO_LARGE, "the body is larger than %zu bytes", max);
+    q->body = malloc((size_t)len + 1);
+    if (!q->body)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    int got = FCGX_GetStr(q->body, (int)len, q->fcgx->in);
+    if (got != len || FCGX_GetError(q->fcgx->in))
+        return lg_fail(e, LG_INVALID, "the body ended early");
+    q->body[len] = 0;
+    q->body_len = (size_t)len;
+    return 0;
+}
+
+static int permit(const struct lg_req *q, struct lg_err *e)
+{
+    enum lg_perm p = q->route->perm;
+    if (p == LG_PERM_PUBLIC)
+        return 0;
+    if (!q->signed_in)
+        return lg_fail(e, LG_UNAUTHENTICATED, "sign in, or send a token as Authorization: Bearer");
+    if (p == LG_PERM_ADMIN && !q->who.admin)
+        return lg_fail(e, LG_FORBIDDEN, "only administrators may do this");
+    if ((p == LG_PERM_MEMBER || p == LG_PERM_OWNER) && !q->who.tenant_id[0])
+        return lg_fail(e, LG_FORBIDDEN, "you are in no tenant; ask an administrator to add you to one");
+    if (p == LG_PERM_OWNER && !q->who.owner)
+        return lg_fail(e, LG_FORBIDDEN, "only owners of the tenant may do this");
+    return 0;
+}
+
+static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
+{
+    int rc = parse_target(q, e);
+    if (!rc)
+        rc = lg_route_find(pool->tables, q, e);
+    if (!rc) {
+        rc = lg_authenticate(q, e);
+        /* A public page (sign-in above all) stays reachable with a stale cookie. */
+        if (rc == -(int)LG_UNAUTHENTICATED && q->route->perm == LG_PERM_PUBLIC)
+            rc = 0;
+    }
+    if (!rc)
+        rc = permit(q, e);
+    if (!rc && q->by_cookie && q->signed_in)
+        rc = lg_check_csrf(q, e);
+    if (!rc)
+        rc = read_body(q, e);
+    return rc ? rc : q->route->handler(q, r, e);
+}
+
+/* nginx sends /render here with the signed context of the original request. */
+static int render(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_handoff h = {0};
+    int rc = lg_handoff_open(q, &h, e);
+    if (rc)
+        return rc;
+    for (const struct lg_view_entry *v = pool->views; v && v->name; v++)
+        if (!strcmp(v->name, h.view))
+            return v->fn(q, r, &h, e);
+    return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
+}
+
+static void error_answer(struct lg_resp *r, const struct lg_err *e)
+{
+    lg_buf_reset(&r->body);
+    r->status = lg_code_http(e->code);
+    r->type = NULL;
+    lg_json_error(&r->body, e);
+    if (e->code == LG_UNAUTHENTICATED)
+        lg_resp_header(r, "WWW-Authenticate", "Bearer");
+    for (int i = 0; i < e->details; i++) {
+        if (!strcmp(e->detail[i].key, "allow"))
+            lg_resp_header(r, "Allow", e->detail[i].value);
+        else if (!strcmp(e->detail[i].key, "retryAfter"))
+            lg_resp_header(r, "Retry-After", e->detail[i].value);
+    }
+}
+
+static void send_answer(struct lg_req *q, struct lg_resp *r, struct lg_buf *out)
+{
+    lg_buf_reset(out);
+    lg_buf_fmt(out, "Status: %d\r\n", r->status ? r->status : 200);
+    if (r->body.len || r->type)
+        lg_buf_fmt(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", r->type ? r->type : "application/json",
+                   r->body.len);
+    lg_buf_str(out, "Cache-Control: no-store\r\nLodge-Request-Id: ");
+    lg_buf_str(out, q->request_id);
+    lg_buf_str(out, "\r\n");
+    lg_buf_add(out, lg_buf_cstr(&r->headers), r->headers.len);
+    lg_buf_str(out, "\r\n");
+    if (strcmp(q->method, "HEAD") != 0)
+        lg_buf_add(out, lg_buf_cstr(&r->body), r->body.len);
+    FCGX_PutStr(out->data, (int)out->len, q->fcgx->out);
+}
+
+static void note(const struct lg_req *q, const struct lg_err *e, int64_t started)
+{
+    int64_t ms = lg_clock_mono() - started;
+    char took[24];
+    snprintf(took, sizeof took, "%lld", (long long)ms);
+    if (e->code && lg_code_http(e->code) >= 500)
+        lg_log(LG_WARN, "request failed", "method", q->method, "path", q->path, "code", lg_code_name(e->code),
+               "error", e->msg, "ms", took, NULL);
+    else if (ms > SLOW_MS)
+        lg_log(LG_WARN, "slow request", "method", q->method, "path", q->path, "ms", took, NULL);
+}
+
+struct worker {
+    struct lg_app *app;
+    const struct lg_pool *pool;
+    struct lg_buf headers, body, out; /* memory kept from request to request */
+};
+
+static void serve_one(struct worker *w, FCGX_Request *fr)
+{
+    struct lg_err e = {0};
+    struct lg_req q = {.app = w->app,
+                       .db = w->app->db,
+                       .fcgx = fr,
+                       .method = param(fr, "REQUEST_METHOD"),
+                       .path = param(fr, "SCRIPT_NAME"),
+                       .address = param(fr, "REMOTE_ADDR"),
+                       .request_id = param(fr, "REQUEST_ID")};
+    struct lg_resp r = {.headers = w->headers, .body = w->body};
+    int64_t started = lg_clock_mono();
+    lg_log_request(q.request_id);
+    int rc = !strcmp(q.path, "/render") && w->pool->views ? render(&q, w->pool, &r, &e)
+                                                          : handle(&q, w->pool, &r, &e);
+    if (q.in_tx)
+        lg_tx_rollback(q.db);
+    if (!rc && (r.body.failed || r.headers.failed))
+        rc = lg_fail(&e, LG_INTERNAL, "the answer is too large");
+    if (rc)
+        error_answer(&r, &e);
+    send_answer(&q, &r, &w->out);
+    note(&q, &e, started);
+    lg_log_request(NULL);
+    json_decref(q.json);
+    free(q.body);
+    free(q.scratch);
+    w->headers = r.headers;
+    w->body = r.body;
+    lg_buf_reset(&w->headers);
+    lg_buf_reset(&w->body);
+}
+
+/*
+ * Waits for the next request. A kept connection is preferred; when only the listening socket knocks while
+ * ours idles, ours is given up, so that a pool never starves behind connections nginx merely keeps. False:
+ * stop.
+ */
+static bool next_request(FCGX_Request *fr, int listen_fd, const volatile sig_atomic_t *stop,
+                         const sigset_t *unblocked)
+{
+    while (!*stop) {
+        struct pollfd p[2] = {{listen_fd, POLLIN, 0}, {fr->ipcFd, POLLIN, 0}};
+        if (ppoll(p, fr->ipcFd >= 0 ? 2 : 1, NULL, unblocked) < 0)
+            continue;
+        if (fr->ipcFd >= 0 && !p[1].revents) {
+            FCGX_Free(fr, 1);
+            fr->ipcFd = -1;
+        }
+        if (!FCGX_Accept_r(fr))
+            return true;
+    }
+    return false;
+}
+
+int lg_loop(struct lg_app *app, const struct lg_pool *pool, int listen_fd, const volatile sig_atomic_t *stop,
+            const sigset_t *unblocked)
+{
+    FCGX_Request fr;
+    struct worker w = {.app = app,
+                       .pool = pool,
+                       .headers.max = 32768,
+                       .body.max = (size_t)32 << 20,
+                       .out.max = (size_t)33 << 20};
+    if (FCGX_Init() || FCGX_InitRequest(&fr, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR))
+        return 1;
+    while (next_request(&fr, listen_fd, stop, unblocked)) {
+        serve_one(&w, &fr);
+        FCGX_Finish_r(&fr);
+    }
+    FCGX_Free(&fr, 1);
+    lg_buf_done(&w.headers);
+    lg_buf_done(&w.body);
+    lg_buf_done(&w.out);
+    return 0;
+}

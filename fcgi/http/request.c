@@ -1,0 +1,139 @@
+#include "http/request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/route.h"
+
+#define JSON_DEPTH 32
+
+const char *lg_req_header(const struct lg_req *q, const char *cgi_name)
+{
+    return FCGX_GetParam(cgi_name, q->fcgx->envp);
+}
+
+const char *lg_req_query(const struct lg_req *q, const char *name, const char *absent)
+{
+    for (int i = 0; i < q->query_count; i++)
+        if (!strcmp(q->query[i].name, name))
+            return q->query[i].value;
+    return absent;
+}
+
+static int wrong_query(struct lg_err *e, const char *name, const char *why)
+{
+    lg_fail(e, LG_INVALID, "query parameter %s %s", name, why);
+    return lg_err_detail(e, "field", "%s", name);
+}
+
+int lg_req_query_int(const struct lg_req *q, const char *name, int64_t min, int64_t max, int64_t absent,
+                     int64_t *out, struct lg_err *e)
+{
+    const char *s = lg_req_query(q, name, NULL);
+    *out = absent;
+    if (!s)
+        return 0;
+    char *end, why[96];
+    errno = 0;
+    *out = strtoll(s, &end, 10);
+    if (!errno && end != s && !*end && *out >= min && *out <= max)
+        return 0;
+    snprintf(why, sizeof why, "must be a whole number from %lld to %lld", (long long)min, (long long)max);
+    return wrong_query(e, name, why);
+}
+
+int lg_req_query_bool(const struct lg_req *q, const char *name, bool *out, struct lg_err *e)
+{
+    const char *s = lg_req_query(q, name, "false");
+    *out = !strcmp(s, "true") || !strcmp(s, "1") || !*s;
+    if (*out || !strcmp(s, "false") || !strcmp(s, "0"))
+        return 0;
+    return wrong_query(e, name, "must be true or false");
+}
+
+int lg_req_page(const struct lg_req *q, int64_t *page, int64_t *page_size, struct lg_err *e)
+{
+    int rc = lg_req_query_int(q, "page", 1, 1000000, 1, page, e);
+    return rc ? rc : lg_req_query_int(q, "pageSize", 1, 500, 50, page_size, e);
+}
+
+static bool is_json(const char *type)
+{
+    static const char want[] = "application/json";
+    size_t n = sizeof want - 1;
+    return type && !strncasecmp(type, want, n) && (!type[n] || type[n] == ';' || type[n] == ' ');
+}
+
+int lg_req_json(struct lg_req *q, json_t **out, struct lg_err *e)
+{
+    if (!q->json && !q->body_len)
+        q->json = json_object();
+    if (!q->json) {
+        if (!is_json(lg_req_header(q, "CONTENT_TYPE")))
+            return lg_fail(e, LG_MEDIA_TYPE, "send the body as Content-Type: application/json");
+        q->json = lg_json_parse(q->body, q->body_len, JSON_DEPTH, e);
+        if (!q->json)
+            return -(int)LG_INVALID;
+    }
+    *out = q->json;
+    return json_is_object(q->json) ? 0 : lg_fail(e, LG_INVALID, "the body must be a JSON object");
+}
+
+int lg_req_wait(const struct lg_req *q, int absent, int max)
+{
+    const char *prefer = lg_req_header(q, "HTTP_PREFER");
+    const char *at = prefer ? strcasestr(prefer, "wait=") : NULL;
+    if (!at)
+        return absent;
+    long v = strtol(at + 5, NULL, 10);
+    return v < 0 ? 0 : v > max ? max : (int)v;
+}
+
+int lg_req_begin(struct lg_req *q, struct lg_err *e)
+{
+    int rc = lg_tx_write(q->db, e);
+    q->in_tx = !rc;
+    return rc;
+}
+
+int lg_req_commit(struct lg_req *q, const char *subject, const char *details, struct lg_err *e)
+{
+    assert(q->in_tx && q->route && q->route->action);
+    struct lg_audit a = {.who = q->signed_in ? &q->who : NULL,
+                         .username = q->who.username,
+                         .address = q->address,
+                         .action = q->route->action,
+                         .subject = subject,
+                         .result = "ok",
+                         .details = details ? details : ""};
+    int rc = lg_audit_add(q->db, &a, e);
+    if (rc)
+        return rc;
+    q->in_tx = false;
+    return lg_tx_commit(q->db, e);
+}
+
+void lg_resp_header(struct lg_resp *r, const char *name, const char *value)
+{
+    lg_buf_str(&r->headers, name);
+    lg_buf_str(&r->headers, ": ");
+    for (const char *p = value; *p; p++)
+        if (*p != '\r' && *p != '\n')
+            lg_buf_char(&r->headers, *p);
+    lg_buf_str(&r->headers, "\r\n");
+}
+
+void lg_resp_json(struct lg_resp *r, int status, struct lg_json *j)
+{
+    r->status = status;
+    lg_json_init(j, &r->body);
+    lg_json_obj(j, NULL);
+}
+
+void lg_resp_empty(struct lg_resp *r, int status)
+{
+    r->status = status;
+    lg_buf_reset(&r->body);
+}
