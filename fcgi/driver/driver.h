@@ -1,11 +1,11 @@
 /*
  * What an engine can do for Lodge: one table of verbs per kind of engine.
  *
- * Called by lodge-runner's processes only, each with a handle it opened itself after fork. Verbs may block, up to
- * `engine_timeout_ms` without progress; they give up with LG_CANCELLED soon after `*ctx.cancel` becomes non-zero.
- * Every verb is idempotent by instance id: calling it again after a crash, at any point, ends in the same state and
- * makes nothing twice. A verb an engine does not have is NULL in its table; only the wrappers at the end look at
- * that and answer LG_UNSUPPORTED.
+ * Called by lodge-runner's processes only, each with a handle it opened itself after fork. Verbs may block,
+ * up to `engine_timeout_ms` without progress; they give up with LG_CANCELLED soon after `*ctx.cancel` becomes
+ * non-zero. Every verb is idempotent by instance id: calling it again after a crash, at any point, ends in
+ * the same state and makes nothing twice. A verb an engine does not have is NULL in its table; only the
+ * wrappers at the end look at that and answer LG_UNSUPPORTED.
  *
  * Errors: LG_UNAVAILABLE the engine does not answer · LG_NOT_FOUND no such image, container or network ·
  * LG_BACKEND the engine refused, its own sentence in `msg` · LG_TIMEOUT · LG_CANCELLED · LG_INVALID.
@@ -27,82 +27,84 @@
 #define LG_LABEL_SITE     "lodge.site"
 #define LG_LABEL_INSTANCE "lodge.instance"
 
-#define LG_REF_LEN     256
-#define LG_ADDR_LEN    46
+#define LG_REF_LEN  256
+#define LG_ADDR_LEN 46
 
-struct lg_driver_ctx {              /* what every handle is opened with; the strings outlive it */
+struct lg_driver_ctx { /* what every handle is opened with; the strings outlive it */
     const struct lg_conf *conf;
-    const char *site;               /* UUID of this Lodge: value of lodge.site */
+    const char *site;                    /* UUID of this Lodge: value of lodge.site */
     const volatile sig_atomic_t *cancel; /* may be NULL */
 };
 
-/* A tenant's network: a bridge of its own. `bridge` is at most 15 characters; name and bridge are unique on the host. */
+/* A tenant's network: a bridge of its own. `bridge` is at most 15 characters; name and bridge are unique on
+ * the host. */
 struct lg_net_spec {
-    const char *name;               /* engine's name, "lodge-<site8>-<n>" */
-    const char *bridge;             /* host interface, "lg<site4>n<n>" */
-    const char *subnet;             /* 10.90.3.0/24 */
-    const char *gateway;            /* 10.90.3.1: the host's address on the bridge, DNS answers there */
+    const char *name;    /* engine's name, "lodge-<site8>-<n>" */
+    const char *bridge;  /* host interface, "lg<site4>n<n>" */
+    const char *subnet;  /* 10.90.3.0/24 */
+    const char *gateway; /* 10.90.3.1: the host's address on the bridge, DNS answers there */
 };
 
 struct lg_port_spec {
     uint16_t host_port, instance_port; /* published at conf->publish_address */
-    const char *protocol;           /* "tcp" or "udp" */
+    const char *protocol;              /* "tcp" or "udp" */
 };
 
 enum lg_restart { LG_RESTART_NO, LG_RESTART_ON_FAILURE, LG_RESTART_ALWAYS, LG_RESTART_UNLESS_STOPPED };
 
 /* What an instance should be. Built by job/ from the database; borrowed for the call. */
 struct lg_inst_spec {
-    const char *id;                 /* our UUID; the engine's name is "lodge-<id>" */
-    const char *name;               /* host name and DNS name inside the tenant's network */
-    const char *image;              /* engine reference that image_find resolves */
-    const char *const *command;     /* NULL-terminated; NULL or empty: the image's own */
-    const char *const *env;         /* NULL-terminated "K=V", secrets in clear */
+    const char *id;             /* our UUID; the engine's name is "lodge-<id>" */
+    const char *name;           /* host name and DNS name inside the tenant's network */
+    const char *image;          /* engine reference that image_find resolves */
+    const char *const *command; /* NULL-terminated; NULL or empty: the image's own */
+    const char *const *env;     /* NULL-terminated "K=V", secrets in clear */
     const struct lg_port_spec *ports;
     int port_count;
     enum lg_restart restart;
-    int64_t cpu_millis;             /* 1000 is one core; 0 unlimited */
-    int64_t memory_bytes;           /* hard limit without swap; 0 unlimited */
+    int64_t cpu_millis;   /* 1000 is one core; 0 unlimited */
+    int64_t memory_bytes; /* hard limit without swap; 0 unlimited */
     int64_t pids_limit;
     struct lg_net_spec net;
-    const char *address;            /* IPv4 in net.subnet, the same for the instance's whole life */
-    const char *mac;                /* 02:xx:…, the same for the instance's whole life */
+    const char *address; /* IPv4 in net.subnet, the same for the instance's whole life */
+    const char *mac;     /* 02:xx:…, the same for the instance's whole life */
 };
 
 enum lg_run { LG_RUN_ABSENT, LG_RUN_CREATED, LG_RUN_RUNNING, LG_RUN_PAUSED, LG_RUN_EXITED };
 
 /* What an instance is, as the engine says now. */
 struct lg_inst_status {
-    char id[LG_ID_LEN];             /* lodge.instance of the container; "" in a foreign one */
-    char ref[LG_REF_LEN];           /* the engine's own id */
+    char id[LG_ID_LEN];   /* lodge.instance of the container; "" in a foreign one */
+    char ref[LG_REF_LEN]; /* the engine's own id */
     enum lg_run run;
-    int exit_code;                  /* with LG_RUN_EXITED */
+    int exit_code; /* with LG_RUN_EXITED */
     bool oom_killed;
-    int64_t started_at, finished_at;/* epoch ms, 0 unknown */
-    char address[LG_ADDR_LEN];      /* on the tenant's network, "" when down */
-    int64_t pid;                    /* first process on the host, 0 when down */
+    int64_t started_at, finished_at; /* epoch ms, 0 unknown */
+    char address[LG_ADDR_LEN];       /* on the tenant's network, "" when down */
+    int64_t pid;                     /* first process on the host, 0 when down */
 };
 
 struct lg_usage {
-    int64_t cpu_us;                 /* CPU time used since start, µs */
+    int64_t cpu_us; /* CPU time used since start, µs */
     int64_t memory_bytes, memory_limit_bytes;
     int64_t rx_bytes, tx_bytes;
-    int64_t disk_bytes;             /* writable layer; -1 unknown */
+    int64_t disk_bytes; /* writable layer; -1 unknown */
     int64_t pids;
 };
 
 struct lg_image_info {
-    char id[LG_REF_LEN];            /* the engine's image id, "sha256:…" */
-    char digest[LG_REF_LEN];        /* repository digest or "" */
+    char id[LG_REF_LEN];     /* the engine's image id, "sha256:…" */
+    char digest[LG_REF_LEN]; /* repository digest or "" */
     int64_t size_bytes;
 };
 
 struct lg_engine_info {
-    char type[16];                  /* "podman", "docker", "fake" */
+    char type[16]; /* "podman", "docker", "fake" */
     char version[64], api_version[32];
 };
 
-/* Told of progress; `fraction` 0…1 or -1 when unknown. `text` is one short line. Called on the verb's own process. */
+/* Told of progress; `fraction` 0…1 or -1 when unknown. `text` is one short line. Called on the verb's own
+ * process. */
 typedef void lg_progress_fn(void *arg, double fraction, const char *text);
 /* One item of a listing; return non-zero to stop. */
 typedef int lg_status_fn(void *arg, const struct lg_inst_status *st);
@@ -122,23 +124,26 @@ struct lg_driver {
     /* Quick health check (no more than 2 s); fills info when it is not NULL. */
     int (*probe)(struct lg_engine *g, struct lg_engine_info *info, struct lg_err *e);
 
-    /* Images. pull: from a registry, LG_BACKEND with the registry's sentence. import: a tar file of a root file
-     * system or an image archive (docker save / oci), stored as `ref`; may be read by other processes, never moved. */
+    /* Images. pull: from a registry, LG_BACKEND with the registry's sentence. import: a tar file of a root
+     * file system or an image archive (docker save / oci), stored as `ref`; may be read by other processes,
+     * never moved. */
     int (*image_find)(struct lg_engine *g, const char *ref, struct lg_image_info *info, struct lg_err *e);
-    int (*image_pull)(struct lg_engine *g, const char *ref, lg_progress_fn *fn, void *arg, struct lg_image_info *info,
-                      struct lg_err *e);
-    int (*image_import)(struct lg_engine *g, const char *tar_path, const char *ref, struct lg_image_info *info,
-                        struct lg_err *e);
-    int (*image_remove)(struct lg_engine *g, const char *ref, struct lg_err *e); /* absent: 0; in use: LG_CONFLICT */
+    int (*image_pull)(struct lg_engine *g, const char *ref, lg_progress_fn *fn, void *arg,
+                      struct lg_image_info *info, struct lg_err *e);
+    int (*image_import)(struct lg_engine *g, const char *tar_path, const char *ref,
+                        struct lg_image_info *info, struct lg_err *e);
+    int (*image_remove)(struct lg_engine *g, const char *ref,
+                        struct lg_err *e); /* absent: 0; in use: LG_CONFLICT */
 
-    /* The tenant's network in the engine, with isolation in force before this returns. remove: absent is 0. */
+    /* The tenant's network in the engine, with isolation in force before this returns. remove: absent is 0.
+     */
     int (*network_ensure)(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e);
     int (*network_remove)(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e);
 
-    /* create: makes it without starting; a leftover of the same id is checked by its labels and reused if it fits.
-     * start: applies limits, address, restart policy again; running already is 0. stop: TERM, then KILL after
-     * timeout_s; not running is 0. restart policy must not revive what stop ended. remove: with force also when
-     * running; absent is 0. inspect: an absent one is 0 with LG_RUN_ABSENT. */
+    /* create: makes it without starting; a leftover of the same id is checked by its labels and reused if it
+     * fits. start: applies limits, address, restart policy again; running already is 0. stop: TERM, then KILL
+     * after timeout_s; not running is 0. restart policy must not revive what stop ended. remove: with force
+     * also when running; absent is 0. inspect: an absent one is 0 with LG_RUN_ABSENT. */
     int (*create)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     int (*start)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     int (*stop)(struct lg_engine *g, const char *id, int timeout_s, struct lg_err *e);
@@ -157,12 +162,14 @@ struct lg_driver {
     int (*log_tail)(struct lg_engine *g, const char *id, int lines, struct lg_buf *out, struct lg_err *e);
     /*
      * The log as frames: [1|2, 0, 0, 0, length big-endian u32] payload, 1 stdout, 2 stderr. Writes to `fd` (a
-     * socketpair end, blocking) until the log ends, `fd`'s reader is gone, or cancel. follow: stays until the instance
-     * ends. tail < 0: everything. since_ms: only lines after it, 0 all. Blocks: called on a process or thread of its own.
+     * socketpair end, blocking) until the log ends, `fd`'s reader is gone, or cancel. follow: stays until the
+     * instance ends. tail < 0: everything. since_ms: only lines after it, 0 all. Blocks: called on a process
+     * or thread of its own.
      */
     int (*log_stream)(struct lg_engine *g, const char *id, int tail, bool follow, int64_t since_ms, int fd,
                       struct lg_err *e);
-    /* Blocks and reports engine events of our site until fn returns non-zero, cancel, or the engine goes away. */
+    /* Blocks and reports engine events of our site until fn returns non-zero, cancel, or the engine goes
+     * away. */
     int (*watch)(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err *e);
 };
 
