@@ -16,20 +16,22 @@ struct lg_identity {
     char session_id[LG_ID_LEN]; /* "" when by token */
 };
 
-/* By keyed hash. 1 and fills `id`, 0 when unknown, expired, revoked, user disabled, or (tokens) membership
- * gone. `want_slug` NULL or "": the token's own tenant, the session's chosen one or the first membership. A
- * wanted tenant that is not the caller's own is LG_FORBIDDEN; admins may choose every tenant with a session,
- * a token stays with its own. */
+/* Both outside a transaction: at most once a minute they note the use in a small one of their own, which may
+ * fail without harm. By keyed hash. 1 and fills `id`, 0 when unknown, expired, revoked, user disabled, or
+ * (tokens) membership gone. `want_slug` NULL or "": the token's own tenant, the session's chosen one or the
+ * first membership. A wanted tenant that is not the caller's own is LG_FORBIDDEN; admins may choose every
+ * tenant with a session, a token stays with its own. */
 int lg_auth_token(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const char *want_slug,
                   struct lg_identity *id, struct lg_err *e);
 int lg_auth_session(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const char *want_slug,
                     struct lg_identity *id, struct lg_err *e);
 
-/* First start: tenant "default", user `username` as admin and owner, one token. Fails with LG_CONFLICT when a
- * user exists. `password_hash` from lg_password_hash; `token_digest` of a token from lg_token_new. */
+/* First start: tenant "default", user `username` as admin and owner, one token (none when
+ * `token_digest` is NULL), in a transaction of its own. Fails with LG_CONFLICT when a user exists.
+ * `password_hash` from lg_password_hash; `token_digest` of a token from lg_token_new. */
 int lg_admin_create(struct lg_db *db, const char *username, const char *password_hash,
                     const uint8_t *token_digest, const char *token_prefix, struct lg_err *e);
-int64_t lg_user_count(struct lg_db *db);
+int64_t lg_user_count(struct lg_db *db); /* -1: the database fails */
 
 /* Adds one line to the audit record, within the caller's write transaction. */
 struct lg_audit {
