@@ -60,7 +60,7 @@ $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) 
 	$(call link,-lsqlite3 -lcurl)
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
 	$(call link,)
-$(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) $(MODEL) $(BASE)) $(STORE_OBJS)
+$(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,238 @@
+#include "up/nginx.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "up/template.h"
+
+#define TEMPLATE_MAX ((size_t)256 << 10)
+#define TOKEN_MAX    3900 /* nginx reads a parameter of at most 4096 bytes */
+
+/* The pages applications' visitors see when there is nothing to show; files in nginx/pages. */
+static const struct page {
+    const char *name, *status, *title;
+    int retry_s, refresh_s; /* 0: none */
+} pages[] = {
+    {"unknown", "404", "Not found", 0, 0},
+    {"stopped", "503", "Not running", 30, 0},
+    {"starting", "503", "Starting", 2, 2},
+    {"refused", "502", "No answer", 0, 0},
+    {"late", "504", "Too slow", 0, 0},
+    {"forbidden", "401", "Members only", 0, 0},
+    {"unavailable", "503", "Not available", 2, 2},
+};
+
+const char *lg_port_suffix(const struct lg_conf *c)
+{
+    static char suffix[8];
+    if (c->https_port == 443)
+        return "";
+    snprintf(suffix, sizeof suffix, ":%ld", c->https_port);
+    return suffix;
+}
+
+/* Host names and paths go into the configuration as they are, so nothing that means something there may be in
+ * them. */
+static int check_text(const char *what, const char *s, const char *also, struct lg_err *e)
+{
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr(also, *s))
+            return lg_fail(e, LG_INVALID, "%s: \"%c\" is not possible in it", what, *s);
+    return 0;
+}
+
+static int check_settings(const struct lg_conf *c, struct lg_err *e)
+{
+    static const char path[] = "/._-+=,:@~";
+    int rc = check_text("setting domain", c->domain, ".-", e);
+    rc = rc ? rc : check_text("setting apps_domain", c->apps_domain, ".-", e);
+    rc = rc ? rc : check_text("setting listen_address", c->listen_address, ".:", e);
+    rc = rc ? rc : check_text("setting run_user", c->run_user, "_-", e);
+    rc = rc ? rc : check_text("LODGE_STATE", c->state_dir, path, e);
+    return rc ? rc : check_text("LODGE_SHARE", c->share_dir, path, e);
+}
+
+/* Whether this host has an IPv6 loopback: browsers try it first for "localhost". */
+static bool has_loopback6(void)
+{
+    lg_cleanup_fd int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    return fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof a);
+}
+
+static void listen_line(struct lg_buf *b, const char *address, long port, const char *rest)
+{
+    bool six = strchr(address, ':') != NULL;
+    lg_buf_fmt(b, "listen %s%s%s:%ld%s;\n        ", six ? "[" : "", address, six ? "]" : "", port, rest);
+}
+
+/* TLS on the configured address, and on loopback over IPv6 when that address is IPv4's loopback. */
+static void listen_tls(struct lg_buf *b, const struct lg_conf *c, const char *rest)
+{
+    listen_line(b, c->listen_address, c->https_port, rest);
+    if (!strncmp(c->listen_address, "127.", 4) && has_loopback6())
+        listen_line(b, "::1", c->https_port, rest);
+}
+
+static void listen_http(struct lg_buf *b, const struct lg_conf *c, const char *rest)
+{
+    listen_line(b, "127.0.0.1", c->http_port, rest);
+    if (has_loopback6())
+        listen_line(b, "::1", c->http_port, rest);
+}
+
+static void regex_escape(struct lg_buf *b, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '.')
+            lg_buf_char(b, '\\');
+        lg_buf_char(b, (char)tolower((unsigned char)*s));
+    }
+}
+
+static bool is_localhost(const char *domain)
+{
+    size_t n = strlen(domain), k = sizeof "localhost" - 1;
+    return n >= k && !strcmp(domain + n - k, "localhost");
+}
+
+/* One internal location per page, its HTML inside the configuration so that $app works in it. */
+static int add_page(const struct lg_conf *c, const struct page *p, struct lg_buf *out, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf layout = {.max = TEMPLATE_MAX}, body = {.max = TEMPLATE_MAX},
+                                 html = {.max = TEMPLATE_MAX}, quoted = {.max = TEMPLATE_MAX};
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/nginx/pages/layout.html", c->share_dir);
+    int rc = lg_read_file(path, TEMPLATE_MAX, &layout, e);
+    snprintf(path, sizeof path, "%s/nginx/pages/%s.html", c->share_dir, p->name);
+    rc = rc ? rc : lg_read_file(path, TEMPLATE_MAX, &body, e);
+    const struct lg_var vars[] = {
+        {"TITLE", p->title}, {"BODY", lg_buf_cstr(&body)}, {"STATUS", p->status}, {NULL, NULL}};
+    rc = rc ? rc : lg_template(lg_buf_cstr(&layout), vars, &html, e);
+    if (rc)
+        return rc;
+    lg_nginx_quote(&quoted, lg_buf_cstr(&html));
+    if (quoted.len > TOKEN_MAX)
+        return lg_fail(e, LG_INVALID, "nginx/pages/%s.html is longer than %d bytes with its layout", p->name,
+                       TOKEN_MAX);
+    lg_buf_fmt(out, "location = /.lodge/page/%s {\n    internal;\n    default_type text/html;\n", p->name);
+    lg_buf_str(out, "    include snippets/page-headers.conf;\n");
+    if (p->retry_s)
+        lg_buf_fmt(out, "    add_header Retry-After %d always;\n", p->retry_s);
+    if (p->refresh_s)
+        lg_buf_fmt(out, "    add_header Refresh %d always;\n", p->refresh_s);
+    lg_buf_fmt(out, "    return %s '%s';\n}\n", p->status, lg_buf_cstr(&quoted));
+    return out->failed ? lg_fail(e, LG_INTERNAL, "pages are too large") : 0;
+}
+
+static int render_file(const struct lg_conf *c, const char *rel, const struct lg_var *vars, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf in = {.max = TEMPLATE_MAX}, out = {.max = TEMPLATE_MAX};
+    char from[PATH_MAX * 2], to[PATH_MAX * 2];
+    snprintf(from, sizeof from, "%s/nginx/%s", c->share_dir, rel);
+    snprintf(to, sizeof to, "%s/nginx/%s", c->state_dir, rel);
+    int rc = lg_read_file(from, TEMPLATE_MAX, &in, e);
+    char *dot = strrchr(to, '.');
+    bool template = dot && !strcmp(dot, ".in");
+    if (template)
+        *dot = 0;
+    rc = rc ? rc
+            : lg_template(lg_buf_cstr(&in), template ? vars : (const struct lg_var[]){{NULL, NULL}}, &out, e);
+    return rc ? rc : lg_write_file(to, out.data ? out.data : "", out.len, 0644, 0, e);
+}
+
+static int render_all(const struct lg_conf *c, const struct lg_var *vars, struct lg_err *e)
+{
+    char dir[PATH_MAX + 64], rel[300];
+    snprintf(dir, sizeof dir, "%s/nginx/snippets", c->share_dir);
+    int rc = render_file(c, "nginx.conf.in", vars, e);
+    DIR *d = opendir(dir);
+    if (!d)
+        return lg_fail_errno(e, LG_INTERNAL, "cannot read %s (LODGE_SHARE)", dir);
+    for (struct dirent *f; !rc && (f = readdir(d));) {
+        if (f->d_name[0] == '.' || !strstr(f->d_name, ".conf"))
+            continue;
+        snprintf(rel, sizeof rel, "snippets/%s", f->d_name);
+        rc = render_file(c, rel, vars, e);
+    }
+    closedir(d);
+    return rc;
+}
+
+/* The numbers and lists that settings only imply; each text lives until the rendering ends. */
+struct derived {
+    struct lg_buf pages, tls, fallback, http, apps_re;
+    char https_port[16], upload[16], nofile[16], connections[16], workers[16], user[80];
+};
+
+static void derive_numbers(const struct lg_conf *c, bool as_root, struct derived *d)
+{
+    struct rlimit files = {0};
+    getrlimit(RLIMIT_NOFILE, &files);
+    unsigned long most = files.rlim_max > 65536 ? 65536 : (unsigned long)files.rlim_max;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    snprintf(d->nofile, sizeof d->nofile, "%lu", most);
+    snprintf(d->connections, sizeof d->connections, "%lu", most > 20480 ? 20480 : most - most / 16);
+    snprintf(d->workers, sizeof d->workers, "%ld", cores < 1 ? 1 : cores > 8 ? 8 : cores);
+    snprintf(d->https_port, sizeof d->https_port, "%ld", c->https_port);
+    snprintf(d->upload, sizeof d->upload, "%ld", c->upload_max_mib);
+    if (as_root && *c->run_user)
+        snprintf(d->user, sizeof d->user, "user %s %s;", c->run_user, c->run_user);
+}
+
+static void derived_done(struct derived *d)
+{
+    lg_buf_done(&d->pages);
+    lg_buf_done(&d->tls);
+    lg_buf_done(&d->fallback);
+    lg_buf_done(&d->http);
+    lg_buf_done(&d->apps_re);
+}
+
+int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
+{
+    int rc = check_settings(c, e);
+    if (rc)
+        return rc;
+    __attribute__((cleanup(derived_done))) struct derived d = {.pages.max = TEMPLATE_MAX};
+    derive_numbers(c, as_root, &d);
+    for (size_t i = 0; !rc && i < sizeof pages / sizeof pages[0]; i++)
+        rc = add_page(c, &pages[i], &d.pages, e);
+    if (rc)
+        return rc;
+    listen_tls(&d.tls, c, " ssl http2");
+    listen_tls(&d.fallback, c, " ssl http2 default_server backlog=4096");
+    listen_http(&d.fallback, c, " default_server backlog=4096");
+    listen_http(&d.http, c, "");
+    regex_escape(&d.apps_re, c->apps_domain);
+    const struct lg_var vars[] = {
+        {"USER_LINE", d.user},
+        {"WORKERS", d.workers},
+        {"NOFILE", d.nofile},
+        {"CONNECTIONS", d.connections},
+        {"STATE", c->state_dir},
+        {"SHARE", c->share_dir},
+        {"DOMAIN", c->domain},
+        {"APPS_DOMAIN_RE", lg_buf_cstr(&d.apps_re)},
+        {"PORT_SUFFIX", lg_port_suffix(c)},
+        {"HTTPS_PORT", d.https_port},
+        {"UPLOAD_MAX_MIB", d.upload},
+        {"LISTEN_TLS", lg_buf_cstr(&d.tls)},
+        {"LISTEN_HTTP", lg_buf_cstr(&d.http)},
+        {"LISTEN_DEFAULT", lg_buf_cstr(&d.fallback)},
+        {"HSTS", is_localhost(c->domain) ? "" : "max-age=31536000"},
+        {"APP_PAGES", lg_buf_cstr(&d.pages)},
+        {NULL, NULL},
+    };
+    return render_all(c, vars, e);
+}

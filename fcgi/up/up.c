@@ -1,0 +1,233 @@
+#include "up/up.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "driver/container/engine.h"
+#include "up/children.h"
+#include "up/nginx.h"
+#include "up/template.h"
+
+#define READY_WARN_MS 20000
+
+/* Everything that must live as long as the children do. */
+struct site {
+    struct lg_conf conf;
+    struct lg_who who;
+    struct lg_engine_cmd engine;
+    char api[PATH_MAX + 16], runner[PATH_MAX + 16], stream[PATH_MAX + 16], nginx[PATH_MAX + 16];
+    const char *api_argv[2], *runner_argv[2], *stream_argv[2], *nginx_argv[8];
+    struct lg_child child[5];
+    struct lg_family family;
+    int lock, guard;
+};
+
+/* nginx says best itself what is wrong with a configuration. */
+static int check_nginx(const struct site *s, struct lg_err *e)
+{
+    const char *argv[] = {"nginx", "-t", "-q", "-e", "stderr", "-p", s->nginx, "-c", "nginx.conf", NULL};
+    lg_cleanup_buf struct lg_buf said = {.max = 4096};
+    int rc =
+        lg_proc_run(&(struct lg_proc){.argv = argv, .stdout_fd = -1, .stderr_fd = -1}, 20000, NULL, &said, e);
+    return rc <= 0 ? rc
+                   : lg_fail(e, LG_INVALID, "nginx refuses its configuration: %.400s", lg_buf_cstr(&said));
+}
+
+/* In the order of starting; stopped in reverse. */
+static void table(struct site *s)
+{
+    const struct lg_conf *c = &s->conf;
+    snprintf(s->api, sizeof s->api, "%s/lodge-api", c->bin_dir);
+    snprintf(s->runner, sizeof s->runner, "%s/lodge-runner", c->bin_dir);
+    snprintf(s->stream, sizeof s->stream, "%s/lodge-stream", c->bin_dir);
+    s->api_argv[0] = s->api;
+    s->runner_argv[0] = s->runner;
+    s->stream_argv[0] = s->stream;
+    const char *nginx[] = {"nginx", "-e", "stderr", "-p", s->nginx, "-c", "nginx.conf", NULL};
+    memcpy(s->nginx_argv, nginx, sizeof nginx);
+    int n = 0;
+    if (s->engine.argv[0])
+        s->child[n++] = (struct lg_child){.name = "engine",
+                                          .argv = s->engine.argv,
+                                          .env = s->engine.env,
+                                          .restart_ms = 200,
+                                          .grace_ms = 2000};
+    s->child[n++] = (struct lg_child){
+        .name = "runner", .argv = s->runner_argv, .restart_ms = 200, .grace_ms = 3000, .sweep = true};
+    s->child[n++] = (struct lg_child){
+        .name = "stream", .argv = s->stream_argv, .restart_ms = 100, .grace_ms = 1000, .sweep = true};
+    s->child[n++] = (struct lg_child){
+        .name = "api", .argv = s->api_argv, .restart_ms = 100, .grace_ms = 2000, .sweep = true};
+    s->child[n++] = (struct lg_child){
+        .name = "nginx", .argv = s->nginx_argv, .restart_ms = 100, .grace_ms = 1500, .sweep = true};
+    s->family = (struct lg_family){.conf = c,
+                                   .child = s->child,
+                                   .count = n,
+                                   .verbose = getenv("LODGE_VERBOSE") && *getenv("LODGE_VERBOSE")};
+}
+
+static int prepare_engine(struct site *s, struct lg_err *e)
+{
+    int rc = lg_engine_prepare(&s->conf, &s->engine, e);
+    if (rc == -(int)LG_UNSUPPORTED) {
+        memset(&s->engine, 0, sizeof s->engine); /* the administrator's own engine: nothing to start */
+        lg_err_clear(e);
+        return 0;
+    }
+    return rc;
+}
+
+/* Keys, certificate and nginx's configuration, checked by nginx. */
+static int files(struct site *s, struct lg_err *e)
+{
+    const struct lg_conf *c = &s->conf;
+    lg_conf_path(c, s->nginx, sizeof s->nginx, "nginx");
+    int rc = lg_up_keys(c, &s->who, e);
+    rc = rc ? rc : lg_up_certificate(c, e);
+    rc = rc ? rc : lg_nginx_render(c, s->who.root, e);
+    return rc ? rc : check_nginx(s, e);
+}
+
+/* Everything that can be wrong is found here, before anything is started. */
+static int prepare(struct site *s, struct lg_err *e)
+{
+    const struct lg_conf *c = &s->conf;
+    s->lock = s->guard = -1;
+    int rc = lg_up_who(c, &s->who, e);
+    if (!rc && mkdir(c->state_dir, 0755) && errno != EEXIST)
+        rc = lg_fail_errno(e, LG_INTERNAL, "cannot make %s", c->state_dir);
+    rc = rc ? rc : lg_up_check_paths(c, &s->who, e);
+    rc = rc ? rc : lg_up_dirs(c, &s->who, e);
+    if (!rc && (s->lock = lg_up_lock(c, e)) < 0)
+        rc = s->lock;
+    if (rc)
+        return rc;
+    int left = lg_family_sweep(c);
+    if (left)
+        fprintf(stderr, "lodge: ended %d processes that an earlier start had left\n", left);
+    rc = lg_up_ports(c, e);
+    rc = rc ? rc : files(s, e);
+    rc = rc ? rc : prepare_engine(s, e);
+    return rc ? rc : lg_up_database(c, &s->who, e);
+}
+
+static void greet(const struct site *s, int64_t took_ms)
+{
+    const struct lg_conf *c = &s->conf;
+    printf("\nLodge is up (%lld.%lld s)\n\n"
+           "  Open      https://%s%s/\n"
+           "  Sign in   user and password are in %s/credentials\n"
+           "  Apps      https://<name>.%s%s/\n"
+           "  Logs      %s/log/\n\n"
+           "The certificate is self-signed: accept it once in the browser. Ctrl-C stops Lodge; instances go "
+           "on.\n",
+           (long long)(took_ms / 1000), (long long)(took_ms % 1000 / 100), c->domain, lg_port_suffix(c),
+           c->state_dir, c->apps_domain, lg_port_suffix(c), c->state_dir);
+    fflush(stdout);
+}
+
+/* Waits for a signal that ends us, at most `ms`. SIGCHLD only wakes us. */
+static bool told_to_end(const sigset_t *signals, int ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    int sig = sigtimedwait(signals, NULL, &t);
+    return sig == SIGINT || sig == SIGTERM || sig == SIGHUP;
+}
+
+static void watch(struct site *s, const sigset_t *signals, int64_t began)
+{
+    char why[256] = "";
+    bool ready = false, warned = false;
+    for (int ms = 0; !told_to_end(signals, ms);) {
+        ms = lg_family_tend(&s->family);
+        if (ready)
+            continue;
+        ready = lg_up_answers(&s->conf, why, sizeof why) == 1;
+        int64_t took = lg_clock_mono() - began;
+        if (ready)
+            greet(s, took);
+        else if (!warned && took > READY_WARN_MS) {
+            warned = true;
+            fprintf(stderr, "lodge: not everything answers yet: %s (logs: %s/log/)\n", why,
+                    s->conf.state_dir);
+        }
+        ms = ready || ms < 50 ? ms : 50;
+    }
+}
+
+static void finish(struct site *s)
+{
+    fprintf(stderr, "\nlodge: stopping; instances go on\n");
+    lg_family_stop(&s->family);
+    lg_fd_close(&s->guard);
+    while (waitpid(-1, NULL, 0) > 0) /* the guard, and what may still be ending */
+        ;
+    lg_fd_close(&s->lock);
+}
+
+int lg_prepare(int argc, char **argv)
+{
+    static struct site s;
+    struct lg_err e = {0};
+    if (argc > 1) {
+        fprintf(stderr, "usage: %s\n", argv[0]);
+        return 2;
+    }
+    umask(0022);
+    int rc = lg_conf_load(&s.conf, &e);
+    rc = rc ? rc : lg_up_who(&s.conf, &s.who, &e);
+    rc = rc ? rc : lg_up_dirs(&s.conf, &s.who, &e);
+    rc = rc ? rc : lg_up_check_paths(&s.conf, &s.who, &e);
+    rc = rc ? rc : files(&s, &e);
+    if (rc)
+        fprintf(stderr, "lodge: %s\n", e.msg);
+    return rc ? 1 : 0;
+}
+
+int lg_up(int argc, char **argv)
+{
+    static struct site s;
+    struct lg_err e = {0};
+    sigset_t signals;
+    int64_t began = lg_clock_mono();
+    if (argc > 1) {
+        fprintf(stderr, "usage: %s   (settings: LODGE_STATE/lodge.conf and LODGE_* variables)\n", argv[0]);
+        return 2;
+    }
+    umask(0022);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    int rc = lg_conf_load(&s.conf, &e);
+    rc = rc ? rc : prepare(&s, &e);
+    if (!rc && (s.guard = lg_family_guard(&s.conf, &e)) < 0)
+        rc = s.guard;
+    if (rc) {
+        fprintf(stderr, "lodge: %s\n", e.msg);
+        return 1;
+    }
+    table(&s);
+    if (lg_family_start(&s.family, &e))
+        fprintf(stderr, "lodge: %s\n", e.msg);
+    else
+        watch(&s, &signals, began);
+    finish(&s);
+    return 0;
+}

@@ -1,0 +1,42 @@
+/* `lodge up`: everything from an empty state directory to a running Lodge, in the foreground. */
+#ifndef LG_UP_UP_H
+#define LG_UP_UP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+
+/* The command. Returns the exit code of the process. */
+int lg_up(int argc, char **argv);
+
+/* `lodge prepare`: folders, keys, certificate and nginx's configuration, and nothing started. For service
+ * managers. */
+int lg_prepare(int argc, char **argv);
+
+/* Who runs what. */
+struct lg_who {
+    bool root; /* we are root: workers drop to uid and gid, engine and runner do not */
+    uid_t uid; /* of run_user, or ourselves */
+    gid_t gid;
+};
+
+/* prepare.c: before anything starts; each idempotent. */
+int lg_up_who(const struct lg_conf *c, struct lg_who *w, struct lg_err *e);
+int lg_up_check_paths(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
+int lg_up_dirs(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
+int lg_up_keys(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
+int lg_up_certificate(const struct lg_conf *c, struct lg_err *e);
+int lg_up_ports(const struct lg_conf *c, struct lg_err *e); /* LG_CONFLICT names port and setting */
+/* Takes $LODGE_STATE/up/lock for the life of the process; returns its descriptor. LG_CONFLICT says who has
+ * it. */
+int lg_up_lock(const struct lg_conf *c, struct lg_err *e);
+
+/* first.c: the database, its first admin and $LODGE_STATE/credentials. */
+int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
+
+/* ready.c: one look whether the site answers. 1 yes, 0 not yet (`why`), never blocks for more than 2 s. */
+int lg_up_answers(const struct lg_conf *c, char *why, size_t cap);
+
+#endif
