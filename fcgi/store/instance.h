@@ -72,9 +72,13 @@ struct lg_instance_filter {
     int64_t before_seq;                  /* cursor: 0 from the newest */
     int limit, offset;
 };
-/* Newest first, without parts. fn takes nothing; returns how many. *total gets the count over all pages. */
+/* Newest first, without parts. fn may keep `in` by copying and zeroing it; returns how many.
+ * *total (may be NULL) gets the count over all pages. */
 int lg_instance_each(struct lg_db *db, const struct lg_instance_filter *f, int64_t *total,
                      void (*fn)(void *arg, struct lg_instance *in), void *arg, struct lg_err *e);
+/* What all instances but `but_id` ("" none) may use together: what admission counts. */
+int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_millis, int64_t *memory_bytes,
+                         struct lg_err *e);
 /* All instances of a backend, for the reconciler: id, tenant_id, state, desired, engine_ref, updated_at are
  * filled. */
 int lg_instance_each_of_backend(struct lg_db *db, const char *backend,

@@ -1,0 +1,370 @@
+#include "store/instance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/event.h"
+#include "store/instance_parts.h"
+#include "store/sql.h"
+
+#define ADDRESS_REST_MS 15000 /* a freed address rests longer than any cached route lives (3 s) */
+#define REASON_LOG_MAX  8192
+
+void lg_instance_done(struct lg_instance *in)
+{
+    free(in->reason);
+    free(in->config);
+    lg_parts_done(in);
+    memset(in, 0, sizeof *in);
+}
+
+static char *dup_text(const char *s)
+{
+    char *copy = strdup(s);
+    if (!copy)
+        abort();
+    return copy;
+}
+
+static void read_row(lg_stmt *s, struct lg_instance *in)
+{
+    memset(in, 0, sizeof *in);
+    in->seq = lg_col_int(s, 0);
+    lg_col_copy(s, 1, in->id, sizeof in->id);
+    lg_col_copy(s, 2, in->tenant_id, sizeof in->tenant_id);
+    lg_col_copy(s, 3, in->tenant_slug, sizeof in->tenant_slug);
+    lg_col_copy(s, 4, in->name, sizeof in->name);
+    lg_col_copy(s, 5, in->type, sizeof in->type);
+    lg_col_copy(s, 6, in->backend, sizeof in->backend);
+    int state = lg_state_of(lg_col_text(s, 7));
+    in->state = state < 0 ? LG_ST_ERROR : (enum lg_state)state;
+    lg_col_copy(s, 8, in->desired, sizeof in->desired);
+    lg_col_copy(s, 9, in->health, sizeof in->health);
+    in->reason = lg_col_null(s, 10) ? NULL : dup_text(lg_col_text(s, 10));
+    lg_col_copy(s, 11, in->image_id, sizeof in->image_id);
+    lg_col_copy(s, 12, in->image, sizeof in->image);
+    lg_col_copy(s, 13, in->image_ref, sizeof in->image_ref);
+    in->config = dup_text(lg_col_text(s, 14));
+    in->cpu_millis = lg_col_int(s, 15);
+    in->memory_bytes = lg_col_int(s, 16);
+    in->storage_bytes = lg_col_int(s, 17);
+    in->host_number = (int)lg_col_int(s, 18);
+    in->net_index = (int)lg_col_int(s, 19);
+    lg_col_copy(s, 20, in->engine_ref, sizeof in->engine_ref);
+    lg_col_copy(s, 21, in->owner_id, sizeof in->owner_id);
+    lg_col_copy(s, 22, in->owner_name, sizeof in->owner_name);
+    in->version = lg_col_int(s, 23);
+    in->created_at = lg_col_int(s, 24);
+    in->updated_at = lg_col_int(s, 25);
+    in->started_at = lg_col_int(s, 26);
+}
+
+static int read_one(struct lg_db *db, lg_stmt *s, struct lg_instance *in, struct lg_err *e)
+{
+    memset(in, 0, sizeof *in);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    if (rc > 0)
+        read_row(s, in);
+    lg_sql_done(s);
+    return rc > 0 ? 0 : lg_fail(e, LG_NO_INSTANCE, "there is no such instance");
+}
+
+int lg_instance_get(struct lg_db *db, const char *tenant_id, const char *id, struct lg_instance *in,
+                    struct lg_err *e)
+{
+    return read_one(db, lg_sql(db, Q_INSTANCE_GET, e, "tt", id, tenant_id), in, e);
+}
+
+int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_instance *in,
+                        struct lg_err *e)
+{
+    return read_one(db, lg_sql(db, Q_INSTANCE_GET_BY_NAME, e, "tt", tenant_id, name), in, e);
+}
+
+/* Only state and tenant: those have a count and an index of their own. */
+static bool plain(const struct lg_instance_filter *f)
+{
+    return !*f->backend && !*f->name && !*f->q && !*f->label_key;
+}
+
+static int count(struct lg_db *db, const struct lg_instance_filter *f, const char *state, int64_t *total,
+                 struct lg_err *e)
+{
+    lg_stmt *s = plain(f) ? lg_sql(db, Q_INSTANCE_COUNT_ALL, e, "tt", f->tenant_id, state)
+                          : lg_sql(db, Q_INSTANCE_COUNT_FILTERED, e, "ttttttt", f->tenant_id, state,
+                                   f->backend, f->name, f->q, f->label_key, f->label_value);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    *total = lg_col_int(s, 0);
+    lg_sql_done(s);
+    return 0;
+}
+
+static lg_stmt *list(struct lg_db *db, const struct lg_instance_filter *f, const char *state,
+                     struct lg_err *e)
+{
+    int64_t before = f->before_seq > 0 ? f->before_seq : INT64_MAX, limit = f->limit, offset = f->offset;
+    if (!plain(f))
+        return lg_sql(db, Q_INSTANCE_LIST_FILTERED, e, "tiiitttttt", f->tenant_id, before, limit, offset,
+                      state, f->backend, f->name, f->q, f->label_key, f->label_value);
+    if (*state)
+        return lg_sql(db, Q_INSTANCE_LIST_OF_STATE, e, "tiiit", f->tenant_id, before, limit, offset, state);
+    return lg_sql(db, Q_INSTANCE_LIST, e, "tiii", f->tenant_id, before, limit, offset);
+}
+
+int lg_instance_each(struct lg_db *db, const struct lg_instance_filter *f, int64_t *total,
+                     void (*fn)(void *arg, struct lg_instance *in), void *arg, struct lg_err *e)
+{
+    const char *state = f->state < 0 ? "" : lg_state_name((enum lg_state)f->state);
+    int rc = total ? count(db, f, state, total, e) : 0, n = 0;
+    lg_stmt *s = rc ? NULL : list(db, f, state, e);
+    if (!s)
+        return rc ? rc : -(int)LG_INTERNAL;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
+        lg_cleanup_instance struct lg_instance in;
+        read_row(s, &in);
+        fn(arg, &in);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}
+
+int lg_instance_each_of_backend(struct lg_db *db, const char *backend,
+                                void (*fn)(void *arg, struct lg_instance *in), void *arg, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_INSTANCE_OF_BACKEND, e, "t", backend);
+    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+        struct lg_instance in = {0};
+        lg_col_copy(s, 0, in.id, sizeof in.id);
+        lg_col_copy(s, 1, in.tenant_id, sizeof in.tenant_id);
+        lg_col_copy(s, 2, in.name, sizeof in.name);
+        int state = lg_state_of(lg_col_text(s, 3));
+        in.state = state < 0 ? LG_ST_ERROR : (enum lg_state)state;
+        lg_col_copy(s, 4, in.desired, sizeof in.desired);
+        lg_col_copy(s, 5, in.engine_ref, sizeof in.engine_ref);
+        in.updated_at = lg_col_int(s, 6);
+        fn(arg, &in);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}
+
+int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_millis, int64_t *memory_bytes,
+                         struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_INSTANCE_ADMITTED, e, "t", but_id);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    *cpu_millis = lg_col_int(s, 0);
+    *memory_bytes = lg_col_int(s, 1);
+    lg_sql_done(s);
+    return 0;
+}
+
+/* {state, previous, reason, address, desired, health, version}: what a client needs to repaint without
+ * asking. */
+static int tell(struct lg_db *db, const char *kind, const struct lg_instance *in, enum lg_state previous,
+                const char *operation_id, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    struct lg_json j;
+    struct lg_net net;
+    char address[16], mac[18];
+    int rc = lg_net_of(lg_db_conf(db)->subnet_pool, lg_db_site(db), in->net_index, &net, e);
+    if (rc)
+        return rc;
+    lg_net_host(&net, in->host_number, address, mac);
+    lg_json_init(&j, &b);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "state", lg_state_name(in->state));
+    lg_json_str(&j, "previous", lg_state_name(previous));
+    lg_json_raw(&j, "reason", in->reason ? in->reason : "null");
+    lg_json_str(&j, "address", address);
+    lg_json_str(&j, "desired", in->desired);
+    lg_json_str(&j, "health", in->health);
+    lg_json_int(&j, "version", in->version);
+    lg_json_time(&j, "startedAt", in->started_at);
+    lg_json_end_obj(&j);
+    if (b.failed)
+        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
+    return lg_event_add(db,
+                        &(struct lg_event){.kind = kind,
+                                           .tenant_id = in->tenant_id,
+                                           .subject_type = "instance",
+                                           .subject_id = in->id,
+                                           .subject_name = in->name,
+                                           .operation_id = operation_id,
+                                           .data = b.data},
+                        e);
+}
+
+static int pick_host(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
+{
+    int64_t now = lg_clock_ms();
+    int rc = lg_sql_run(db, Q_HOST_NUMBER_FORGET, e, "i", now);
+    lg_stmt *s = rc < 0 ? NULL
+                        : lg_sql(db, Q_INSTANCE_FREE_HOST, e, "tiii", in->tenant_id, now,
+                                 (int64_t)LG_NET_FIRST_HOST, (int64_t)LG_NET_LAST_HOST);
+    rc = rc < 0 ? rc : s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    in->host_number = rc ? (int)lg_col_int(s, 0) : 0;
+    lg_sql_done(s);
+    if (rc)
+        return 0;
+    lg_fail(e, LG_LIMIT, "the tenant's network has no free address: it holds %d instances",
+            LG_NET_LAST_HOST - LG_NET_FIRST_HOST + 1);
+    return lg_err_detail(e, "limit", "addresses");
+}
+
+static int insert(struct lg_db *db, const struct lg_instance *in, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_INSTANCE_ADD, e, "tttttttttttiiiiti", in->id, in->tenant_id, in->name, in->type,
+                        in->backend, lg_state_name(in->state), in->desired, in->image_id, in->image,
+                        in->image_ref, in->config, in->cpu_millis, in->memory_bytes, in->storage_bytes,
+                        (int64_t)in->host_number, in->owner_id, in->created_at);
+    if (rc != -(int)LG_CONFLICT)
+        return rc < 0 ? rc : 0;
+    lg_fail(e, LG_CONFLICT, "the name %s is taken by another instance", in->name);
+    return lg_err_detail(e, "field", "name");
+}
+
+/* Version and net_index, seq, …: what the database made of it. Parts are kept. */
+static int refresh(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_instance now;
+    int rc = lg_instance_get(db, "", in->id, &now, e);
+    if (rc)
+        return rc;
+    lg_parts_move(&now, in);
+    lg_instance_done(in);
+    *in = now;
+    return 0;
+}
+
+int lg_instance_add(struct lg_db *db, struct lg_instance *in, const struct lg_key *env_key, struct lg_err *e)
+{
+    int rc = pick_host(db, in, e);
+    if (rc)
+        return rc;
+    lg_id_new(in->id);
+    in->created_at = lg_clock_ms();
+    if (!(rc = insert(db, in, e)) && !(rc = lg_parts_add(db, in, env_key, e)) && !(rc = refresh(db, in, e)))
+        rc = tell(db, "instance.created", in, in->state, NULL, e);
+    return rc;
+}
+
+/* Whole characters of the end of `log`. */
+static const char *log_end(const char *log)
+{
+    size_t n = strlen(log);
+    const char *from = n > REASON_LOG_MAX ? log + n - REASON_LOG_MAX : log;
+    while (((unsigned char)*from & 0xc0) == 0x80)
+        from++;
+    return from;
+}
+
+/* NULL when there is nothing to say. */
+static char *reason_json(const struct lg_reason *r)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    struct lg_json j;
+    if (!r || !r->text || !*r->text)
+        return NULL;
+    lg_json_init(&j, &b);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "text", r->text);
+    lg_json_str(&j, "code", r->code);
+    if (r->exit_code < 0)
+        lg_json_null(&j, "exitCode");
+    else
+        lg_json_int(&j, "exitCode", r->exit_code);
+    lg_json_bool(&j, "oomKilled", r->oom_killed);
+    lg_json_time(&j, "at", lg_clock_ms());
+    lg_json_str(&j, "log", r->log ? log_end(r->log) : NULL);
+    lg_json_end_obj(&j);
+    return lg_buf_take(&b);
+}
+
+static int head(struct lg_db *db, const char *id, enum lg_state *state, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_INSTANCE_HEAD, e, "t", id);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    int found = rc ? lg_state_of(lg_col_text(s, 0)) : 0;
+    *state = found < 0 ? LG_ST_ERROR : (enum lg_state)found;
+    lg_sql_done(s);
+    return rc ? 0 : lg_fail(e, LG_NO_INSTANCE, "there is no such instance");
+}
+
+int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg_instance_change *ch,
+                       struct lg_err *e)
+{
+    enum lg_state before;
+    int rc = head(db, in->id, &before, e);
+    if (rc)
+        return rc;
+    char *reason = reason_json(ch->reason);
+    rc = lg_sql_run(db, Q_INSTANCE_CHANGE, e, "tttttitii", in->id,
+                    ch->state < 0 ? NULL : lg_state_name((enum lg_state)ch->state), ch->desired, ch->health,
+                    ch->engine_ref, (int64_t)(ch->reason != NULL), reason, ch->started_at, lg_clock_ms());
+    free(reason);
+    if (rc < 0 || (rc = refresh(db, in, e)))
+        return rc;
+    return tell(db, in->state != before ? "instance.state" : "instance.updated", in, before, ch->operation_id,
+                e);
+}
+
+int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu_millis, int64_t memory_bytes,
+                           struct lg_err *e)
+{
+    int rc =
+        lg_sql_run(db, Q_INSTANCE_SET_LIMITS, e, "tiii", in->id, cpu_millis, memory_bytes, lg_clock_ms());
+    if (rc < 0 || (rc = refresh(db, in, e)))
+        return rc;
+    return tell(db, "instance.updated", in, in->state, NULL, e);
+}
+
+int lg_instance_set_labels(struct lg_db *db, struct lg_instance *in, const struct lg_label *labels, int n,
+                           struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_LABEL_CLEAR, e, "t", in->id);
+    for (int i = 0; rc >= 0 && i < n; i++)
+        rc = lg_sql_run(db, Q_LABEL_ADD, e, "ttt", in->id, labels[i].key, labels[i].value);
+    if (rc >= 0)
+        rc = lg_sql_run(db, Q_INSTANCE_TOUCH, e, "ti", in->id, lg_clock_ms());
+    if (rc < 0 || (rc = refresh(db, in, e)))
+        return rc;
+    return tell(db, "instance.updated", in, in->state, NULL, e);
+}
+
+int lg_instance_remove(struct lg_db *db, struct lg_instance *in, const char *operation_id, struct lg_err *e)
+{
+    int64_t now = lg_clock_ms();
+    int rc = lg_sql_run(db, Q_TOMBSTONE_PUT, e, "ttti", in->id, in->tenant_id, in->backend, now);
+    if (rc >= 0)
+        rc = lg_sql_run(db, Q_HOST_NUMBER_REST, e, "tii", in->tenant_id, (int64_t)in->host_number,
+                        now + ADDRESS_REST_MS);
+    if (rc >= 0)
+        rc = lg_sql_run(db, Q_INSTANCE_REMOVE, e, "t", in->id);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return lg_fail(e, LG_NO_INSTANCE, "there is no such instance");
+    enum lg_state before = in->state;
+    in->state = LG_ST_DELETING;
+    return tell(db, "instance.deleted", in, before, operation_id, e);
+}
