@@ -59,7 +59,7 @@ $(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE))
 $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl)
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
-	$(call link,)
+	$(call link,-lcrypto)
 $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl)
 

@@ -42,6 +42,7 @@
     S(stream_clients_max, INT, "8000", 10, 100000, "clients of lodge-stream at the same time")               \
     S(stream_client_buffer, INT, "262144", 4096, 16777216,                                                   \
       "bytes queued for a slow client before it is dropped")                                                 \
+    S(stream_ping_s, INT, "25", 1, 3600, "interval of pings to stream clients; 2.4 of them unanswered end one") \
     S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 

@@ -1,0 +1,276 @@
+#include "stream/relay.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "stream/client.h"
+#include "stream/sse.h"
+
+enum {
+    ANSWER_TIMEOUT_MS = 30000, /* the runner opens the stream */
+    RETRY_MS = 100,            /* its backlog is full */
+    ATTEMPTS = 50,
+    READ_MAX = 16384, /* bytes read at once, and per turn */
+    READ_MIN = 256,
+};
+
+static void fail(struct lg_client *c, enum lg_code code, const char *msg)
+{
+    struct lg_err e = {0};
+    lg_fail(&e, code, "%s", msg);
+    lg_client_fail(c, &e);
+}
+
+static void close_both(struct lg_client *c)
+{
+    lg_loop_close(&c->server->loop, &c->u.relay.runner);
+    lg_loop_close(&c->server->loop, &c->u.relay.source);
+}
+
+/* ---- output ---- */
+
+static void emit_json(struct lg_client *c, const char *stream, const uint8_t *p, size_t n)
+{
+    lg_cleanup_buf struct lg_buf data = {.max = 1 << 20};
+    lg_cleanup_buf struct lg_buf b = {.max = 1 << 20};
+    struct lg_json j;
+    lg_json_init(&j, &data);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "stream", stream);
+    lg_json_strn(&j, "text", (const char *)p, n);
+    lg_json_end_obj(&j);
+    if (c->context.proto == LG_PROTO_WS)
+        lg_ws_frame(&b, LG_WS_TEXT, data.data, data.len);
+    else
+        lg_sse_event(&b, -1, "log", data.data, data.len);
+    lg_client_send_buf(c, &b);
+}
+
+/* Text goes out in whole characters: an unfinished one waits for its other bytes. */
+static void emit_text(struct lg_client *c, int stream, const uint8_t *p, size_t n, bool last)
+{
+    struct lg_relay *r = &c->u.relay;
+    uint8_t joined[READ_MAX + 4], *carry = r->carry[stream - 1];
+    size_t len = r->carry_len[stream - 1];
+    memcpy(joined, carry, len);
+    if (n)
+        memcpy(joined + len, p, n);
+    len += n;
+    size_t open = last ? 0 : lg_utf8_open_tail(joined, len);
+    memcpy(carry, joined + len - open, open);
+    r->carry_len[stream - 1] = (uint8_t)open;
+    if (len > open)
+        emit_json(c, stream == 1 ? "stdout" : "stderr", joined, len - open);
+}
+
+static void emit(struct lg_client *c, const struct lg_piece *piece)
+{
+    if (c->context.proto != LG_PROTO_TEXT) {
+        emit_text(c, piece->stream, piece->p, piece->n, false);
+        return;
+    }
+    lg_cleanup_buf struct lg_buf b = {.max = READ_MAX + 64};
+    lg_buf_fmt(&b, "%zx\r\n", piece->n);
+    lg_buf_add(&b, piece->p, piece->n);
+    lg_buf_str(&b, "\r\n");
+    lg_client_send_buf(c, &b);
+}
+
+static void finish(struct lg_client *c)
+{
+    static const char end[] = "{\"end\":true}";
+    lg_cleanup_buf struct lg_buf b = {.max = 256};
+    close_both(c);
+    if (c->context.proto == LG_PROTO_TEXT) {
+        lg_client_send(c, "0\r\n\r\n", 5);
+        lg_client_finish(c);
+        return;
+    }
+    emit_text(c, 1, NULL, 0, true);
+    emit_text(c, 2, NULL, 0, true);
+    if (c->context.proto == LG_PROTO_WS) {
+        lg_ws_frame(&b, LG_WS_TEXT, end, sizeof end - 1);
+        lg_client_send_buf(c, &b);
+        lg_client_ws_close(c, LG_WS_NORMAL, "");
+    } else {
+        lg_sse_event(&b, -1, "end", end, sizeof end - 1);
+        lg_client_send_buf(c, &b);
+        lg_client_finish(c);
+    }
+}
+
+/* The stream broke off: no "end", so that nobody takes it for whole. */
+static void broken(struct lg_client *c, const char *why)
+{
+    lg_log(LG_WARN, "log stream broken", "instance", c->context.instance, "why", why, NULL);
+    close_both(c);
+    if (c->context.proto == LG_PROTO_WS)
+        lg_client_ws_close(c, LG_WS_FAILED, "the log broke off");
+    else
+        lg_client_finish(c);
+}
+
+/* ---- the stream ---- */
+
+/* Little enough that even its worst rendering (six times the size) fits what a half-full queue has left. */
+static size_t read_size(const struct lg_client *c)
+{
+    size_t n = lg_client_cap(c) / 16;
+    return n > READ_MAX ? READ_MAX : n < READ_MIN ? READ_MIN : n;
+}
+
+static void pause_when_full(struct lg_client *c)
+{
+    if (lg_client_pending(c) > lg_client_cap(c) / 2)
+        lg_loop_want(&c->server->loop, &c->u.relay.source, 0);
+}
+
+static void drained(struct lg_client *c)
+{
+    lg_loop_want(&c->server->loop, &c->u.relay.source, EPOLLIN);
+}
+
+static void on_stream(struct lg_source *src, uint32_t events)
+{
+    static uint8_t bytes[READ_MAX];
+    struct lg_client *c = lg_container_of(src, struct lg_client, u.relay.source);
+    (void)events;
+    ssize_t n = read(src->fd, bytes, read_size(c));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0 || (!n && !lg_frames_whole(&c->u.relay.frames))) {
+        broken(c, n < 0 ? strerror(errno) : "end in the middle of a frame");
+        return;
+    }
+    if (!n) {
+        finish(c);
+        return;
+    }
+    const uint8_t *p = bytes;
+    size_t left = (size_t)n;
+    struct lg_piece piece;
+    int rc;
+    while ((rc = lg_frames_next(&c->u.relay.frames, &p, &left, &piece)) > 0 && c->state == LG_CLIENT_OPEN)
+        emit(c, &piece);
+    if (rc < 0 && c->state == LG_CLIENT_OPEN)
+        broken(c, "not log frames");
+    else if (c->state == LG_CLIENT_OPEN)
+        pause_when_full(c);
+    else
+        close_both(c);
+}
+
+static void open_stream(struct lg_client *c, int fd)
+{
+    struct lg_relay *r = &c->u.relay;
+    r->source = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_stream};
+    if (lg_fd_nonblock(fd, true) || lg_loop_add(&c->server->loop, &r->source)) {
+        close_both(c);
+        fail(c, LG_BACKEND, "the backend's log stream cannot be watched");
+        return;
+    }
+    lg_client_open(c);
+}
+
+/* ---- the runner's answer ---- */
+
+static void refuse(struct lg_client *c, const json_t *j)
+{
+    const json_t *error = json_object_get(j, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *msg = json_string_value(json_object_get(error, "message"));
+    fail(c, code ? lg_code_of(code) : LG_BACKEND, msg ? msg : "the backend gave no log stream");
+}
+
+static void on_runner(struct lg_source *src, uint32_t events)
+{
+    static char bytes[65536];
+    struct lg_client *c = lg_container_of(src, struct lg_client, u.relay.runner);
+    (void)events;
+    lg_cleanup_fd int fd = -1;
+    ssize_t n = lg_recv_fd(src->fd, bytes, sizeof bytes, &fd);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    lg_loop_close(&c->server->loop, src);
+    if (n <= 0) {
+        fail(c, LG_UNAVAILABLE, "the runner ended while it opened the log");
+        return;
+    }
+    lg_cleanup_json json_t *j = lg_json_parse(bytes, (size_t)n, 8, NULL);
+    if (fd < 0 || !json_is_true(json_object_get(j, "ok"))) {
+        refuse(c, j);
+        return;
+    }
+    int stream = fd;
+    fd = -1;
+    open_stream(c, stream);
+}
+
+static void write_request(const struct lg_context *x, struct lg_buf *b)
+{
+    struct lg_json j;
+    lg_json_init(&j, b);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "kind", "logs");
+    lg_json_str(&j, "instance", x->instance);
+    lg_json_int(&j, "tail", x->tail);
+    lg_json_bool(&j, "follow", x->follow);
+    lg_json_int(&j, "since", x->since);
+    lg_json_end_obj(&j);
+}
+
+static void ask_runner(struct lg_client *c)
+{
+    struct lg_relay *r = &c->u.relay;
+    struct lg_err e = {0};
+    char path[PATH_MAX];
+    lg_cleanup_buf struct lg_buf b = {.max = 8192};
+    lg_conf_path(c->server->conf, path, sizeof path, "run/runner-streams.sock");
+    int fd = lg_unix_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &e);
+    if (fd < 0) {
+        bool full = errno == EAGAIN && ++r->attempts < ATTEMPTS;
+        if (full)
+            lg_client_timer(c, RETRY_MS);
+        else
+            fail(c, LG_UNAVAILABLE, "the runner does not answer");
+        return;
+    }
+    r->runner = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_runner};
+    write_request(&c->context, &b);
+    if (b.failed || lg_send_fd(fd, b.data, b.len, -1, &e) || lg_loop_add(&c->server->loop, &r->runner)) {
+        lg_loop_close(&c->server->loop, &r->runner);
+        fail(c, LG_UNAVAILABLE, "the runner does not take the request");
+        return;
+    }
+    lg_client_timer(c, ANSWER_TIMEOUT_MS);
+}
+
+static void start(struct lg_client *c)
+{
+    c->u.relay = (struct lg_relay){.runner = {.fd = -1}, .source = {.fd = -1}};
+    ask_runner(c);
+}
+
+static void timeout(struct lg_client *c)
+{
+    if (c->u.relay.runner.fd < 0) {
+        ask_runner(c);
+        return;
+    }
+    close_both(c);
+    fail(c, LG_TIMEOUT, "the runner did not open the log in time");
+}
+
+const struct lg_client_ops lg_relay_ops = {
+    .start = start,
+    .drained = drained,
+    .timeout = timeout,
+    .goodbye = lg_client_finish,
+    .end = close_both,
+};
