@@ -23,6 +23,7 @@ static const struct setting {
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
+/* `value` must live as long as the process. */
 static int set(struct lg_conf *c, const struct setting *s, const char *value, struct lg_err *e)
 {
     char *at = (char *)c + s->offset;
@@ -30,10 +31,7 @@ static int set(struct lg_conf *c, const struct setting *s, const char *value, st
         size_t n = strlen(value);
         if ((long)n < s->min || (long)n > s->max)
             return lg_fail(e, LG_INVALID, "setting %s: needs %ld to %ld characters", s->key, s->min, s->max);
-        char *copy = strdup(value);
-        if (!copy)
-            return lg_fail(e, LG_INTERNAL, "out of memory");
-        memcpy(at, &copy, sizeof copy);
+        memcpy(at, &value, sizeof value);
         return 0;
     }
     char *end;
@@ -63,29 +61,36 @@ static char *trim(char *s)
     return s;
 }
 
+/* One line of the file; its text stays where it is, the values point into it. */
+static int from_line(struct lg_conf *c, const char *path, int n, char *line, struct lg_err *e)
+{
+    char *key = trim(line), *eq = strchr(key, '=');
+    if (!*key || *key == '#')
+        return 0;
+    if (!eq)
+        return lg_fail(e, LG_INVALID, "%s:%d: expected key = value", path, n);
+    *eq = 0;
+    key = trim(key);
+    const struct setting *s = find(key);
+    return s ? set(c, s, trim(eq + 1), e) : lg_fail(e, LG_INVALID, "%s:%d: unknown setting %s", path, n, key);
+}
+
 static int from_file(struct lg_conf *c, struct lg_err *e)
 {
+    static char text[16384];
     char path[PATH_MAX];
     FILE *f = fopen(lg_conf_path(c, path, sizeof path, "lodge.conf"), "re");
     if (!f)
         return errno == ENOENT ? 0 : lg_fail_errno(e, LG_INVALID, "cannot read %s", path);
-    char line[1024];
-    int rc = 0;
-    for (int n = 1; !rc && fgets(line, sizeof line, f); n++) {
-        char *key = trim(line), *eq = strchr(key, '=');
-        if (!*key || *key == '#')
-            continue;
-        if (!eq) {
-            rc = lg_fail(e, LG_INVALID, "%s:%d: expected key = value", path, n);
-            break;
-        }
-        *eq = 0;
-        key = trim(key);
-        const struct setting *s = find(key);
-        rc = s ? set(c, s, trim(eq + 1), e)
-               : lg_fail(e, LG_INVALID, "%s:%d: unknown setting %s", path, n, key);
-    }
+    size_t len = fread(text, 1, sizeof text - 1, f);
     fclose(f);
+    text[len] = 0;
+    int rc = len == sizeof text - 1 ? lg_fail(e, LG_INVALID, "%s is longer than %zu bytes", path, len) : 0;
+    char *next = text;
+    for (int n = 1; !rc && next; n++) {
+        char *line = strsep(&next, "\n");
+        rc = from_line(c, path, n, line, e);
+    }
     return rc;
 }
 

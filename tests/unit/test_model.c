@@ -1,0 +1,162 @@
+/* model: the table of states and verbs, names, ports, addresses. */
+// links: model base
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "model/net.h"
+#include "model/state.h"
+#include "model/validate.h"
+
+static void every_name_is_found_again(void **state)
+{
+    (void)state;
+    for (int s = 0; s < LG_ST_COUNT; s++)
+        assert_int_equal(lg_state_of(lg_state_name((enum lg_state)s)), s);
+    for (int v = 0; v < LG_V_COUNT; v++)
+        assert_int_equal(lg_verb_of(lg_verb_name((enum lg_verb)v)), v);
+    assert_int_equal(lg_state_of("nonsense"), -1);
+}
+
+static void verbs_are_legal_where_the_table_says(void **state)
+{
+    (void)state;
+    const struct {
+        enum lg_verb v;
+        enum lg_state s;
+        bool force, legal;
+    } cases[] = {
+        {LG_V_START, LG_ST_STOPPED, false, true},   {LG_V_START, LG_ST_RUNNING, false, false},
+        {LG_V_START, LG_ST_RUNNING, true, false},   {LG_V_STOP, LG_ST_RUNNING, false, true},
+        {LG_V_STOP, LG_ST_CREATING, false, false},  {LG_V_STOP, LG_ST_CREATING, true, true},
+        {LG_V_DELETE, LG_ST_RUNNING, false, false}, {LG_V_DELETE, LG_ST_RUNNING, true, true},
+        {LG_V_DELETE, LG_ST_STOPPED, false, true},  {LG_V_DELETE, LG_ST_DELETING, true, false},
+        {LG_V_PAUSE, LG_ST_STOPPED, true, false},   {LG_V_UNPAUSE, LG_ST_PAUSED, false, true},
+        {LG_V_CREATE, LG_ST_RUNNING, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lg_err e = {0};
+        int rc = lg_verb_allowed(cases[i].v, cases[i].s, cases[i].force, &e);
+        assert_int_equal(rc, cases[i].legal ? 0 : -(int)LG_STATE);
+        assert_true(cases[i].legal || strstr(e.msg, lg_state_name(cases[i].s)));
+    }
+}
+
+static void no_state_is_a_trap(void **state)
+{
+    (void)state;
+    for (int s = 0; s < LG_ST_COUNT; s++)
+        if (s != LG_ST_DELETING)
+            assert_int_equal(lg_verb_allowed(LG_V_DELETE, (enum lg_state)s, true, NULL), 0);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "web-1", "0", "a-b-c",
+                                       "abcdefghijklmnopqrstuvwxyz-0123456789-abcdefghijklmnopqrstuvwxy"};
+    static const char *const bad[] = {
+        "",     "-a",  "a-",  "A", "a_b", "a.b",
+        "../x", "a/b", "a b", "ä", "a\n", "abcdefghijklmnopqrstuvwxyz-0123456789-abcdefghijklmnopqrstuvwxyz"};
+    struct lg_err e;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(lg_check_name("name", good[i], &e), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(lg_check_name("name", bad[i], &e), -(int)LG_INVALID);
+        assert_string_equal(e.detail[0].value, "name");
+    }
+}
+
+static void image_references(void **state)
+{
+    (void)state;
+    struct lg_err e;
+    assert_int_equal(lg_check_image_ref("image", "nginx:alpine", &e), 0);
+    assert_int_equal(lg_check_image_ref("image", "127.0.0.1:5000/a/b@sha256:00ff", &e), 0);
+    static const char *const bad[] = {"", "/etc/passwd", "../x", "a//b", "a b", "$(id)", "-x", "a\"b"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(lg_check_image_ref("image", bad[i], &e), -(int)LG_INVALID);
+}
+
+static void environment_and_labels(void **state)
+{
+    (void)state;
+    struct lg_err e;
+    assert_int_equal(lg_check_env("env", "A=1", &e), 0);
+    assert_int_equal(lg_check_env("env", "A_B=", &e), 0);
+    assert_int_equal(lg_check_env("env", "A=b=c\nd", &e), 0);
+    static const char *const bad[] = {"", "=", "=x", "A", "1A=x", "A B=x", "A-B=x"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(lg_check_env("env", bad[i], &e), -(int)LG_INVALID);
+    assert_int_equal(lg_check_label("labels", "app", "web", &e), 0);
+    assert_int_equal(lg_check_label("labels", "lodge.site", "x", &e), -(int)LG_INVALID);
+}
+
+static void ports(void **state)
+{
+    (void)state;
+    struct lg_err e;
+    struct lg_port p;
+    assert_int_equal(lg_parse_port("ports", "8080:80", &p, &e), 0);
+    assert_int_equal(p.host_port, 8080);
+    assert_int_equal(p.instance_port, 80);
+    assert_string_equal(p.protocol, "tcp");
+    assert_int_equal(lg_parse_port("ports", "53:53/udp", &p, &e), 0);
+    assert_string_equal(p.protocol, "udp");
+    static const char *const bad[] = {"",
+                                      "80",
+                                      ":80",
+                                      "80:",
+                                      "0:80",
+                                      "65536:80",
+                                      "80:80/sctp",
+                                      "80:80:80",
+                                      "-1:80",
+                                      "+1:80",
+                                      " 1:80",
+                                      "1:80 ",
+                                      "99999999999999999999:1",
+                                      "1e3:80"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(lg_parse_port("ports", bad[i], &p, &e), -(int)LG_INVALID);
+}
+
+static void networks(void **state)
+{
+    (void)state;
+    struct lg_err e;
+    struct lg_net n;
+    char address[16], mac[18];
+    assert_int_equal(lg_net_capacity("10.90.0.0/16", &e), 256);
+    assert_int_equal(lg_net_of("10.90.7.9/16", "abcdef01-2345", 3, &n, &e), 0);
+    assert_string_equal(n.subnet, "10.90.3.0/24");
+    assert_string_equal(n.gateway, "10.90.3.1");
+    assert_string_equal(n.bridge, "lgabcdn3");
+    assert_string_equal(n.name, "lodge-abcdef01-3");
+    lg_net_host(&n, 254, address, mac);
+    assert_string_equal(address, "10.90.3.254");
+    assert_string_equal(mac, "02:6c:0a:5a:03:fe");
+    assert_int_equal(lg_net_of("10.90.0.0/16", "abcdef01", 256, &n, &e), -(int)LG_LIMIT);
+    static const char *const bad[] = {"", "10.90.0.0", "10.90.0.0/7", "10.90.0.0/25", "x/16", "::/16"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(lg_net_capacity(bad[i], &e), -(int)LG_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_name_is_found_again),
+        cmocka_unit_test(verbs_are_legal_where_the_table_says),
+        cmocka_unit_test(no_state_is_a_trap),
+        cmocka_unit_test(names),
+        cmocka_unit_test(image_references),
+        cmocka_unit_test(environment_and_labels),
+        cmocka_unit_test(ports),
+        cmocka_unit_test(networks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
