@@ -28,6 +28,19 @@ struct lg_route_target {
 };
 int lg_ingress_lookup(struct lg_db *db, const char *host, struct lg_route_target *t, struct lg_err *e);
 
+/* One-time codes that carry a member from the dashboard to an application's cookie; kept as keyed hashes. */
+struct lg_app_code {
+    char host[64], user_id[LG_ID_LEN], path[1024];
+    int64_t expires_at;
+};
+int lg_app_code_add(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const struct lg_app_code *c,
+                    struct lg_err *e);
+/* Consumes it: 1 and fills `c`, 0 when it is unknown, used or expired. */
+int lg_app_code_take(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], struct lg_app_code *c,
+                     struct lg_err *e);
+/* May this user open the tenant's members-only applications now? 1 / 0. */
+int lg_app_member(struct lg_db *db, const char *user_id, const char *tenant_id, struct lg_err *e);
+
 void lg_ingress_render(struct lg_json *j, const char *key, const struct lg_ingress *r,
                        const struct lg_conf *c);
 

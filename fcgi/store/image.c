@@ -1,0 +1,211 @@
+#include "store/image.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/event.h"
+#include "store/sql.h"
+
+static void read_row(lg_stmt *s, struct lg_image *im)
+{
+    lg_col_copy(s, 0, im->id, sizeof im->id);
+    lg_col_copy(s, 1, im->tenant_id, sizeof im->tenant_id);
+    lg_col_copy(s, 2, im->tenant_slug, sizeof im->tenant_slug);
+    lg_col_copy(s, 3, im->name, sizeof im->name);
+    lg_col_copy(s, 4, im->kind, sizeof im->kind);
+    lg_col_copy(s, 5, im->source, sizeof im->source);
+    lg_col_copy(s, 6, im->reference, sizeof im->reference);
+    lg_col_copy(s, 7, im->digest, sizeof im->digest);
+    lg_col_copy(s, 8, im->state, sizeof im->state);
+    lg_col_copy(s, 9, im->error, sizeof im->error);
+    lg_col_copy(s, 10, im->file, sizeof im->file);
+    im->size_bytes = lg_col_int(s, 11);
+    im->created_at = lg_col_int(s, 12);
+    im->updated_at = lg_col_int(s, 13);
+    im->is_default = lg_col_int(s, 14);
+    im->is_public = lg_col_int(s, 15);
+    lg_col_copy(s, 16, im->aliases, sizeof im->aliases);
+}
+
+static int no_image(struct lg_err *e)
+{
+    return lg_fail(e, LG_NOT_FOUND, "there is no such image");
+}
+
+int lg_image_get(struct lg_db *db, const char *id, struct lg_image *im, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_IMAGE_GET, e, "t", id);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    if (rc > 0)
+        read_row(s, im);
+    lg_sql_done(s);
+    return rc > 0 ? 0 : no_image(e);
+}
+
+int lg_image_resolve(struct lg_db *db, const char *tenant_id, const char *name, const char *kind,
+                     struct lg_image *im, struct lg_err *e)
+{
+    char id[LG_ID_LEN] = "";
+    lg_stmt *s = *name ? lg_sql(db, Q_IMAGE_RESOLVE, e, "ttt", tenant_id, name, kind)
+                       : lg_sql(db, Q_IMAGE_DEFAULT_OF_KIND, e, "t", kind);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    if (rc > 0)
+        lg_col_copy(s, 0, id, sizeof id);
+    lg_sql_done(s);
+    if (rc > 0)
+        return lg_image_get(db, id, im, e);
+    return *name ? lg_fail(e, LG_NOT_FOUND, "there is no %s image called %s", kind, name)
+                 : lg_fail(e, LG_NOT_FOUND, "there is no default %s image; name one", kind);
+}
+
+int lg_image_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg, const struct lg_image *im),
+                  void *arg, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_IMAGE_LIST, e, "t", tenant_id);
+    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    struct lg_image im;
+    for (; s && (rc = lg_sql_step(db, s, e)) > 0; n++) {
+        read_row(s, &im);
+        fn(arg, &im);
+    }
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}
+
+static void render_aliases(struct lg_json *j, const char *aliases)
+{
+    lg_json_arr(j, "aliases");
+    while (*aliases) {
+        size_t n = strcspn(aliases, " ");
+        lg_json_strn(j, NULL, aliases, n);
+        aliases += n + (aliases[n] == ' ');
+    }
+    lg_json_end_arr(j);
+}
+
+void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *im)
+{
+    lg_json_obj(j, key);
+    lg_json_str(j, "id", im->id);
+    lg_json_str(j, "name", im->name);
+    render_aliases(j, im->aliases);
+    lg_json_str(j, "kind", im->kind);
+    lg_json_str(j, "source", im->source);
+    lg_json_str(j, "reference", im->reference);
+    lg_json_str(j, "digest", *im->digest ? im->digest : NULL);
+    lg_json_int(j, "sizeBytes", im->size_bytes);
+    lg_json_bool(j, "default", im->is_default);
+    lg_json_bool(j, "public", im->is_public);
+    lg_json_str(j, "state", im->state);
+    lg_json_str(j, "error", *im->error ? im->error : NULL);
+    lg_json_str(j, "tenant", *im->tenant_slug ? im->tenant_slug : NULL);
+    lg_json_time(j, "createdAt", im->created_at);
+    lg_json_end_obj(j);
+}
+
+/* A host image has no tenant: its events reach those who watch everything. */
+static int tell(struct lg_db *db, const char *kind, const struct lg_image *im, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    struct lg_json j;
+    lg_json_init(&j, &b);
+    lg_json_obj(&j, NULL);
+    lg_image_render(&j, "image", im);
+    lg_json_end_obj(&j);
+    if (b.failed)
+        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
+    return lg_event_add(db,
+                        &(struct lg_event){.kind = kind,
+                                           .tenant_id = im->tenant_id,
+                                           .subject_type = "image",
+                                           .subject_id = im->id,
+                                           .subject_name = im->name,
+                                           .data = b.data},
+                        e);
+}
+
+static int tell_again(struct lg_db *db, const char *id, struct lg_err *e)
+{
+    struct lg_image im;
+    int rc = lg_image_get(db, id, &im, e);
+    return rc ? rc : tell(db, "image.updated", &im, e);
+}
+
+/* Names live in a scope: the tenant's own, or the host's. */
+static int add_alias(struct lg_db *db, const struct lg_image *im, const char *alias, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_ALIAS_ADD, e, "ttt", im->tenant_id, alias, im->id);
+    if (rc != -(int)LG_CONFLICT)
+        return rc < 0 ? rc : 0;
+    lg_fail(e, LG_CONFLICT, "the name %s is taken by another image", alias);
+    return lg_err_detail(e, "field", strcmp(alias, im->name) ? "aliases" : "name");
+}
+
+int lg_image_add(struct lg_db *db, struct lg_image *im, struct lg_err *e)
+{
+    lg_id_new(im->id);
+    int rc = lg_sql_run(db, Q_IMAGE_ADD, e, "tttttttiittti", im->id, im->tenant_id, im->name, im->kind,
+                        im->source, im->reference, im->digest, im->size_bytes, (int64_t)im->is_public,
+                        im->state, im->error, im->file, lg_clock_ms());
+    if (rc < 0 || (rc = add_alias(db, im, im->name, e)) || (rc = lg_image_get(db, im->id, im, e)))
+        return rc;
+    return tell(db, "image.created", im, e);
+}
+
+int lg_image_set_state(struct lg_db *db, const char *id, const char *state, const char *digest,
+                       int64_t size_bytes, const char *error, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_SET_STATE, e, "tttiti", id, state, digest ? digest : "", size_bytes,
+                        error ? error : "", lg_clock_ms());
+    return rc < 0 ? rc : rc == 0 ? no_image(e) : tell_again(db, id, e);
+}
+
+int lg_image_set_default(struct lg_db *db, const char *id, const char *kind, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_CLEAR_DEFAULT, e, "t", kind);
+    if (rc >= 0)
+        rc = lg_sql_run(db, Q_IMAGE_SET_DEFAULT, e, "tti", id, kind, lg_clock_ms());
+    return rc < 0 ? rc : rc == 0 ? no_image(e) : tell_again(db, id, e);
+}
+
+int lg_image_set_public(struct lg_db *db, const char *id, bool is_public, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_SET_PUBLIC, e, "tii", id, (int64_t)is_public, lg_clock_ms());
+    return rc < 0 ? rc : rc == 0 ? no_image(e) : tell_again(db, id, e);
+}
+
+int lg_image_set_aliases(struct lg_db *db, const struct lg_image *im, const char *const *aliases, int count,
+                         struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_ALIAS_CLEAR, e, "tt", im->id, im->name);
+    for (int i = 0; rc >= 0 && i < count; i++)
+        if (strcmp(aliases[i], im->name))
+            rc = add_alias(db, im, aliases[i], e);
+    return rc < 0 ? rc : tell_again(db, im->id, e);
+}
+
+int64_t lg_image_users(struct lg_db *db, const char *id)
+{
+    lg_stmt *s = lg_sql(db, Q_IMAGE_USERS, NULL, "t", id);
+    int rc = s ? lg_sql_step(db, s, NULL) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return -1;
+    int64_t n = lg_col_int(s, 0);
+    lg_sql_done(s);
+    return n;
+}
+
+int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e)
+{
+    struct lg_image im;
+    int rc = lg_image_get(db, id, &im, e);
+    if (!rc)
+        rc = lg_sql_run(db, Q_IMAGE_REMOVE, e, "t", id);
+    return rc < 0 ? rc : tell(db, "image.deleted", &im, e);
+}
