@@ -66,6 +66,12 @@ $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 include tests/tests.mk
 
+setup:
+	$(Q)systemd/setup
+run: setup
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
+	$(Q)exec systemd/run
+
 clean:
 	rm -rf build build-asan
-.PHONY: all clean
+.PHONY: all clean setup run

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -106,14 +107,19 @@ static void new_password(char out[25])
 }
 
 /* Written before the admin is made: should we die in between, both are made anew at the next start. */
-static int write_credentials(const struct lg_conf *c, const struct job *j, struct lg_err *e)
+static int write_credentials(const struct lg_conf *c, const struct lg_who *w, const struct job *j,
+                             struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf b = {.max = 4096};
     char path[PATH_MAX];
     lg_buf_fmt(&b, "url=https://%s%s/\nuser=%s\npassword=%s\ntoken=%s\n", c->domain, lg_port_suffix(c), ADMIN,
                j->password, j->token);
     lg_conf_path(c, path, sizeof path, "credentials");
-    return lg_write_file(path, lg_buf_cstr(&b), b.len, 0600, 1, e);
+    int rc = lg_write_file(path, lg_buf_cstr(&b), b.len, 0600, 1, e);
+    const char *caller = getenv("SUDO_UID"); /* who typed `make run` may read it */
+    if (!rc && caller && w->root && lchown(path, (uid_t)atol(caller), (gid_t)-1))
+        rc = lg_fail_errno(e, LG_INTERNAL, "cannot give %s away", path);
+    return rc;
 }
 
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e)
@@ -126,7 +132,7 @@ int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_er
     new_password(password);
     lg_token_new(token);
     rc = lg_key_load(&j.token_key, lg_conf_path(c, path, sizeof path, "keys/token.key"), e);
-    rc = rc ? rc : write_credentials(c, &j, e);
+    rc = rc ? rc : write_credentials(c, w, &j, e);
     rc = rc ? rc : as_user(w, make_admin, &j, e);
     explicit_bzero(&j.token_key, sizeof j.token_key);
     explicit_bzero(password, sizeof password);

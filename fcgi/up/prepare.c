@@ -83,7 +83,7 @@ static const struct dir {
     bool user, group; /* owned by the run user; of its group */
 } dirs[] = {
     {"", 0755, false, false},           {"run", 0770, false, true},
-    {"db", 0750, true, true},           {"keys", 0750, false, true},
+    {"db", 0750, true, true},           {"keys", 0700, false, false},
     {"tls", 0755, false, false},        {"up", 0700, false, false},
     {"log", 0750, false, false},        {"uploads", 0750, true, true},
     {"nginx", 0755, false, false},      {"nginx/snippets", 0755, false, false},
@@ -125,7 +125,7 @@ int lg_up_dirs(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e
  * context: signs hand-offs (lodge-api, lodge-stream); token and cookie: digests of credentials (lodge-api);
  * env: seals secret values of instances (lodge-api, lodge-runner).
  */
-int lg_up_keys(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e)
+int lg_up_keys(const struct lg_conf *c, struct lg_err *e)
 {
     static const char *const names[] = {"context", "token", "cookie", "env"};
     int rc = lg_crypto_init(e);
@@ -133,7 +133,7 @@ int lg_up_keys(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e
         char rel[64], path[PATH_MAX];
         struct lg_key key;
         snprintf(rel, sizeof rel, "keys/%s.key", names[i]);
-        rc = lg_key_load_or_make(&key, lg_conf_path(c, path, sizeof path, rel), (int)w->gid, e);
+        rc = lg_key_load_or_make(&key, lg_conf_path(c, path, sizeof path, rel), -1, e);
         explicit_bzero(&key, sizeof key);
     }
     return rc;

@@ -95,7 +95,7 @@ static int files(struct site *s, struct lg_err *e)
 {
     const struct lg_conf *c = &s->conf;
     lg_conf_path(c, s->nginx, sizeof s->nginx, "nginx");
-    int rc = lg_up_keys(c, &s->who, e);
+    int rc = lg_up_keys(c, e);
     rc = rc ? rc : lg_up_certificate(c, e);
     rc = rc ? rc : lg_nginx_render(c, s->who.root, e);
     return rc ? rc : check_nginx(s, e);

@@ -26,7 +26,7 @@ struct lg_who {
 int lg_up_who(const struct lg_conf *c, struct lg_who *w, struct lg_err *e);
 int lg_up_check_paths(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
 int lg_up_dirs(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
-int lg_up_keys(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
+int lg_up_keys(const struct lg_conf *c, struct lg_err *e);
 int lg_up_certificate(const struct lg_conf *c, struct lg_err *e);
 int lg_up_ports(const struct lg_conf *c, struct lg_err *e); /* LG_CONFLICT names port and setting */
 /* Takes $LODGE_STATE/up/lock for the life of the process; returns its descriptor. LG_CONFLICT says who has
