@@ -1,0 +1,85 @@
+// Start: find out who we are, then show the address' view inside the shell, or the sign-in.
+
+import { get, hooks } from './api.js';
+import { go, leave, parse, render, state } from './router.js';
+import { start, stop, store } from './live.js';
+import { buildShell, refreshShell } from './parts/shell.js';
+import { fill, h } from './dom.js';
+
+const root = document.getElementById('app');
+let mode = ''; // 'in' | 'out'
+
+function showSignedOut() {
+  mode = 'out';
+  state.main = h('main', { id: 'main', class: 'out' });
+  fill(root, state.main);
+}
+
+/** After the session ended, however it did: to the sign-in, and back to this view afterwards. */
+export function signedOut() {
+  if (mode === 'out') return;
+  const back = location.hash.slice(1);
+  stop();
+  leave();
+  showSignedOut();
+  const next = back.startsWith('/') && !back.startsWith('/signin') ? `?next=${encodeURIComponent(back)}` : '';
+  if (location.hash.startsWith('#/signin')) render();
+  else go('/signin' + next);
+}
+
+/** With a session in hand: build the shell, begin to follow, show the view. */
+export async function signedIn(session) {
+  mode = 'in';
+  const shell = buildShell(session);
+  state.main = shell.main;
+  leave();
+  fill(root, shell.nodes);
+  const following = start(session);
+  if (parse().path === '/signin') history.replaceState(null, '', '#' + (parse().query.get('next') ?? '/instances'));
+  await render(false);
+  refreshShell();
+  await following;
+}
+
+hooks.unauthorized = signedOut;
+
+addEventListener('hashchange', async () => {
+  if (!location.hash.startsWith('#/')) return; // an anchor in the page
+  if (mode === 'in' && parse().path === '/signin') return go('/instances');
+  if (mode === 'out' && parse().path !== '/signin') return go(`/signin?next=${encodeURIComponent(location.hash.slice(1))}`);
+  await render();
+  refreshShell();
+});
+
+document.querySelector('.skip').addEventListener('click', (e) => {
+  e.preventDefault();
+  const heading = document.querySelector('#main h1') ?? document.getElementById('main');
+  heading.setAttribute('tabindex', '-1');
+  heading.focus();
+});
+
+addEventListener('keydown', (e) => {
+  if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || document.querySelector('dialog[open]')) return;
+  if (e.target.closest?.('input, textarea, select, [contenteditable]')) return;
+  const field = document.querySelector('[data-search]');
+  if (!field) return;
+  e.preventDefault();
+  field.focus();
+  field.select();
+});
+
+async function boot() {
+  try {
+    await signedIn(await get('/session', { quiet: true }));
+  } catch (e) {
+    if (e.status === 401) return signedOut();
+    if (store.session) return undefined; // the stream's banner tells it and tries again
+    showSignedOut();
+    fill(state.main, h('div', { class: 'page narrow' }, h('h1', null, 'Lodge is not answering'), h('p', { role: 'alert' }, e.message),
+      h('button', { class: 'btn primary', type: 'button', onclick: () => location.reload() }, 'Try again')));
+  }
+  return undefined;
+}
+
+if (!location.hash.startsWith('#/')) history.replaceState(null, '', '#/instances');
+boot();

@@ -1,0 +1,150 @@
+// What is around every view: header with navigation and tenant, the connection's banner, messages, operations.
+
+import { button, fill, h, icon } from '../dom.js';
+import { del, put } from '../api.js';
+import { on, retryNow, store } from '../live.js';
+import { state as route } from '../router.js';
+import { operationsPanel } from './operations.js';
+import { fail, region as toasts } from './toast.js';
+import { announce, region as announcer } from './announce.js';
+import { tone } from './state.js';
+
+const NAV = [
+  ['/instances', 'Instances'],
+  ['/images', 'Images'],
+  ['/ingress', 'Ingress'],
+  ['/settings', 'Settings'],
+];
+
+let links = [];
+let undo = [];
+
+// ── theme ──────────────────────────────────────────────────────────────────────────────────────────
+
+const dark = () => (document.documentElement.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+
+/** 'light', 'dark' or '' (as the system wishes) */
+export function setTheme(theme) {
+  if (theme) {
+    localStorage.setItem('lodge.theme', theme);
+    document.documentElement.dataset.theme = theme;
+  } else {
+    localStorage.removeItem('lodge.theme');
+    delete document.documentElement.dataset.theme;
+  }
+  document.dispatchEvent(new CustomEvent('lodge:theme'));
+}
+
+function themeButton() {
+  const btn = button('Theme', { iconOnly: true, kind: 'ghost', onclick: () => setTheme(dark() ? 'light' : 'dark') });
+  const show = () => {
+    const label = dark() ? 'Use the light theme' : 'Use the dark theme';
+    fill(btn, icon(dark() ? 'sun' : 'moon'));
+    btn.setAttribute('aria-label', label);
+    btn.title = label;
+  };
+  document.addEventListener('lodge:theme', show);
+  undo.push(() => document.removeEventListener('lodge:theme', show));
+  show();
+  return btn;
+}
+
+// ── tenant and user ────────────────────────────────────────────────────────────────────────────────
+
+async function switchTenant(slug) {
+  try {
+    await put('/session/tenant', { tenant: slug });
+    location.hash = '#/instances';
+    location.reload();
+  } catch (e) {
+    fail('The tenant was not changed', e);
+  }
+}
+
+const slugOf = (tenant) => (typeof tenant === 'string' ? tenant : tenant?.slug);
+
+function tenantSwitch(session) {
+  const now = slugOf(session.tenant);
+  if ((session.tenants ?? []).length < 2) return h('span', { class: 'tenant', title: 'Tenant' }, now ?? '');
+  return h('select', { class: 'tenant', 'aria-label': 'Tenant', onchange: (e) => switchTenant(e.target.value) },
+    session.tenants.map((t) => h('option', { value: t.slug, selected: t.slug === now || t.id === now }, t.name || t.slug)));
+}
+
+async function signOut() {
+  try {
+    await del('/session', { quiet: true });
+  } catch {
+    /* ended already */
+  }
+  location.hash = '#/signin';
+  location.reload();
+}
+
+// ── connection ─────────────────────────────────────────────────────────────────────────────────────
+
+function banner() {
+  const text = h('span', { role: 'status' });
+  const el = h('div', { class: 'banner', hidden: true }, icon('alert'), text, button('Try now', { kind: 'small', onclick: retryNow }));
+  let timer = 0;
+  let wasOffline = false;
+  const show = (conn) => {
+    clearTimeout(timer);
+    if (conn.state === 'offline') {
+      wasOffline = true;
+      // a blink of the network is not worth a banner
+      timer = setTimeout(() => {
+        el.hidden = false;
+        text.textContent = 'The connection to Lodge is lost. What you see may be old; trying again…';
+      }, el.hidden ? 700 : 0);
+    } else if (conn.state === 'online') {
+      el.hidden = true;
+      if (wasOffline) announce('The connection is back.');
+      wasOffline = false;
+    }
+  };
+  undo.push(on('conn', show), () => clearTimeout(timer));
+  return el;
+}
+
+/** Settled states are spoken; what is on its way is not. */
+function speakStates() {
+  undo.push(on('event', (ev) => {
+    if (ev.kind === 'instance.state' && ev.data?.state && tone(ev.data.state) !== 'busy') announce(`${ev.subject.name} is ${ev.data.state}`);
+    if (ev.kind === 'instance.deleted') announce(`${ev.subject.name} is deleted`);
+  }));
+}
+
+function ticker() {
+  const timer = setInterval(() => document.visibilityState === 'visible' && document.dispatchEvent(new CustomEvent('lodge:tick')), 15000);
+  undo.push(() => clearInterval(timer));
+}
+
+// ── the whole ──────────────────────────────────────────────────────────────────────────────────────
+
+const logo = () => h('a', { class: 'brand', href: '#/instances', 'aria-label': 'Lodge, to the instances' }, h('img', { src: '/favicon.svg', alt: '', width: '20', height: '20' }), h('span', null, 'Lodge'));
+
+export function buildShell(session) {
+  undo.forEach((fn) => fn());
+  undo = [];
+  links = NAV.map(([path, word]) => h('a', { href: '#' + path, dataset: { path } }, word));
+  const header = h('header', { class: 'top' }, logo(), h('nav', { 'aria-label': 'Main' }, links),
+    h('div', { class: 'top-end' }, tenantSwitch(session), themeButton(),
+      h('a', { class: 'who', href: '#/settings/account', title: 'Your account' }, session.user.username),
+      button('Sign out', { icon: 'exit', iconOnly: true, kind: 'ghost', onclick: signOut })));
+  const main = h('main', { id: 'main' });
+  const panel = operationsPanel();
+  undo.push(panel.dispose);
+  speakStates();
+  ticker();
+  return { main, nodes: [header, banner(), main, toasts, panel.el, announcer] };
+}
+
+export function refreshShell() {
+  for (const link of links) {
+    const here = route.path === link.dataset.path || route.path.startsWith(link.dataset.path + '/');
+    if (here) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+}
+
+export const isAdmin = () => store.session?.user.role === 'admin';

@@ -1,0 +1,93 @@
+// CPU and memory of what is on the screen: the newest sample of each visible, running instance, a few at a time.
+
+import { get } from '../api.js';
+import { emit, store } from '../live.js';
+import { svg } from '../dom.js';
+
+const EVERY_MS = 10000;
+const KEEP = 30;
+const MAX = 40;
+const samples = new Map(); // id → [{cpu, used, limit}]
+const visible = new Map(); // element → id
+let timer = 0;
+let users = 0;
+
+const watcher = new IntersectionObserver((entries) => {
+  let fresh = false;
+  for (const e of entries) {
+    if (e.isIntersecting && e.target.dataset.id) {
+      visible.set(e.target, e.target.dataset.id);
+      fresh ||= !samples.has(e.target.dataset.id);
+    } else visible.delete(e.target);
+  }
+  if (fresh) soon(300);
+});
+
+function soon(ms) {
+  clearTimeout(timer);
+  if (users) timer = setTimeout(sweep, ms);
+}
+
+async function sample(id) {
+  try {
+    const u = await get(`/compute/instances/${id}/usage`);
+    const list = samples.get(id) ?? [];
+    list.push({ cpu: u.cpu?.usage ?? null, used: u.memory?.used ?? null, limit: u.memory?.limit ?? null });
+    samples.set(id, list.slice(-KEEP));
+    emit('usage', id);
+  } catch {
+    /* it stopped meanwhile, or there is no sample yet */
+  }
+}
+
+async function sweep() {
+  if (document.visibilityState === 'visible' && store.conn.state === 'online') {
+    const queue = [...new Set(visible.values())].filter((id) => store.instances.get(id)?.state === 'running').slice(0, MAX);
+    const worker = async () => {
+      for (let id = queue.shift(); id; id = queue.shift()) await sample(id);
+    };
+    await Promise.all([worker(), worker(), worker()]);
+  }
+  soon(EVERY_MS);
+}
+
+/** Observe elements with data-id; → {add(el), stop()} */
+export function observeUsage() {
+  users++;
+  const mine = new Set();
+  soon(500);
+  return {
+    add: (el) => (mine.add(el), watcher.observe(el)),
+    stop: () => {
+      users--;
+      for (const el of mine) {
+        watcher.unobserve(el);
+        visible.delete(el);
+      }
+    },
+  };
+}
+
+export function latest(inst) {
+  if (inst.state !== 'running') return null;
+  const s = samples.get(inst.id)?.at(-1);
+  if (s) return s;
+  const r = inst.resources;
+  return r?.memory?.used ? { cpu: r.cpu?.usage ?? null, used: r.memory.used, limit: r.memory.limit } : null;
+}
+
+/** A line of the last samples of 'cpu' or 'used', drawn into `el` (an <svg> of 60×16). */
+export function sparkline() {
+  const line = svg('polyline', { points: '' });
+  const el = svg('svg', { class: 'spark', viewBox: '0 0 60 16', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, line);
+  el.line = line;
+  return el;
+}
+
+export function drawSparkline(el, id, key) {
+  const list = (samples.get(id) ?? []).map((s) => s[key] ?? 0);
+  const max = Math.max(...list, key === 'cpu' ? 5 : 1) * 1.1;
+  const step = 60 / (KEEP - 1);
+  const points = list.map((v, i) => `${(60 - (list.length - 1 - i) * step).toFixed(1)},${(15 - (v / max) * 14).toFixed(1)}`);
+  el.line.setAttribute('points', list.length > 1 ? points.join(' ') : '');
+}

@@ -1,0 +1,104 @@
+// Hash routes: the server only ever serves files, and a link to any view can be kept and sent.
+
+import { h, fill } from './dom.js';
+import { on } from './live.js';
+
+const instance = () => import('./views/instance.js');
+const settings = () => import('./views/settings.js');
+const ROUTES = [
+  ['/signin', () => import('./views/signin.js')],
+  ['/instances', () => import('./views/instances.js')],
+  ['/instances/:id', instance],
+  ['/instances/:id/:tab', instance],
+  ['/images', () => import('./views/images.js')],
+  ['/ingress', () => import('./views/ingress.js')],
+  ['/settings', settings],
+  ['/settings/:section', settings],
+].map(([pattern, load]) => ({ parts: pattern.split('/').slice(1), load }));
+
+export const state = { path: '/', query: new URLSearchParams(), main: null };
+let current = null; // {module, handle, disposers}
+let turn = 0;
+
+export function parse(hash = location.hash) {
+  const [path, query = ''] = hash.replace(/^#/, '').split('?');
+  return { path: path.startsWith('/') ? path : '/instances', query: new URLSearchParams(query) };
+}
+
+function matchRoute(path) {
+  const parts = path.replace(/\/+$/, '').split('/').slice(1);
+  for (const route of ROUTES) {
+    if (route.parts.length !== parts.length) continue;
+    const params = {};
+    const ok = route.parts.every((p, i) => {
+      if (!p.startsWith(':')) return p === parts[i];
+      params[p.slice(1)] = decodeURIComponent(parts[i]);
+      return true;
+    });
+    if (ok) return { route, params };
+  }
+  return null;
+}
+
+export const go = (path) => (location.hash = '#' + path);
+
+/** Change the query in the address without a step in the history (a filter being typed). */
+export function setQuery(changes) {
+  const { path, query } = parse();
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === '' || value === null || value === undefined) query.delete(key);
+    else query.set(key, value);
+  }
+  const text = query.toString();
+  history.replaceState(null, '', `#${path}${text ? '?' + text : ''}`);
+  state.query = query;
+}
+
+export function leave() {
+  for (const fn of current?.disposers ?? []) fn();
+  current = null;
+}
+
+function context(params, query) {
+  const disposers = [];
+  return {
+    params,
+    query,
+    disposers,
+    listen: on,
+    on: (topic, fn) => disposers.push(on(topic, fn)),
+    dispose: (fn) => disposers.push(fn),
+  };
+}
+
+function show(handle, moveFocus) {
+  fill(state.main, handle.node);
+  document.title = `${handle.title} · Lodge`;
+  if (!moveFocus) return;
+  const heading = handle.focus ?? state.main.querySelector('h1');
+  heading?.setAttribute('tabindex', heading.getAttribute('tabindex') ?? '-1');
+  heading?.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+const notFound = () => ({
+  title: 'Not found',
+  node: h('div', { class: 'page' }, h('h1', null, 'There is no such page'), h('p', null, h('a', { href: '#/instances' }, 'Go to the instances'))),
+});
+
+/** Show what the address says. `moveFocus`: the person navigated (not the first view). */
+export async function render(moveFocus = true) {
+  const { path, query } = parse();
+  const mine = ++turn;
+  const hit = matchRoute(path);
+  Object.assign(state, { path, query });
+  if (hit && current?.load === hit.route.load && current.handle.update?.(hit.params, query)) return;
+  const module = hit ? await hit.route.load() : null;
+  if (mine !== turn) return;
+  leave();
+  const ctx = context(hit?.params ?? {}, query);
+  current = { load: hit?.route.load, disposers: ctx.disposers, handle: {} };
+  const handle = module ? module.default(ctx) : notFound();
+  current.handle = handle;
+  show(handle, moveFocus);
+}

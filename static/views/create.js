@@ -1,0 +1,201 @@
+// Create an instance. Everything but the name has a default; the same request stands beside it as curl and `lodge`.
+
+import { button, h, setText } from '../dom.js';
+import { post } from '../api.js';
+import { parseSize, shell, splitWords } from '../format.js';
+import { loadImages, putInstance, store } from '../live.js';
+import { go } from '../router.js';
+import { copy, openDialog } from '../parts/dialog.js';
+import { clearErrors, field, formError, input, repeated, select, showError } from '../parts/form.js';
+import { fail, followOperation } from '../parts/toast.js';
+
+const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const DEFAULT_PORT = 8080;
+
+const appUrl = (name) => {
+  const s = store.session;
+  const port = s.appsPort && s.appsPort !== 443 ? `:${s.appsPort}` : '';
+  return `https://${name}.${s.appsDomain}${port}/`;
+};
+
+function imageOptions() {
+  const ready = [...store.images.values()].filter((i) => i.state === 'ready' && (i.kind ?? 'container') === 'container');
+  ready.sort((a, b) => Number(b.default) - Number(a.default) || a.name.localeCompare(b.name));
+  return ready.map((i) => [i.name, i.default ? `${i.name} (default)` : i.name]);
+}
+
+function pairRow(keyLabel, valueLabel, secretBox) {
+  return (value = ['', '']) => {
+    const key = input({ 'aria-label': keyLabel, placeholder: keyLabel, value: value[0], spellcheck: 'false', autocapitalize: 'off' });
+    const val = input({ 'aria-label': valueLabel, placeholder: valueLabel, value: value[1], spellcheck: 'false', autocapitalize: 'off' });
+    const secret = h('input', { type: 'checkbox', onchange: () => (val.type = secret.checked ? 'password' : 'text') });
+    const nodes = [key, val, secretBox ? h('label', { class: 'inline' }, secret, 'secret') : null];
+    return { nodes, first: key, read: () => (key.value.trim() || val.value ? { key: key.value.trim(), value: val.value, secret: secret.checked } : null) };
+  };
+}
+
+function portRow() {
+  const from = input({ 'aria-label': 'Port on the host', placeholder: 'host port', inputmode: 'numeric' });
+  const to = input({ 'aria-label': 'Port in the instance', placeholder: 'instance port', inputmode: 'numeric' });
+  const proto = select([['tcp', 'tcp'], ['udp', 'udp']], 'tcp', { 'aria-label': 'Protocol' });
+  const read = () => (from.value || to.value ? `${from.value.trim()}:${to.value.trim()}${proto.value === 'udp' ? '/udp' : ''}` : null);
+  return { nodes: [from, h('span', { 'aria-hidden': 'true' }, '→'), to, proto], first: from, read };
+}
+
+// ── what the form says, as a request ───────────────────────────────────────────────────────────────
+
+function requestOf(f) {
+  const body = { name: f.name.control.value.trim(), config: {}, resources: { cpu: { cores: Number(f.cpu.control.value) }, memory: { limit: parseSize(f.memory.control.value) } } };
+  if (f.image.control.value) body.config.image = f.image.control.value;
+  const words = splitWords(f.command.control.value);
+  if (words.length) body.config.command = words;
+  const env = f.env.read();
+  const plain = env.filter((e) => !e.secret).map((e) => `${e.key}=${e.value}`);
+  const secret = env.filter((e) => e.secret).map((e) => `${e.key}=${e.value}`);
+  if (plain.length) body.config.env = plain;
+  if (secret.length) body.config.secretEnv = secret;
+  const ports = f.ports.read();
+  if (ports.length) body.config.ports = ports;
+  if (f.restart.control.value !== 'no') body.config.restartPolicy = f.restart.control.value;
+  const labels = f.labels.read();
+  if (labels.length) body.labels = Object.fromEntries(labels.map((l) => [l.key, l.value]));
+  if (!f.start.checked) body.start = false;
+  const ingress = f.publish.checked ? { port: 443, targetPort: Number(f.target.control.value) } : null;
+  return { body, ingress };
+}
+
+function masked(body) {
+  if (!body.config.secretEnv) return body;
+  return { ...body, config: { ...body.config, secretEnv: body.config.secretEnv.map((kv) => kv.split('=')[0] + '=…') } };
+}
+
+function asCurl({ body, ingress }) {
+  const api = `${location.origin}/api/v1/compute/instances`;
+  const call = (url, json) => `curl -X POST ${url} \\\n  -H "Authorization: Bearer $LODGE_TOKEN" \\\n  --json ${shell(JSON.stringify(json, null, 1).replace(/\n\s*/g, ' '))}`;
+  const first = call(api, masked(body));
+  return ingress ? `${first}\n\n${call(`${api}/<id>/ingress`, ingress)}` : first;
+}
+
+function asCommand({ body, ingress }) {
+  const c = body.config;
+  const words = ['lodge', 'instance', 'create', body.name || '<name>'];
+  const flag = (name, ...values) => values.forEach((v) => words.push(`--${name}`, shell(String(v))));
+  if (c.image) flag('image', c.image);
+  flag('cpu', body.resources.cpu.cores);
+  flag('memory', body.resources.memory.limit / 2 ** 20 + 'M');
+  flag('env', ...(c.env ?? []));
+  flag('secret-env', ...(masked(body).config.secretEnv ?? []));
+  flag('port', ...(c.ports ?? []));
+  if (c.restartPolicy) flag('restart', c.restartPolicy);
+  flag('label', ...Object.entries(body.labels ?? {}).map(([k, v]) => `${k}=${v}`));
+  if (ingress) flag('ingress', ingress.targetPort);
+  if (body.start === false) words.push('--no-start');
+  if (c.command) words.push('--', ...c.command.map(shell));
+  return words.join(' ');
+}
+
+// ── the form ───────────────────────────────────────────────────────────────────────────────────────
+
+function buildFields(onchange) {
+  const f = {};
+  f.name = field('Name', input({ name: 'name', autofocus: true, autocapitalize: 'off', spellcheck: 'false', maxlength: '63' }), { path: 'name', hint: 'Small letters, digits and hyphens' });
+  f.image = field('Image', h('select', { name: 'image' }), { path: 'config.image image' });
+  f.cpu = field('CPU cores', input({ type: 'number', min: '0.1', max: '64', step: '0.1', value: '1' }), { path: 'resources.cpu' });
+  f.memory = field('Memory', input({ value: '256M', spellcheck: 'false' }), { path: 'resources.memory', hint: 'Such as 512M or 2G' });
+  f.publish = h('input', { type: 'checkbox', checked: true, id: 'create-publish' });
+  f.target = field('Port it listens on', input({ type: 'number', min: '1', max: '65535', value: String(DEFAULT_PORT) }), { path: 'targetPort target_port port', cls: 'target' });
+  f.url = h('span', { class: 'hint url' });
+  f.command = field('Command', input({ spellcheck: 'false', autocapitalize: 'off', placeholder: 'as the image says' }), { path: 'config.command' });
+  f.restart = field('Restart policy', select([['no', 'Do not restart'], ['on-failure', 'When it fails'], ['unless-stopped', 'Unless stopped'], ['always', 'Always']], 'no'), { path: 'config.restartPolicy' });
+  f.env = repeated({ legend: 'Environment', path: 'config.env config.secretEnv', add: 'variable', makeRow: pairRow('NAME', 'value', true), onchange });
+  f.ports = repeated({ legend: 'Published ports', path: 'config.ports', add: 'port', makeRow: portRow, onchange, hint: 'For what is not a web page' });
+  f.labels = repeated({ legend: 'Labels', path: 'labels metadata.labels', add: 'label', makeRow: pairRow('key', 'value', false), onchange });
+  f.start = h('input', { type: 'checkbox', checked: true, id: 'create-start' });
+  return f;
+}
+
+function layout(f, preview) {
+  const advanced = h('details', { class: 'more' }, h('summary', null, 'Command, environment, ports, restart policy, labels'), f.command, f.restart, f.env, f.ports, f.labels,
+    h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
+  const web = h('div', { class: 'web' }, h('p', { class: 'field check' }, f.publish, h('label', { for: f.publish.id }, 'Publish as a web page'), f.url), f.target);
+  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.image, h('div', { class: 'pair' }, f.cpu, f.memory), web, advanced), preview.el);
+}
+
+function previewPane() {
+  const curl = h('pre', { tabindex: '0', 'aria-label': 'As curl' });
+  const cmd = h('pre', { tabindex: '0', 'aria-label': 'As a command line' });
+  const block = (word, pre) => {
+    const btn = button('Copy', { icon: 'copy', kind: 'small ghost', 'aria-label': `Copy: ${word}`, onclick: () => copy(pre.textContent, btn) });
+    return h('div', { class: 'code' }, h('div', { class: 'code-head' }, h('h3', null, word), btn), pre);
+  };
+  return { el: h('aside', { class: 'preview', 'aria-label': 'The same without the dashboard' }, block('Command line', cmd), block('curl', curl)), curl, cmd };
+}
+
+function check(f) {
+  const { name, memory, cpu, target, publish } = f;
+  const bad = [];
+  if (!NAME.test(name.control.value.trim())) bad.push([name, name.control.value ? 'Use small letters, digits and hyphens; a letter or digit at both ends; at most 63.' : 'Give it a name.']);
+  if (!(Number(cpu.control.value) > 0)) bad.push([cpu, 'A number above 0.']);
+  if (!(parseSize(memory.control.value) > 0)) bad.push([memory, 'A size such as 512M or 2G.']);
+  const port = Number(target.control.value);
+  if (publish.checked && !(Number.isInteger(port) && port >= 1 && port <= 65535)) bad.push([target, 'A port from 1 to 65535.']);
+  for (const [el, text] of bad) el.setError(text);
+  bad[0]?.[0].control.focus();
+  return !bad.length;
+}
+
+async function addRule(inst, ingress) {
+  try {
+    await post(`/compute/instances/${inst.id}/ingress`, ingress);
+  } catch (e) {
+    fail(`${inst.name} was created, but not published`, e);
+  }
+}
+
+async function submit(f, root, dialog, button_) {
+  clearErrors(root);
+  if (!check(f)) return;
+  button_.disabled = true;
+  const req = requestOf(f);
+  try {
+    const { data, operation } = await post('/compute/instances', req.body);
+    putInstance(data);
+    followOperation(operation, `Creating ${data.name}`);
+    if (req.ingress) await addRule(data, req.ingress);
+    dialog.close();
+    go(`/instances/${data.id}`);
+  } catch (e) {
+    button_.disabled = false;
+    if (e.status === 409 && !e.details?.field) e.details = { field: 'name' };
+    showError(root, e);
+  }
+}
+
+function fillImages(f) {
+  const options = imageOptions();
+  const old = f.image.control.value;
+  f.image.control.replaceChildren(...options.map(([v, text]) => h('option', { value: v }, text)));
+  if (old) f.image.control.value = old;
+  if (!options.length) f.image.control.append(h('option', { value: '' }, 'The default image'));
+}
+
+export function openCreate(preset = {}) {
+  const preview = previewPane();
+  const change = () => {
+    const req = requestOf(f);
+    setText(preview.curl, asCurl(req));
+    setText(preview.cmd, asCommand(req));
+    setText(f.url, f.publish.checked ? appUrl(NAME.test(req.body.name) ? req.body.name : 'name') : 'Only reachable inside the tenant’s network');
+    f.target.hidden = !f.publish.checked;
+  };
+  const f = buildFields(() => f && queueMicrotask(change));
+  const root = layout(f, preview);
+  const ok = h('button', { type: 'submit', class: 'btn primary' }, 'Create');
+  const dialog = openDialog({ title: 'Create an instance', cls: 'create-dlg', body: root, actions: [button('Cancel', { onclick: () => dialog.close() }), ok], onsubmit: () => ok.disabled || submit(f, root, dialog, ok) });
+  fillImages(f);
+  if (preset.image) f.image.control.value = preset.image;
+  root.addEventListener('input', change);
+  root.addEventListener('change', change);
+  change();
+  loadImages().then(() => (fillImages(f), preset.image && (f.image.control.value = preset.image), change()), () => {});
+}

@@ -1,0 +1,159 @@
+// Images: what instances are made from. Pull by reference, upload a tar, name, choose the default, delete.
+
+import { button, fill, h, icon, reconcile, setText } from '../dom.js';
+import { del, post, put, upload } from '../api.js';
+import { age, bytes, full } from '../format.js';
+import { loadImages, store } from '../live.js';
+import { confirm, copyText, openDialog } from '../parts/dialog.js';
+import { clearErrors, field, formError, input, showError } from '../parts/form.js';
+import { fail, followOperation, toast } from '../parts/toast.js';
+import { isAdmin } from '../parts/shell.js';
+import { openCreate } from './create.js';
+
+const mine = (image) => isAdmin() || !image.public || image.tenant === (store.session.tenant?.id ?? store.session.tenant);
+
+// ── dialogs ────────────────────────────────────────────────────────────────────────────────────────
+
+const words = (text) => text.split(/[\s,]+/).filter(Boolean);
+
+function formDialog({ title, fields, verb, send }) {
+  const root = h('div', { class: 'stack' }, formError(), fields);
+  const ok = h('button', { type: 'submit', class: 'btn primary' }, verb);
+  const dialog = openDialog({ title, body: root, cls: 'small-dlg', actions: [button('Cancel', { onclick: () => dialog.close() }), ok], onsubmit: async () => {
+    clearErrors(root);
+    ok.disabled = true;
+    try {
+      await send(root);
+      dialog.close();
+    } catch (e) {
+      showError(root, e);
+    }
+    ok.disabled = false;
+  } });
+  return dialog;
+}
+
+function openPull() {
+  const ref = field('Reference', input({ autofocus: true, placeholder: 'docker.io/library/nginx:alpine', spellcheck: 'false', autocapitalize: 'off' }), { path: 'reference', hint: 'Registry, path and tag or digest' });
+  const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name', hint: 'As instances will call it; left empty it follows from the reference' });
+  formDialog({ title: 'Pull an image', fields: [ref, name], verb: 'Pull', send: async () => {
+    const body = { reference: ref.control.value.trim() };
+    if (name.control.value.trim()) body.name = name.control.value.trim();
+    const { data, operation } = await post('/images', body);
+    followOperation(operation ?? data?.operation?.id, `Pulling ${body.reference}`);
+    await loadImages();
+  } });
+}
+
+function openUpload() {
+  const file = field('File', h('input', { type: 'file', accept: '.tar,application/x-tar' }), { path: 'body file', hint: 'A tar as “podman save” or “docker save” writes it' });
+  const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name' });
+  const bar = h('progress', { max: '1', value: 0, hidden: true, 'aria-label': 'Upload' });
+  const said = h('span', { class: 'quiet', role: 'status' });
+  let job = null;
+  file.control.addEventListener('change', () => {
+    if (!name.control.value) name.control.value = (file.control.files[0]?.name ?? '').replace(/\.tar(\.\w+)?$/, '').toLowerCase();
+  });
+  const send = async () => {
+    const f = file.control.files[0];
+    if (!f) throw Object.assign(new Error('Choose a file.'), { details: { field: 'file' } });
+    bar.hidden = false;
+    job = upload(`/images/upload?name=${encodeURIComponent(name.control.value.trim())}&kind=container`, f, 'application/x-tar', (p) => {
+      bar.value = p;
+      setText(said, p < 1 ? `${Math.round(p * 100)} % of ${bytes(f.size)}` : 'Stored; the engine takes it over…');
+    });
+    const { data, operation } = await job.done.finally(() => (bar.hidden = true));
+    job = null;
+    followOperation(operation ?? data?.operation?.id, `Importing ${name.control.value}`);
+    await loadImages();
+  };
+  const dialog = formDialog({ title: 'Upload an image', fields: [file, name, bar, said], verb: 'Upload', send });
+  dialog.el.addEventListener('close', () => job?.abort());
+}
+
+function openAliases(image) {
+  const aliases = field('Aliases', input({ value: (image.aliases ?? []).join(' '), autofocus: true, spellcheck: 'false', autocapitalize: 'off' }), { path: 'aliases', hint: 'Other names for it, apart by spaces' });
+  formDialog({ title: `Other names of ${image.name}`, fields: [aliases], verb: 'Save', send: async () => {
+    await put(`/images/${image.id}`, { aliases: words(aliases.control.value) });
+    toast('good', `${image.name} saved`);
+    await loadImages();
+  } });
+}
+
+async function makeDefault(image) {
+  try {
+    await put(`/images/${image.id}`, { default: true });
+    toast('good', `${image.name} is the default now`);
+    await loadImages();
+  } catch (e) {
+    fail('The default was not changed', e);
+  }
+}
+
+async function removeImage(image) {
+  const yes = await confirm({ title: `Delete ${image.name}?`, text: ['Instances that exist keep running; new ones cannot be made from it.'], verb: 'Delete' });
+  if (!yes) return;
+  try {
+    const { operation } = await del(`/images/${image.id}`);
+    if (operation) followOperation(operation, `Deleting ${image.name}`);
+    else toast('good', `${image.name} deleted`);
+    await loadImages();
+  } catch (e) {
+    fail(`${image.name} was not deleted`, e);
+  }
+}
+
+// ── the list ───────────────────────────────────────────────────────────────────────────────────────
+
+const TONE = { ready: 'good', pulling: 'busy', error: 'bad' };
+const SOURCE = { built: 'built here', pull: 'pulled', upload: 'uploaded' };
+
+function progressOf(image) {
+  const op = [...store.operations.values()].find((o) => (o.image?.id ?? o.image) === image.id && (o.status === 'running' || o.status === 'queued'));
+  if (!op) return null;
+  const bar = h('progress', { max: '1', 'aria-label': `Progress of ${image.name}` });
+  if (typeof op.progress === 'number') bar.value = op.progress;
+  return [bar, h('span', { class: 'why' }, op.step ?? '')];
+}
+
+function cells(image) {
+  const cell = (cls, word, ...kids) => h('td', { role: 'cell', class: cls, dataset: { word } }, kids);
+  const act = (label, ic, fn) => button(`${label} ${image.name}`, { icon: ic, iconOnly: true, kind: 'ghost', onclick: fn });
+  const can = mine(image);
+  return [
+    cell('c-name', '', icon('box'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, (image.aliases ?? []).map((a) => h('span', { class: 'chip' }, a))),
+    cell('c-state', '', h('span', { class: 'state', dataset: { tone: TONE[image.state] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, image.state)), image.error ? h('span', { class: 'why', title: image.error }, image.error) : progressOf(image)),
+    cell('c-source', 'Source', SOURCE[image.source] ?? image.source),
+    cell('c-ref mono', 'Reference', image.reference ? h('span', { class: 'clip', title: image.reference }, image.reference) : '–'),
+    cell('c-digest mono', 'Digest', image.digest ? copyText(image.digest.replace('sha256:', '').slice(0, 12)) : '–'),
+    cell('num', 'Size', image.sizeBytes ? bytes(image.sizeBytes) : '–'),
+    cell('num c-age', 'Age', h('time', { dateTime: image.createdAt, title: full(image.createdAt) }, age(image.createdAt))),
+    cell('c-acts', '', image.state === 'ready' ? act('Create an instance from', 'plus', () => openCreate({ image: image.name })) : null, can && image.state === 'ready' && !image.default ? act('Make the default:', 'star', () => makeDefault(image)) : null,
+      can ? act('Other names of', 'edit', () => openAliases(image)) : null, can ? act('Delete', 'trash', () => removeImage(image)) : null),
+  ];
+}
+
+export default function images(ctx) {
+  const body = h('tbody', { role: 'rowgroup' });
+  const head = ['Name', 'State', 'Source', 'Reference', 'Digest', 'Size', 'Age', ''].map((w) => h('th', { role: 'columnheader', scope: 'col', class: w === 'Size' || w === 'Age' ? 'num' : w === '' ? 'c-acts' : '' }, w || h('span', { class: 'sr-only' }, 'Actions')));
+  const table = h('table', { class: 'list cards-small images', role: 'table', 'aria-label': 'Images' }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, head)), body);
+  const empty = h('div', { class: 'empty' }, h('p', { class: 'quiet' }, 'Loading…'));
+  const nodes = new Map();
+  const draw = () => {
+    const list = [...store.images.values()].sort((a, b) => Number(b.default) - Number(a.default) || a.name.localeCompare(b.name));
+    const key = (i) => JSON.stringify([i, [...store.operations.values()].filter((o) => (o.image?.id ?? o.image) === i.id).map((o) => [o.step, o.progress, o.status])]);
+    reconcile(body, nodes, list, (i) => i.id, (i) => Object.assign(h('tr', { role: 'row' }, cells(i)), { key: key(i) }), (tr, i) => {
+      if (tr.key === key(i)) return;
+      tr.key = key(i);
+      fill(tr, cells(i));
+    });
+    table.hidden = !list.length;
+    empty.hidden = list.length > 0;
+    if (!list.length && store.imagesLoaded) fill(empty, icon('box'), h('h2', null, 'No images'), h('p', null, 'Pull one from a registry, or upload one as a tar file.'), button('Pull an image', { icon: 'download', kind: 'primary', onclick: openPull }));
+  };
+  ctx.on('images', draw);
+  ctx.on('operation', (id) => store.operations.get(id)?.kind.startsWith('image.') && draw());
+  loadImages().catch((e) => fail('The images could not be read', e));
+  draw();
+  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), h('span', { class: 'grow' }), button('Upload', { icon: 'upload', onclick: openUpload }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), table, empty) };
+}

@@ -1,0 +1,37 @@
+// What happened to one instance, newest first, as it happens.
+
+import { fill, h } from '../dom.js';
+import { get } from '../api.js';
+import { clock, full } from '../format.js';
+import { store } from '../live.js';
+
+const BACK = 1000; // events looked through for the past
+const MAX = 300;
+
+const about = (ev, id) => ev.subject?.id === id || ev.data?.operation?.instance === id;
+
+function sentence(ev) {
+  const d = ev.data ?? {};
+  const op = d.operation;
+  if (op) return `${op.kind} ${op.status}${op.step ? `: ${op.step}` : ''}${op.error ? `: ${op.error.message}` : ''}`;
+  if (ev.kind === 'instance.state') return `${d.previous ?? '?'} → ${d.state}${d.reason?.text ? `: ${d.reason.text}` : ''}`;
+  return d.url ?? d.text ?? '';
+}
+
+export function events(ctx, inst) {
+  const list = h('ol', { class: 'events', 'aria-label': 'Events, newest first' });
+  const known = new Map();
+  const draw = () => {
+    const items = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MAX);
+    fill(list, items.map((ev) => h('li', null, h('time', { dateTime: ev.at, title: full(ev.at), class: 'num' }, clock(ev.at)), h('span', { class: 'kind mono' }, ev.kind), h('span', null, sentence(ev)))));
+    empty.hidden = items.length > 0;
+  };
+  const empty = h('p', { class: 'quiet pad' }, 'Nothing has happened lately. What happens from now on appears here by itself.');
+  ctx.on('event', (ev) => about(ev, inst.id) && (known.set(ev.id, ev), draw()));
+  get(`/events?since=${Math.max(0, store.last - BACK)}&pageSize=500`).then((page) => {
+    for (const ev of page.events ?? []) if (about(ev, inst.id)) known.set(ev.id, ev);
+    draw();
+  }, () => {});
+  draw();
+  return { node: h('div', null, empty, list) };
+}

@@ -1,0 +1,160 @@
+// One instance: what it is, why it is so, what can be done now; the tabs below.
+
+import { button, fill, h, setBlocked, setText } from '../dom.js';
+import { get } from '../api.js';
+import { ago, full } from '../format.js';
+import { putInstance, store } from '../live.js';
+import { act, remove } from '../parts/actions.js';
+import { copy, copyText } from '../parts/dialog.js';
+import { kindIcon, refusal, setState, stateBadge, TRANSIENT, VERBS, why } from '../parts/state.js';
+import { overview } from './instance-overview.js';
+import { log } from './instance-log.js';
+import { ingress } from './instance-ingress.js';
+import { events } from './instance-events.js';
+
+function configuration(ctx, inst) {
+  const pre = h('pre', { class: 'json', tabindex: '0', 'aria-label': 'The instance as JSON' });
+  const show = (i) => setText(pre, JSON.stringify(i, null, 2));
+  const btn = button('Copy', { icon: 'copy', kind: 'small', onclick: () => copy(pre.textContent, btn) });
+  show(inst);
+  return { node: h('div', null, h('div', { class: 'row' }, h('p', { class: 'quiet' }, 'As the API answers it. Secret values are masked.'), btn), pre), update: show };
+}
+
+const TABS = [
+  ['overview', 'Overview', overview],
+  ['log', 'Log', log],
+  ['ingress', 'Ingress', ingress],
+  ['events', 'Events', events],
+  ['configuration', 'Configuration', configuration],
+];
+
+/** A context whose disposers end with the tab. */
+function subContext(ctx) {
+  const disposers = [];
+  return { ...ctx, disposers, dispose: (fn) => disposers.push(fn), on: (t, fn) => disposers.push(ctx.listen(t, fn)), end: () => disposers.splice(0).forEach((fn) => fn()) };
+}
+
+class Detail {
+  constructor(ctx, id) {
+    this.ctx = ctx;
+    this.id = id;
+    this.body = h('div', { class: 'tab-body', role: 'tabpanel', id: 'tab-body', tabindex: '-1' });
+    this.node = h('div', { class: 'page' }, h('h1', { class: 'sr-only' }, 'Instance'), h('p', { class: 'quiet pad' }, 'Loading…'));
+    this.built = false;
+    ctx.on('instance', (changed) => changed === id && this.changed());
+    ctx.on('instances', () => this.changed());
+    ctx.dispose(() => this.tabCtx?.end());
+    const tick = () => this.built && this.inst && this.drawHead(this.inst);
+    document.addEventListener('lodge:tick', tick);
+    ctx.dispose(() => document.removeEventListener('lodge:tick', tick));
+  }
+
+  async load() {
+    this.inst = store.instances.get(this.id);
+    if (this.inst) this.changed();
+    try {
+      putInstance(await get(`/compute/instances/${this.id}`));
+    } catch (e) {
+      if (!this.built || e.status === 404) this.gone(e.status === 404 ? 'There is no such instance. It may have been deleted.' : e.message);
+    }
+  }
+
+  changed() {
+    const inst = store.instances.get(this.id);
+    if (!inst) return this.built && this.gone(`${this.inst.name} was deleted.`);
+    const first = !this.built;
+    this.inst = inst;
+    if (first) this.build(inst);
+    this.drawHead(inst);
+    if (first) this.showTab(this.tab);
+    else this.tabHandle?.update?.(inst);
+    return undefined;
+  }
+
+  gone(text) {
+    this.tabCtx?.end();
+    this.built = false;
+    fill(this.node, h('div', { class: 'empty' }, h('h1', { tabindex: '-1' }, 'Gone'), h('p', null, text), h('a', { class: 'btn primary', href: '#/instances' }, 'Back to the instances')));
+  }
+
+  build(inst) {
+    this.built = true;
+    this.state = stateBadge(inst.state);
+    this.why = h('p', { class: 'why-line' });
+    this.addr = h('span', null);
+    this.open = h('span', null);
+    this.verbs = {};
+    const verbs = ['start', 'stop', 'restart', 'pause', 'unpause', 'delete'].map((verb) => {
+      const kind = verb === 'delete' ? 'danger-ghost' : '';
+      const run = () => !this.verbs[verb].dataset.blocked && (verb === 'delete' ? remove(this.inst) : act(this.inst, verb));
+      return (this.verbs[verb] = button(VERBS[verb].label, { icon: VERBS[verb].icon, kind, onclick: run }));
+    });
+    this.kill = button('Force stop', { icon: 'stop', kind: 'danger-ghost', onclick: () => act(this.inst, 'stop', true) });
+    verbs.splice(2, 0, this.kill);
+    this.tabs = TABS.map(([key, word]) => h('a', { role: 'tab', href: `#/instances/${inst.id}${key === 'overview' ? '' : '/' + key}`, id: `tab-${key}`, 'aria-controls': 'tab-body' }, word));
+    const tablist = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'About this instance', onkeydown: (e) => this.arrow(e) }, this.tabs);
+    const title = h('h1', { tabindex: '-1' }, inst.name);
+    fill(this.node, h('div', { class: 'crumb' }, h('a', { href: '#/instances' }, 'Instances')),
+      h('div', { class: 'detail-head' }, h('div', { class: 'detail-title' }, kindIcon(inst), title, this.state, this.addr, this.open), h('div', { class: 'verbs', role: 'group', 'aria-label': 'What can be done' }, verbs)),
+      this.why, tablist, this.body);
+    document.title = `${inst.name} · Lodge`;
+    if (document.activeElement === document.body || !document.activeElement?.isConnected) title.focus({ preventScroll: true });
+  }
+
+  drawHead(inst) {
+    setState(this.state, inst.state, inst.status);
+    const because = why(inst);
+    const at = inst.reason?.at ?? inst.updatedAt;
+    fill(this.why, because ? [because, ' ', h('time', { dateTime: at, title: full(at), class: 'quiet' }, ago(at))] : null);
+    this.why.dataset.tone = inst.state === 'error' ? 'bad' : '';
+    const addr = inst.network?.address ?? '';
+    if (this.addr.textContent !== addr) fill(this.addr, addr ? copyText(addr) : null);
+    const rule = (inst.ingress ?? [])[0];
+    if (this.url !== rule?.url) {
+      this.url = rule?.url;
+      fill(this.open, rule ? h('a', { class: 'ext', href: rule.url, target: '_blank', rel: 'noopener' }, new URL(rule.url).host) : null);
+    }
+    for (const verb in this.verbs) setBlocked(this.verbs[verb], refusal(verb, inst.state, verb === 'delete'));
+    const paused = inst.state === 'paused';
+    this.verbs.pause.hidden = paused;
+    this.verbs.unpause.hidden = !paused;
+    this.kill.hidden = !(TRANSIENT.has(inst.state) && inst.state !== 'deleting');
+  }
+
+  arrow(e) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+    if (!step) return;
+    const next = this.tabs[(this.tabs.indexOf(document.activeElement) + step + this.tabs.length) % this.tabs.length];
+    next.focus();
+    next.click();
+  }
+
+  showTab(key) {
+    this.tab = TABS.some((t) => t[0] === key) ? key : 'overview';
+    if (!this.built) return;
+    this.tabCtx?.end();
+    this.tabCtx = subContext(this.ctx);
+    TABS.forEach(([k], i) => {
+      this.tabs[i].setAttribute('aria-selected', String(k === this.tab));
+      this.tabs[i].tabIndex = k === this.tab ? 0 : -1;
+    });
+    this.body.setAttribute('aria-labelledby', `tab-${this.tab}`);
+    this.tabHandle = TABS.find((t) => t[0] === this.tab)[2](this.tabCtx, this.inst);
+    fill(this.body, this.tabHandle.node);
+  }
+}
+
+export default function instance(ctx) {
+  const detail = new Detail(ctx, ctx.params.id);
+  detail.tab = ctx.params.tab;
+  detail.load();
+  return {
+    title: detail.inst?.name ?? 'Instance',
+    node: detail.node,
+    update: (params) => {
+      if (params.id !== detail.id) return false;
+      detail.showTab(params.tab);
+      return true;
+    },
+  };
+}
