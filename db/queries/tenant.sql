@@ -1,0 +1,49 @@
+-- Tenants and their members.
+
+-- name: tenant_get
+SELECT id, slug, name, net_index, created_at, '' FROM tenant WHERE id = ?1;
+
+-- name: tenant_by_slug
+SELECT id, slug, name, net_index, created_at, '' FROM tenant WHERE slug = ?1;
+
+-- name: tenant_list
+-- Those a user is member of with the role there; all of them when ?2 is 1.
+SELECT t.id, t.slug, t.name, t.net_index, t.created_at, coalesce(m.role, CASE ?2 WHEN 1 THEN 'owner' END)
+FROM tenant t LEFT JOIN member m ON m.tenant_id = t.id AND m.user_id = ?1
+WHERE m.role IS NOT NULL OR ?2 = 1 ORDER BY coalesce(m.since, 9e18), t.slug LIMIT ?3 OFFSET ?4;
+
+-- name: tenant_count
+SELECT count(*) FROM tenant t LEFT JOIN member m ON m.tenant_id = t.id AND m.user_id = ?1 WHERE m.role IS NOT NULL OR ?2 = 1;
+
+-- name: tenant_free_net
+-- The lowest number no tenant has.
+SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM tenant WHERE net_index = 0) THEN 0 ELSE
+  (SELECT min(t.net_index + 1) FROM tenant t WHERE NOT EXISTS (SELECT 1 FROM tenant o WHERE o.net_index = t.net_index + 1)) END;
+
+-- name: tenant_content
+-- Instances, images.
+SELECT (SELECT count(*) FROM instance WHERE tenant_id = ?1), (SELECT count(*) FROM image WHERE tenant_id = ?1);
+
+-- name: tenant_remove
+DELETE FROM tenant WHERE id = ?1;
+
+-- name: tenant_move_quarantine
+-- Addresses that rest stay at rest in the network, whoever has it next.
+UPDATE OR REPLACE host_number_quarantine SET tenant_id = ?2 WHERE tenant_id = ?1;
+
+-- name: tenant_forget_counts
+DELETE FROM instance_count WHERE tenant_id = ?1;
+
+-- name: member_get
+SELECT m.user_id, u.username, m.role, m.since FROM member m JOIN user u ON u.id = m.user_id
+WHERE m.tenant_id = ?1 AND m.user_id = ?2;
+
+-- name: member_list
+SELECT m.user_id, u.username, m.role, m.since FROM member m JOIN user u ON u.id = m.user_id
+WHERE m.tenant_id = ?1 ORDER BY m.since, u.username;
+
+-- name: member_other_owners
+SELECT count(*) FROM member WHERE tenant_id = ?1 AND user_id <> ?2 AND role = 'owner';
+
+-- name: member_remove
+DELETE FROM member WHERE tenant_id = ?1 AND user_id = ?2;

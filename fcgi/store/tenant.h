@@ -1,0 +1,48 @@
+/* Tenants and who may act in them. */
+#ifndef LG_STORE_TENANT_H
+#define LG_STORE_TENANT_H
+
+#include "base/json.h"
+#include "store/db.h"
+
+struct lg_tenant {
+    char id[LG_ID_LEN], slug[64], name[101], role[8]; /* role: in lists, the asking user's there */
+    int net_index;
+    int64_t created_at;
+};
+
+struct lg_member {
+    char user_id[LG_ID_LEN], username[65], role[8]; /* "member", "owner" */
+    int64_t since;
+};
+
+int lg_tenant_get(struct lg_db *db, const char *id, struct lg_tenant *t, struct lg_err *e); /* LG_NOT_FOUND */
+int lg_tenant_by_slug(struct lg_db *db, const char *slug, struct lg_tenant *t,
+                      struct lg_err *e); /* LG_NOT_FOUND */
+/* Those the user is member of in the order of joining, then, with `all`, every other one. Returns how many;
+ * `total` (may be NULL) gets how many there are. */
+int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, int64_t limit, int64_t offset,
+                   int64_t *total, void (*fn)(void *arg, const struct lg_tenant *t), void *arg,
+                   struct lg_err *e);
+
+int lg_member_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg, const struct lg_member *m),
+                   void *arg, struct lg_err *e);
+/* 1 and fills m, 0 when the user is no member. */
+int lg_member_get(struct lg_db *db, const char *tenant_id, const char *user_id, struct lg_member *m,
+                  struct lg_err *e);
+
+/* All below need a write transaction. */
+
+/* Fills id, net_index (the lowest free one) and created_at. LG_CONFLICT (details.field "slug") when the slug
+ * is taken, LG_LIMIT when subnet_pool is used up. */
+int lg_tenant_add(struct lg_db *db, struct lg_tenant *t, struct lg_err *e);
+/* With its memberships and tokens. LG_CONFLICT while it has instances or images. */
+int lg_tenant_remove(struct lg_db *db, const struct lg_tenant *t, struct lg_err *e);
+/* Adds a member or changes its role; LG_CONFLICT when that takes the last owner away. */
+int lg_member_put(struct lg_db *db, const char *tenant_id, const char *user_id, const char *role,
+                  struct lg_err *e);
+/* Ends the membership and revokes the user's tokens there; events member.removed and token.revoked.
+ * LG_NOT_FOUND; LG_CONFLICT for the last owner. */
+int lg_member_remove(struct lg_db *db, const char *tenant_id, const char *user_id, struct lg_err *e);
+
+#endif
