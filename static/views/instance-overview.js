@@ -27,6 +27,8 @@ const row = (word, value) => (value === null || value === undefined || value ===
 const list = (items) => (items?.length ? h('ul', { class: 'plain' }, items.map((i) => h('li', { class: 'mono' }, i))) : null);
 const time = (iso) => iso && h('time', { dateTime: iso, title: full(iso) }, ago(iso));
 
+const cores = (inst) => `${inst.resources?.cpu?.cores ?? '–'} ${inst.resources?.cpu?.cores === 1 ? 'core' : 'cores'}`;
+
 function ports(inst) {
   const mapped = inst.network?.ports ?? [];
   return mapped.map((p) => `${p.hostAddress}:${p.hostPort} → ${p.port}/${p.protocol ?? 'tcp'}`);
@@ -40,7 +42,7 @@ function facts(inst) {
   const owner = typeof inst.owner === 'object' ? inst.owner?.username : inst.owner;
   return h('div', { class: 'cards' },
     h('section', { class: 'card' }, h('h2', null, 'Runs'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
-      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && `${inst.resources.cpu.cores} cores`), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)))),
+      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)))),
     h('section', { class: 'card' }, h('h2', null, 'Reach'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Network', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Published', list(ports(inst))),
       row('Web', rules.length ? h('ul', { class: 'plain' }, rules.map((r) => h('li', null, h('a', { class: 'ext', href: r.url, target: '_blank', rel: 'noopener' }, new URL(r.url).host), ` → ${r.targetPort}`))) : h('a', { href: `#/instances/${inst.id}/ingress` }, 'Publish a web page')))),
     h('section', { class: 'card' }, h('h2', null, 'Record'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),
@@ -53,7 +55,7 @@ function usageCards(ctx, inst) {
   const memOf = h('span', { class: 'quiet' });
   const cpuLine = sparkline();
   const memLine = sparkline();
-  const el = h('div', { class: 'meters', dataset: { id: inst.id } }, h('div', { class: 'meter' }, h('span', null, 'CPU'), cpu, h('span', { class: 'quiet' }, `of ${inst.resources?.cpu?.cores ?? '–'} cores`), cpuLine),
+  const el = h('div', { class: 'meters', dataset: { id: inst.id } }, h('div', { class: 'meter' }, h('span', null, 'CPU'), cpu, h('span', { class: 'quiet' }, `of ${cores(inst)}`), cpuLine),
     h('div', { class: 'meter' }, h('span', null, 'Memory'), mem, memOf, memLine));
   const observer = observeUsage();
   observer.add(el);
@@ -77,7 +79,7 @@ function history(ctx, inst) {
   const box = h('ul', { class: 'history' });
   const draw = () => {
     const ops = [...store.operations.values()].filter((o) => o.instance === inst.id).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).slice(0, 10);
-    fill(box, ops.map((o) => h('li', { dataset: { tone: { done: 'good', failed: 'bad' }[o.status] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', null, opTitle(o)), h('span', { class: 'quiet' }, opDetail(o)),
+    fill(box, !ops.length && h('li', { class: 'quiet' }, 'Nothing lately.'), ops.map((o) => h('li', { dataset: { tone: { done: 'good', failed: 'bad' }[o.status] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', null, opTitle(o)), h('span', { class: 'quiet' }, opDetail(o)),
       h('span', { class: 'quiet end' }, o.requestedBy ? `${typeof o.requestedBy === 'object' ? o.requestedBy.username : o.requestedBy}, ` : '', time(o.endedAt ?? o.createdAt)))));
   };
   ctx.on('operation', (id) => store.operations.get(id)?.instance === inst.id && draw());

@@ -78,8 +78,8 @@ function makeRow(inst, view) {
     cell('c-state', '', p.state, p.why),
     cell('c-image', 'Image', p.image),
     cell('c-addr', 'Address', p.addr),
-    cell('c-cpu', 'CPU', p.cpu, p.cpuLine),
-    cell('c-mem', 'Memory', p.mem, p.memLine),
+    cell('c-cpu', 'CPU', p.cpuLine, p.cpu),
+    cell('c-mem', 'Memory', p.memLine, p.mem),
     cell('c-owner', 'Owner', owner(inst)),
     cell('c-age num', 'Age', p.age),
     cell('c-acts', '', p.act.start, p.act.stop, p.act.delete));

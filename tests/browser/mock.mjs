@@ -1,0 +1,324 @@
+// A server that speaks the native API from memory, for tests of the dashboard alone: `node mock.mjs [port] [instances]`.
+// It also serves static/ with the headers nginx sends, and an application page for ingress links.
+
+import { createServer } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WebSocketServer } from 'ws';
+import { ApiFail, State } from './mock-state.mjs';
+
+const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
+const CSP = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const invalid = (field, message) => new ApiFail(400, 'INVALID_REQUEST', message, { field });
+const notFound = () => new ApiFail(404, 'NOT_FOUND', 'there is no such thing');
+const pub = ({ password, ...rest }) => rest;
+
+function paged(key, items, q) {
+  const size = Math.min(500, Number(q.get('pageSize') ?? 50));
+  const from = q.get('cursor') ? Number(q.get('cursor')) : (Number(q.get('page') ?? 1) - 1) * size;
+  return { [key]: items.slice(from, from + size), total: items.length, page: 1 + Math.floor(from / size), pageSize: size, next: from + size < items.length ? String(from + size) : null };
+}
+
+const find = (map, id) => map.get(id) ?? (() => { throw notFound(); })();
+
+function sessionView(s, user) {
+  const tenant = s.tenants[0];
+  return { user: { id: user.id, username: user.username, role: user.role }, tenant: s.sessions.get('tenant') ?? tenant.slug, tenants: s.tenants.map((t) => ({ id: t.id, slug: t.slug, name: t.name, role: 'owner' })), csrf: 'header', version: '0.1.0', appsDomain: 'apps.localhost', appsPort: s.port, lastEvent: s.last };
+}
+
+function createInstance(s, body, user) {
+  if (!NAME.test(body.name ?? '')) throw invalid('name', 'a name is 1 to 63 of a-z, 0-9 and hyphen, with a letter or digit at both ends');
+  if (s.byName(body.name)) throw new ApiFail(409, 'CONFLICT', `the name ${body.name} is taken`, { field: 'name' });
+  for (const kv of body.config?.env ?? []) if (!/^[A-Za-z_]\w*=/.test(kv)) throw invalid('config.env[0]', 'a variable is NAME=value');
+  if (body.resources?.memory?.limit < 4194304) throw invalid('resources.memory.limit', 'at least 4 MiB');
+  const inst = s.addInstance(body, user.username);
+  s.emit('instance.created', { type: 'instance', id: inst.id, name: inst.name }, { state: 'creating' });
+  const op = s.run('create', inst, user.username);
+  return { status: 201, body: inst, operation: op.id };
+}
+
+function addRule(s, inst, body) {
+  const target = body.targetPort ?? body.target_port;
+  if (!Number.isInteger(target) || target < 1 || target > 65535) throw invalid('targetPort', 'a port is 1 to 65535');
+  const host = body.host ?? inst.name;
+  if ([...s.instances.values()].some((i) => i.ingress.some((r) => r.host === host))) throw new ApiFail(409, 'CONFLICT', `the host ${host} is taken`, { field: 'host' });
+  const rule = { port: 443, targetPort: target, host, url: `http://${host}.apps.localhost:${s.port}/`, access: body.access ?? 'public', createdAt: new Date().toISOString() };
+  inst.ingress.push(rule);
+  inst.updatedAt = new Date().toISOString();
+  s.emit('ingress.created', { type: 'instance', id: inst.id, name: inst.name }, { url: rule.url });
+  return { status: 201, body: rule };
+}
+
+function dropRule(s, inst) {
+  inst.ingress = [];
+  inst.updatedAt = new Date().toISOString();
+  s.emit('ingress.deleted', { type: 'instance', id: inst.id, name: inst.name });
+  return { status: 204 };
+}
+
+function verb(s, inst, name, body, user) {
+  s.refuse(name, inst, body?.force);
+  const op = s.run(name, inst, user.username);
+  return { status: 202, body: inst, operation: op.id };
+}
+
+function removeInstance(s, inst, force, user) {
+  s.refuse('delete', inst, force);
+  return { status: 200, body: inst, operation: s.run('delete', inst, user.username).id };
+}
+
+function cancel(s, op) {
+  op.cancelled = true;
+  return { status: 202, body: op };
+}
+
+function signIn(s, body) {
+  if (s.failures >= 5) throw new ApiFail(429, 'RATE_LIMITED', 'too many attempts', {}, { 'Retry-After': '2' });
+  const user = s.users.find((u) => u.username === body.username && u.password === body.password && !u.disabled);
+  if (!user) {
+    s.failures++;
+    throw new ApiFail(401, 'UNAUTHENTICATED', 'wrong user name or password');
+  }
+  s.failures = 0;
+  const key = randomBytes(12).toString('hex');
+  s.sessions.set(key, user);
+  return { body: { user: pub(user) }, headers: { 'Set-Cookie': `lodge=${key}; Path=/; HttpOnly; SameSite=Strict` } };
+}
+
+function makeToken(s, body) {
+  if (!body.name) throw invalid('name', 'give the token a name');
+  const secret = `lodge_${randomBytes(20).toString('hex')}`;
+  const t = { id: randomBytes(6).toString('hex'), name: body.name, prefix: secret.slice(0, 12), tenant: 'main', createdAt: new Date().toISOString(), expiresAt: body.expiresInDays ? new Date(Date.now() + body.expiresInDays * 864e5).toISOString() : null, lastUsedAt: null, revokedAt: null };
+  s.tokens.set(t.id, t);
+  return { status: 201, body: { ...t, token: secret } };
+}
+
+function changePassword(user, body) {
+  if (body.current !== user.password) throw new ApiFail(403, 'FORBIDDEN', 'the current password is wrong', { field: 'current' });
+  if ((body.new ?? '').length < 10) throw invalid('new', 'a password has at least 10 characters');
+  user.password = body.new;
+  return { status: 204 };
+}
+
+function addUser(s, body) {
+  if (!/^[\w.@+-]{1,64}$/.test(body.username ?? '')) throw invalid('username', 'letters, digits and . _ - @ +');
+  if ((body.password ?? '').length < 10) throw invalid('password', 'a password has at least 10 characters');
+  const user = { id: randomBytes(6).toString('hex'), disabled: false, createdAt: new Date().toISOString(), ...body };
+  s.users.push(user);
+  return { status: 201, body: pub(user) };
+}
+
+function addMember(s, body) {
+  const user = s.users.find((u) => u.username === body.username);
+  if (!user) throw invalid('username', 'there is no such user');
+  s.members.push({ user: user.id, username: user.username, role: body.role, since: new Date().toISOString() });
+  return { status: 201, body: { members: s.members } };
+}
+
+function pullImage(s, body, user) {
+  if (!/^[\w./:@-]+$/.test(body.reference ?? '')) throw invalid('reference', 'that is no image reference');
+  const image = s.addImage({ name: body.name ?? body.reference.split('/').pop().split(':')[0], source: 'pull', reference: body.reference, state: 'pulling', sizeBytes: null });
+  return s.pull(image, user.username).then((op) => ({ status: 202, body: image, operation: op.id }));
+}
+
+function importImage(s, name, user) {
+  if (!NAME.test(name ?? '')) throw invalid('name', 'give the image a name');
+  const image = s.addImage({ name, source: 'upload', reference: null, state: 'pulling', sizeBytes: null });
+  return s.pull(image, user.username).then((op) => ({ status: 202, body: image, operation: op.id }));
+}
+
+function changeImage(s, image, body) {
+  if (body.default) for (const i of s.images.values()) i.default = false;
+  Object.assign(image, body);
+  s.emit('image.updated', { type: 'image', id: image.id, name: image.name });
+  return { body: image };
+}
+
+function dropImage(s, image) {
+  if ([...s.instances.values()].some((i) => i.config.image === image.name)) throw new ApiFail(409, 'CONFLICT', `${image.name} is in use`);
+  s.images.delete(image.id);
+  s.emit('image.deleted', { type: 'image', id: image.id, name: image.name });
+  return { status: 204 };
+}
+
+const usage = (inst) => ({ cpu: { usage: Math.random() * 60, cores: inst.resources.cpu.cores }, memory: { used: Math.round(inst.resources.memory.limit * (0.2 + Math.random() * 0.1)), limit: inst.resources.memory.limit, percentage: 25 }, network: { rxBytes: 1, txBytes: 2 } });
+
+// [method, pattern, (s, {params, query, body, user}) → {status, body, operation, headers}]
+const ROUTES = [
+  ['POST', '/session', (s, r) => signIn(s, r.body), 'open'],
+  ['GET', '/session', (s, r) => ({ body: sessionView(s, r.user) })],
+  ['DELETE', '/session', (s, r) => (s.sessions.delete(r.key), { status: 204 })],
+  ['PUT', '/session/password', (s, r) => changePassword(r.user, r.body)],
+  ['PUT', '/session/tenant', (s, r) => (s.sessions.set('tenant', r.body.tenant), { body: sessionView(s, r.user) })],
+  ['GET', '/tokens', (s) => ({ body: { tokens: [...s.tokens.values()] } })],
+  ['POST', '/tokens', (s, r) => makeToken(s, r.body)],
+  ['DELETE', '/tokens/:id', (s, r) => (Object.assign(find(s.tokens, r.params.id), { revokedAt: new Date().toISOString() }), { status: 204 })],
+  ['GET', '/users', (s, r) => ({ body: paged('users', s.users.map(pub), r.query) })],
+  ['POST', '/users', (s, r) => addUser(s, r.body)],
+  ['PUT', '/users/:id', (s, r) => ({ body: pub(Object.assign(s.users.find((u) => u.id === r.params.id), r.body)) })],
+  ['DELETE', '/users/:id', (s, r) => ((s.users = s.users.filter((u) => u.id !== r.params.id)), { status: 204 })],
+  ['GET', '/tenants', (s, r) => ({ body: paged('tenants', s.tenants, r.query) })],
+  ['POST', '/tenants', (s, r) => {
+    if (!NAME.test(r.body.slug ?? '')) throw invalid('slug', 'small letters, digits and hyphens');
+    const t = s.makeTenant(r.body.slug, r.body.name ?? '', s.tenants.length + 1);
+    s.tenants.push(t);
+    return { status: 201, body: t };
+  }],
+  ['DELETE', '/tenants/:id', (s, r) => ((s.tenants = s.tenants.filter((t) => t.id !== r.params.id)), { status: 204 })],
+  ['GET', '/tenants/:id/members', (s) => ({ body: { members: s.members } })],
+  ['POST', '/tenants/:id/members', (s, r) => addMember(s, r.body)],
+  ['DELETE', '/tenants/:id/members/:user', (s, r) => ((s.members = s.members.filter((m) => m.user !== r.params.user)), { status: 204 })],
+  ['GET', '/audit', (s, r) => ({ body: paged('audit', s.audit, r.query) })],
+  ['GET', '/images', (s, r) => ({ body: paged('images', [...s.images.values()], r.query) })],
+  ['POST', '/images', (s, r) => pullImage(s, r.body, r.user)],
+  ['POST', '/images/upload', (s, r) => importImage(s, r.query.get('name'), r.user)],
+  ['PUT', '/images/:id', (s, r) => changeImage(s, find(s.images, r.params.id), r.body)],
+  ['DELETE', '/images/:id', (s, r) => dropImage(s, find(s.images, r.params.id))],
+  ['GET', '/compute/instances', (s, r) => ({ body: paged('instances', [...s.instances.values()], r.query) })],
+  ['POST', '/compute/instances', (s, r) => createInstance(s, r.body, r.user)],
+  ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
+  ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
+  ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: usage(s.instance(r.params.id)) })],
+  ['GET', '/compute/instances/:id/logs', (s, r) => ({ text: (s.logs.get(s.instance(r.params.id).id) ?? []).map((l) => l.text).join('') })],
+  ['GET', '/compute/instances/:id/ingress', (s, r) => ({ body: paged('ingress', s.instance(r.params.id).ingress, r.query) })],
+  ['POST', '/compute/instances/:id/ingress', (s, r) => addRule(s, s.instance(r.params.id), r.body)],
+  ['DELETE', '/compute/instances/:id/ingress/:port', (s, r) => dropRule(s, s.instance(r.params.id))],
+  ['PUT', '/compute/instances/:id/:verb', (s, r) => verb(s, s.instance(r.params.id), r.params.verb, r.body, r.user)],
+  ['GET', '/ingress', (s, r) => ({ body: paged('ingress', [...s.instances.values()].flatMap((i) => i.ingress.map((rule) => ({ ...rule, instance: i.id }))), r.query) })],
+  ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],
+  ['GET', '/operations/:id', (s, r) => ({ body: find(s.operations, r.params.id) })],
+  ['DELETE', '/operations/:id', (s, r) => cancel(s, find(s.operations, r.params.id))],
+  ['GET', '/events', (s, r) => ({ body: { events: s.events.filter((e) => e.id > Number(r.query.get('since') ?? 0)).slice(0, 500), next: s.last } })],
+].map(([method, pattern, handler, open]) => ({ method, parts: pattern.split('/').slice(1), handler, open }));
+
+function route(method, path) {
+  const parts = path.split('/').slice(1);
+  for (const r of ROUTES) {
+    if (r.method !== method || r.parts.length !== parts.length) continue;
+    const params = {};
+    if (r.parts.every((p, i) => (p.startsWith(':') ? ((params[p.slice(1)] = decodeURIComponent(parts[i])), true) : p === parts[i]))) return { r, params };
+  }
+  throw notFound();
+}
+
+const keyOf = (req) => /(?:^|; )lodge=([0-9a-f]+)/.exec(req.headers.cookie ?? '')?.[1];
+
+async function readBody(req) {
+  const parts = [];
+  for await (const part of req) parts.push(part);
+  const raw = Buffer.concat(parts);
+  return (req.headers['content-type'] ?? '').includes('json') && raw.length ? JSON.parse(raw) : raw.length ? raw : undefined;
+}
+
+async function api(s, req, url) {
+  const { r, params } = route(req.method, url.pathname.slice('/api/v1'.length));
+  const key = keyOf(req);
+  const user = s.sessions.get(key);
+  if (req.method !== 'GET' && req.headers['lodge-csrf'] !== '1') throw new ApiFail(403, 'FORBIDDEN', 'the header Lodge-CSRF is missing');
+  if (!r.open && !user) throw new ApiFail(401, 'UNAUTHENTICATED', 'sign in');
+  const body = await readBody(req);
+  const out = await r.handler(s, { params, query: url.searchParams, body, user, key });
+  if (req.method !== 'GET' && user) s.audit.unshift({ id: s.audit.length + 1, at: new Date().toISOString(), user: user.username, token: null, address: '127.0.0.1', action: `${req.method} ${url.pathname}`, subject: params.id ?? null, tenant: 'main', result: 'ok', details: {} });
+  return out;
+}
+
+function answer(res, { status = 200, body, text, operation, headers = {} }) {
+  const extra = operation ? { 'Operation-Location': `/api/v1/operations/${operation}` } : {};
+  const type = text === undefined ? 'application/json' : 'text/plain; charset=utf-8';
+  res.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store', ...headers, ...extra });
+  res.end(status === 204 ? undefined : (text ?? JSON.stringify(body)));
+}
+
+async function file(res, path) {
+  const name = normalize(path === '/' ? '/index.html' : path);
+  try {
+    const data = await readFile(join(STATIC, name));
+    res.writeHead(200, { 'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream', 'Content-Security-Policy': CSP, 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-cache' });
+    res.end(data);
+  } catch {
+    res.writeHead(404).end('not found');
+  }
+}
+
+function application(s, host, res) {
+  const label = host.split('.')[0];
+  const inst = [...s.instances.values()].find((i) => i.ingress.some((r) => r.host === label));
+  res.writeHead(inst?.state === 'running' ? 200 : 503, { 'Content-Type': 'text/html' });
+  res.end(`<!doctype html><title>${label}</title><h1>${inst?.state === 'running' ? `Hello from ${label}` : 'not running'}</h1>`);
+}
+
+function followEvents(s, ws, since) {
+  if (since < s.oldest) {
+    ws.send(JSON.stringify({ type: 'gone', oldest: s.oldest }));
+    return ws.close(4410);
+  }
+  for (const ev of s.events) if (ev.id > since) ws.send(JSON.stringify(ev));
+  ws.send(JSON.stringify({ type: 'ready', last: s.last }));
+  const fn = (ev) => ws.send(JSON.stringify(ev));
+  s.listeners.add(fn);
+  return ws.on('close', () => s.listeners.delete(fn));
+}
+
+function followLog(s, ws, id) {
+  const lines = s.logs.get(id) ?? [];
+  let sent = 0;
+  const timer = setInterval(() => {
+    const state = s.instances.get(id)?.state;
+    if (state === 'running') lines.push({ stream: lines.length % 5 === 4 ? 'stderr' : 'stdout', text: `${new Date().toISOString()} GET / 200 request ${lines.length}\n` });
+    while (sent < lines.length) ws.send(JSON.stringify(lines[sent++]));
+    if (!state || state === 'stopped' || state === 'error') {
+      ws.send(JSON.stringify({ end: true }));
+      ws.close(1000);
+    }
+  }, 100);
+  ws.on('close', () => clearInterval(timer));
+}
+
+function upgrade(s, wss, req, socket, head) {
+  const url = new URL(req.url, 'http://x');
+  if (!s.sessions.get(keyOf(req))) return socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+  return wss.handleUpgrade(req, socket, head, (ws) => {
+    const logs = /instances\/([^/]+)\/logs$/.exec(url.pathname);
+    if (logs) followLog(s, ws, logs[1]);
+    else followEvents(s, ws, Number(url.searchParams.get('since') ?? s.last));
+  });
+}
+
+/** → {url, state, close()}. Give `state` again to start another server over the same memory. */
+export async function startMock({ port = 0, state = new State() } = {}) {
+  const s = state;
+  const server = createServer(async (req, res) => {
+    const url = new URL(req.url, 'http://x');
+    if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
+    if (!url.pathname.startsWith('/api/v1/')) return file(res, url.pathname);
+    try {
+      answer(res, await api(s, req, url));
+    } catch (e) {
+      if (!(e instanceof ApiFail)) console.error(e);
+      answer(res, { status: e.status ?? 500, headers: e.headers, body: { error: { code: e.code ?? 'INTERNAL', message: e.message, details: e.details ?? {} } } });
+    }
+    return undefined;
+  });
+  const wss = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (req, socket, head) => upgrade(s, wss, req, socket, head));
+  await new Promise((r) => server.listen(port, '127.0.0.1', r));
+  s.port = server.address().port;
+  const close = () => new Promise((r) => {
+    for (const ws of wss.clients) ws.terminate();
+    server.close(r);
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${s.port}`, port: s.port, state: s, close };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const state = new State({ speed: 800 });
+  state.seed(Number(process.argv[3] ?? 8));
+  const mock = await startMock({ port: Number(process.argv[2] ?? 8765), state });
+  console.log(`${mock.url}  user=admin password=correct-horse`);
+}
