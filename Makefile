@@ -57,7 +57,7 @@ link = @mkdir -p $(@D) && echo "  link $@" && $(CC) $(LDOPT) -o $@ $(filter %.o,
 $(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lfcgi -lsqlite3)
 $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
-	$(call link,-lsqlite3 -lcurl)
+	$(call link,-lsqlite3 -lcurl -larchive)
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
 	$(call link,-lcrypto)
 $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)

@@ -1,0 +1,41 @@
+/*
+ * Where Podman and Docker differ behind the same API. Every difference is in this file's .c, nowhere else.
+ */
+#ifndef LG_DRIVER_QUIRKS_H
+#define LG_DRIVER_QUIRKS_H
+
+#include "driver/container/client.h"
+
+/* Each answer's header tells which engine it is (asking for the version takes Podman half a second). */
+void lg_quirk_header(struct lg_engine *g, const char *line, size_t n);
+/* Which engine it is; asks it when nothing has been heard yet. 0 or negative. */
+int lg_quirk_identify(struct lg_engine *g, struct lg_err *e);
+
+/* Podman answers 500 to conflicts where Docker says 409. */
+bool lg_quirk_conflict(int status, const struct lg_buf *reply);
+/* "Already so": pause of a paused one and the like. */
+bool lg_quirk_already(int status, const struct lg_buf *reply);
+
+/* The engine's name of a restart policy. */
+const char *lg_quirk_restart(const struct lg_engine *g, enum lg_restart r);
+/* Engine-specific members of HostConfig (limits of the log). */
+void lg_quirk_host_config(const struct lg_engine *g, struct lg_json *j);
+
+/* New limits on a running container. `name` is its engine name. */
+int lg_quirk_update(struct lg_engine *g, const char *name, const struct lg_inst_spec *s, struct lg_err *e);
+/* True when limits given with update are forgotten by the next start. */
+bool lg_quirk_forgets_update(const struct lg_engine *g);
+
+/*
+ * After a start that failed Podman's service holds the published ports itself until it next collects garbage,
+ * and no further start can have them. Makes it do so; true when a second start is worth a try.
+ */
+bool lg_quirk_free_ports(struct lg_engine *g, const struct lg_inst_spec *s);
+
+/* The engine's word for a state. */
+enum lg_run lg_quirk_run(const char *status);
+
+/* Was the first process ended because memory ran out? Asks the kernel where the engine does not know. */
+bool lg_quirk_oom(const struct lg_engine *g, const char *ref, int exit_code, bool engine_says);
+
+#endif

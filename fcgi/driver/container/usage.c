@@ -1,0 +1,157 @@
+#include "driver/container/usage.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "driver/container/instance.h"
+
+#define NO_LIMIT ((int64_t)1 << 60) /* cgroup v1 writes "no limit" as a huge number */
+
+static bool slurp(const char *path, char *out, size_t cap)
+{
+    lg_cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, out, cap - 1);
+    out[n > 0 ? n : 0] = 0;
+    return n > 0;
+}
+
+struct cgroups { /* directories of one process, "" where there is none */
+    char cpu[512], memory[512], pids[512];
+    bool v2;
+};
+
+static bool has_controller(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = list; (p = strstr(p, name)); p += n)
+        if ((p == list || p[-1] == ',') && (p[n] == ',' || p[n] == 0))
+            return true;
+    return false;
+}
+
+static void set_dir(char out[512], const char *controller, const char *path)
+{
+    snprintf(out, 512, "/sys/fs/cgroup/%s%s", controller, path);
+}
+
+/* Reads /proc/<pid>/cgroup. False when the process is gone or is not this container's any more. */
+static bool find_cgroups(int64_t pid, const char *ref, struct cgroups *c)
+{
+    char path[64], text[8192], *save = NULL;
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/cgroup", pid);
+    memset(c, 0, sizeof *c);
+    if (pid <= 0 || !*ref || !slurp(path, text, sizeof text) || !strstr(text, ref))
+        return false;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char *list = strchr(line, ':'), *dir = list ? strchr(++list, ':') : NULL;
+        if (!dir)
+            continue;
+        *dir++ = 0;
+        if (has_controller(list, "cpuacct"))
+            set_dir(c->cpu, "cpuacct", dir);
+        if (has_controller(list, "memory"))
+            set_dir(c->memory, "memory", dir);
+        if (has_controller(list, "pids"))
+            set_dir(c->pids, "pids", dir);
+        if (!*list && !*c->memory) { /* the unified hierarchy, alone on newer hosts */
+            set_dir(c->cpu, "", dir);
+            set_dir(c->memory, "", dir);
+            set_dir(c->pids, "", dir);
+            c->v2 = true;
+        }
+    }
+    c->v2 = c->v2 && !strncmp(c->cpu, "/sys/fs/cgroup//", 16);
+    return *c->memory != 0;
+}
+
+/* A number in `dir`/`file`, or behind `key` in it. 0 when absent. */
+static int64_t number(const char *dir, const char *file, const char *key)
+{
+    char path[600], text[8192];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    if (!slurp(path, text, sizeof text))
+        return 0;
+    if (!key)
+        return isdigit((unsigned char)*text) ? strtoll(text, NULL, 10) : 0; /* "max" is no limit */
+    size_t n = strlen(key);
+    for (const char *p = text; p; p = strchr(p, '\n'), p += p != NULL)
+        if (!strncmp(p, key, n) && p[n] == ' ')
+            return strtoll(p + n, NULL, 10);
+    return 0;
+}
+
+/* Memory without the page cache that the kernel can take back at once. */
+static void read_cgroups(const struct cgroups *c, struct lg_usage *u)
+{
+    bool v2 = c->v2;
+    u->cpu_us = v2 ? number(c->cpu, "cpu.stat", "usage_usec") : number(c->cpu, "cpuacct.usage", NULL) / 1000;
+    int64_t used = number(c->memory, v2 ? "memory.current" : "memory.usage_in_bytes", NULL);
+    int64_t cache = number(c->memory, "memory.stat", v2 ? "inactive_file" : "total_inactive_file");
+    u->memory_bytes = used > cache ? used - cache : used;
+    u->memory_limit_bytes = number(c->memory, v2 ? "memory.max" : "memory.limit_in_bytes", NULL);
+    if (u->memory_limit_bytes > NO_LIMIT)
+        u->memory_limit_bytes = 0;
+    u->pids = number(c->pids, "pids.current", NULL);
+}
+
+/* All interfaces of its network namespace but the loopback. */
+static void read_network(int64_t pid, struct lg_usage *u)
+{
+    char path[64], text[8192], *save = NULL;
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/net/dev", pid);
+    if (!slurp(path, text, sizeof text))
+        return;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        long long rx, tx;
+        char *colon = strchr(line, ':');
+        if (!colon || strstr(line, " lo:") || !strncmp(line, "lo:", 3))
+            continue;
+        if (sscanf(colon + 1, "%lld %*d %*d %*d %*d %*d %*d %*d %lld", &rx, &tx) == 2) {
+            u->rx_bytes += rx;
+            u->tx_bytes += tx;
+        }
+    }
+}
+
+static bool read_process(int64_t pid, const char *ref, struct lg_usage *u)
+{
+    struct cgroups c;
+    memset(u, 0, sizeof *u);
+    u->disk_bytes = -1;
+    if (!find_cgroups(pid, ref, &c))
+        return false;
+    read_cgroups(&c, u);
+    read_network(pid, u);
+    return true;
+}
+
+int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e)
+{
+    struct lg_inst_status st;
+    unsigned slot = g->next_seen % LG_USAGE_CACHE;
+    for (unsigned i = 0; i < LG_USAGE_CACHE; i++)
+        if (!strcmp(g->seen[i].id, id)) {
+            slot = i;
+            if (read_process(g->seen[i].pid, g->seen[i].ref, u))
+                return 0;
+        }
+    int rc = lg_ct_inspect(g, id, &st, e);
+    if (rc)
+        return rc;
+    if (st.run == LG_RUN_ABSENT)
+        return lg_fail(e, LG_NOT_FOUND, "the container engine has no container of this instance");
+    if (!read_process(st.pid, st.ref, u))
+        return lg_fail(e, LG_STATE, "the container does not run");
+    if (strcmp(g->seen[slot].id, id) != 0)
+        g->next_seen++;
+    snprintf(g->seen[slot].id, sizeof g->seen[slot].id, "%s", id);
+    snprintf(g->seen[slot].ref, sizeof g->seen[slot].ref, "%s", st.ref);
+    g->seen[slot].pid = st.pid;
+    return 0;
+}

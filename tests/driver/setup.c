@@ -1,0 +1,203 @@
+#include "setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/proc.h"
+#include "driver/container/engine.h"
+
+#define TEST_POOL "10.91.0.0/16"
+
+static int run_program(const char *const *argv, struct lg_buf *out)
+{
+    struct lg_err e = {0};
+    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1};
+    return lg_proc_run(&p, 120000, out, NULL, &e);
+}
+
+static bool installed(const char *program)
+{
+    const char *const argv[] = {"which", program, NULL};
+    return run_program(argv, NULL) == 0;
+}
+
+void rig_start_service(struct rig *r)
+{
+    struct lg_engine_cmd cmd;
+    struct lg_err e = {0};
+    ok(&e, lg_engine_prepare(&r->conf, &cmd, &e));
+    struct lg_proc p = {.argv = cmd.argv,
+                        .env = cmd.env,
+                        .stdout_fd = -1,
+                        .stderr_fd = getenv("LODGE_TEST_NOISE") ? 2 : -1,
+                        .die_with_parent = 1};
+    r->service = lg_proc_start(&p, &e);
+    assert_true(r->service > 0);
+    until(!r->d->probe(r->g, NULL, &e));
+}
+
+static void stop_service(struct rig *r)
+{
+    kill(r->service, SIGKILL);
+    waitpid(r->service, NULL, 0);
+    r->service = 0;
+}
+
+void rig_restart_service(struct rig *r)
+{
+    if (!r->service)
+        return;
+    stop_service(r);
+    rig_start_service(r);
+}
+
+static void settings(struct rig *r)
+{
+    struct lg_err e = {0};
+    snprintf(r->dir, sizeof r->dir, "/tmp/lodge-driver-XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    setenv("LODGE_STATE", r->dir, 1);
+    setenv("LODGE_SUBNET_POOL", TEST_POOL, 1);
+    setenv("LODGE_ENGINE_TIMEOUT_MS", "20000", 1);
+    ok(&e, lg_conf_load(&r->conf, &e));
+    lg_id_new(r->site);
+    r->ctx = (struct lg_driver_ctx){&r->conf, r->site, &r->cancel};
+}
+
+/* A number of a network that nobody on this host uses: tests may run side by side. */
+static void own_network(struct rig *r, struct lg_net *n, int number)
+{
+    struct lg_err e = {0};
+    ok(&e, lg_net_of(TEST_POOL, r->site, number, n, &e));
+}
+
+bool rig_up(struct rig *r, const char *driver)
+{
+    struct lg_err e = {0};
+    memset(r, 0, sizeof *r);
+    r->d = lg_driver_find(driver);
+    assert_non_null(r->d);
+    bool real = !strcmp(driver, "container");
+    if (real && (geteuid() || !installed("podman") || !installed("nft"))) {
+        print_message("skipped: %s\n", geteuid() ? "needs root" : "podman or nft is not installed");
+        return false;
+    }
+    ok(&e, lg_crypto_init(&e));
+    settings(r);
+    own_network(r, &r->net, 1 + (int)(lg_clock_mono_us() % 100));
+    ok(&e, r->d->open(&r->ctx, &r->g, &e));
+    if (real)
+        rig_start_service(r);
+    snprintf(r->base_tar, sizeof r->base_tar, "%s/base.tar", r->dir);
+    const char *const build[] = {"fcgi/driver/images/base/build", r->base_tar, NULL};
+    assert_int_equal(run_program(build, NULL), 0);
+    struct lg_image_info info;
+    ok(&e, r->d->image_import(r->g, r->base_tar, BASE_REF, &info, &e));
+    return true;
+}
+
+static int remove_one(void *arg, const struct lg_inst_status *st)
+{
+    struct rig *r = arg;
+    struct lg_engine *g;
+    struct lg_err e = {0};
+    ok(&e, r->d->open(&r->ctx, &g, &e));
+    ok(&e, r->d->remove(g, st->id, true, &e));
+    r->d->close(g);
+    return 0;
+}
+
+static void remove_dir(const char *dir)
+{
+    const char *const argv[] = {"rm", "-rf", "--one-file-system", dir, NULL};
+    run_program(argv, NULL);
+}
+
+/* Nothing of ours may be left on the host. */
+static void check_left(struct rig *r)
+{
+    lg_cleanup_buf struct lg_buf out = {0};
+    const char *const links[] = {"ip", "-br", "link", NULL}, *const tables[] = {"nft", "list", "tables",
+                                                                                NULL};
+    const char *const processes[] = {"ps", "-eo", "args", NULL};
+    run_program(links, &out);
+    run_program(tables, &out);
+    run_program(processes, &out);
+    char site8[9], prefix[16];
+    snprintf(site8, sizeof site8, "%.8s", r->site);
+    snprintf(prefix, sizeof prefix, "lg%.4sn", r->site);
+    assert_null(strstr(lg_buf_cstr(&out), site8));
+    assert_null(strstr(lg_buf_cstr(&out), prefix));
+    assert_null(strstr(lg_buf_cstr(&out), r->dir));
+}
+
+void rig_down(struct rig *r)
+{
+    struct lg_err e = {0};
+    char path[256], run_dir[64];
+    r->cancel = 0;
+    ok(&e, r->d->list(r->g, remove_one, r, &e));
+    struct lg_net_spec net = rig_net(&r->net);
+    ok(&e, r->d->network_remove(r->g, &net, &e));
+    r->d->close(r->g);
+    if (r->service)
+        stop_service(r);
+    lg_engine_run_dir(&r->conf, run_dir, sizeof run_dir);
+    snprintf(path, sizeof path, "%s/engine/storage/overlay", r->dir);
+    umount2(path, MNT_DETACH); /* the engine's own mount point */
+    until((check_left(r), true));
+    remove_dir(r->dir);
+    remove_dir(run_dir);
+}
+
+struct lg_net_spec rig_net(const struct lg_net *n)
+{
+    return (struct lg_net_spec){n->name, n->bridge, n->subnet, n->gateway};
+}
+
+struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, struct store *s, const char *sh)
+{
+    memset(s, 0, sizeof *s);
+    lg_id_new(s->id);
+    lg_net_host(n, host, s->address, s->mac);
+    s->command[0] = "sh";
+    s->command[1] = "-c";
+    s->command[2] = sh;
+    static const char *const env[] = {"GREETING=hello=world\nsecond line", NULL};
+    (void)r;
+    return (struct lg_inst_spec){.id = s->id,
+                                 .name = "web",
+                                 .image = BASE_REF,
+                                 .command = s->command,
+                                 .env = env,
+                                 .ports = s->ports,
+                                 .cpu_millis = 500,
+                                 .memory_bytes = 64 << 20,
+                                 .pids_limit = 64,
+                                 .net = rig_net(n),
+                                 .address = s->address,
+                                 .mac = s->mac};
+}
+
+enum lg_run rig_run(struct rig *r, const char *id)
+{
+    struct lg_inst_status st;
+    struct lg_err e = {0};
+    ok(&e, r->d->inspect(r->g, id, &st, &e));
+    return st.run;
+}
+
+bool rig_log_has(struct rig *r, const char *id, const char *text)
+{
+    struct lg_err e = {0};
+    lg_cleanup_buf struct lg_buf b = {0};
+    ok(&e, r->d->log_tail(r->g, id, 1000, &b, &e));
+    return strstr(lg_buf_cstr(&b), text) != NULL;
+}
