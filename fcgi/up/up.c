@@ -101,12 +101,25 @@ static int files(struct site *s, struct lg_err *e)
     return rc ? rc : check_nginx(s, e);
 }
 
+static int check_programs(const struct lg_conf *c, struct lg_err *e)
+{
+    static const char *const names[] = {"lodge-api", "lodge-stream", "lodge-runner"};
+    char path[PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", c->bin_dir, names[i]);
+        if (access(path, X_OK))
+            return lg_fail_errno(e, LG_INVALID, "cannot run %s (`make` builds it)", path);
+    }
+    return 0;
+}
+
 /* Everything that can be wrong is found here, before anything is started. */
 static int prepare(struct site *s, struct lg_err *e)
 {
     const struct lg_conf *c = &s->conf;
     s->lock = s->guard = -1;
     int rc = lg_up_who(c, &s->who, e);
+    rc = rc ? rc : check_programs(c, e);
     if (!rc && mkdir(c->state_dir, 0755) && errno != EEXIST)
         rc = lg_fail_errno(e, LG_INTERNAL, "cannot make %s", c->state_dir);
     rc = rc ? rc : lg_up_check_paths(c, &s->who, e);
@@ -215,6 +228,7 @@ int lg_up(int argc, char **argv)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN); /* whoever reads our output may go away */
     int rc = lg_conf_load(&s.conf, &e);
     rc = rc ? rc : prepare(&s, &e);
     if (!rc && (s.guard = lg_family_guard(&s.conf, &e)) < 0)
