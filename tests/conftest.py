@@ -1,0 +1,54 @@
+"""Fixtures of every pytest folder. See lodge_system.py: `System` is a whole Lodge of its own."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lodge_system import System, until  # noqa: E402,F401
+
+
+def pytest_runtest_makereport(item, call):
+    """A failing test of a system shows what its processes said."""
+    if call.when == "call" and call.excinfo is not None:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, System):
+                item.add_report_section("call", "lodge up", value.said())
+                item.add_report_section("call", "logs", value.logs())
+
+
+@pytest.fixture
+def make_system():
+    """Systems for one test, stopped and verified at its end: make_system(drivers="fake", api_workers=2)."""
+    made = []
+
+    def make(**settings):
+        made.append(System(**settings))
+        return made[-1]
+
+    yield make
+    for s in reversed(made):
+        s.close()
+
+
+@pytest.fixture(scope="session")
+def fake_system():
+    """One Lodge with the fake driver for a whole folder of tests."""
+    s = System(drivers="fake", pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), sign_in_per_minute=1000)
+    try:
+        s.start()
+        yield s
+    finally:
+        s.close()
+
+
+@pytest.fixture(scope="session")
+def system():
+    """One Lodge on the real engine for a whole folder of tests."""
+    s = System(drivers="container", pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), sign_in_per_minute=1000,
+               reconcile_ms=1000, sample_ms=1000)
+    try:
+        s.start()
+        yield s
+    finally:
+        s.close()
