@@ -1,0 +1,270 @@
+/* The verbs of an instance: what each asks of the engine, and what the database learns of it. */
+#include "job/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* ---- engine calls ---- */
+
+/* The engine's last word after a verb; also what tells that an engine died under it. */
+static int look(struct lg_job *j, struct lg_err *e)
+{
+    return lg_truth_ask(&j->truth, j->d, j->g, j->in.id, true, e);
+}
+
+/* A container that ended within its own start was never up. Ending with 0 is a short job well done. */
+static int check_up(struct lg_job *j, enum lg_restart policy, struct lg_err *e)
+{
+    int rc = look(j, e);
+    const struct lg_inst_status *st = &j->truth.st;
+    if (rc || st->run != LG_RUN_EXITED || policy != LG_RESTART_NO || (!st->exit_code && !st->oom_killed))
+        return rc;
+    if (st->oom_killed)
+        lg_fail(e, LG_BACKEND, "it ran out of memory at once");
+    else
+        lg_fail(e, LG_BACKEND, "it exited at once with code %d", st->exit_code);
+    return lg_err_detail(e, "reason", "exited");
+}
+
+/* Makes it in the engine, with all it stands on. */
+static int make(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int64_t t0 = lg_clock_mono();
+    int rc = lg_job_image(j, s->inst.image, e);
+    if (!rc)
+        rc = LG_VERB(j->d, create, e, j->g, &s->inst);
+    if (!rc)
+        lg_job_log(j, "made from %s in %lld ms", s->inst.image, (long long)(lg_clock_mono() - t0));
+    return rc;
+}
+
+static int start(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int64_t t0 = lg_clock_mono();
+    int rc = LG_VERB(j->d, start, e, j->g, &s->inst);
+    if (!rc)
+        lg_job_log(j, "started at %s in %lld ms", s->address, (long long)(lg_clock_mono() - t0));
+    return rc ? rc : check_up(j, s->inst.restart, e);
+}
+
+static int with_spec(struct lg_job *j, int (*fn)(struct lg_job *j, const struct lg_spec *s, struct lg_err *e),
+                     struct lg_err *e)
+{
+    struct lg_spec s;
+    int rc = lg_spec_make(&s, j->runner, &j->in, e);
+    if (!rc)
+        rc = fn(j, &s, e);
+    lg_spec_done(&s);
+    return rc;
+}
+
+static int create(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    if (!rc)
+        rc = make(j, s, e);
+    if (rc)
+        return rc;
+    return lg_job_flag(j, "start", true) ? start(j, s, e) : look(j, e);
+}
+
+/* Also makes what a failed create or a lost engine left nothing of. */
+static int ensure_up(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    if (!rc)
+        rc = look(j, e);
+    if (!rc && j->truth.st.run == LG_RUN_ABSENT)
+        rc = make(j, s, e);
+    return rc ? rc : start(j, s, e);
+}
+
+static int stop_timeout_s(const struct lg_job *j)
+{
+    if (lg_job_flag(j, "force", false))
+        return 0;
+    const json_t *t = json_object_get(j->params, "timeout");
+    return json_is_integer(t) ? (int)json_integer_value(t) : (int)j->runner->conf->stop_timeout_s;
+}
+
+static int stop(struct lg_job *j, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, stop, e, j->g, j->in.id, stop_timeout_s(j));
+    return rc == -LG_NOT_FOUND ? lg_err_clear(e), 0 : rc;
+}
+
+static int restart(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = stop(j, e);
+    return rc ? rc : ensure_up(j, s, e);
+}
+
+static int update(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = look(j, e);
+    bool up = !rc && (j->truth.st.run == LG_RUN_RUNNING || j->truth.st.run == LG_RUN_PAUSED);
+    return up ? LG_VERB(j->d, update, e, j->g, &s->inst) : rc; /* a stopped one gets them at its start */
+}
+
+int lg_run_create(struct lg_job *j, struct lg_err *e)
+{
+    return with_spec(j, create, e);
+}
+
+int lg_run_start(struct lg_job *j, struct lg_err *e)
+{
+    return with_spec(j, ensure_up, e);
+}
+
+int lg_run_restart(struct lg_job *j, struct lg_err *e)
+{
+    return with_spec(j, restart, e);
+}
+
+int lg_run_update(struct lg_job *j, struct lg_err *e)
+{
+    return with_spec(j, update, e);
+}
+
+int lg_run_stop(struct lg_job *j, struct lg_err *e)
+{
+    int rc = stop(j, e);
+    return rc ? rc : look(j, e);
+}
+
+int lg_run_pause(struct lg_job *j, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, pause, e, j->g, j->in.id);
+    return rc ? rc : look(j, e);
+}
+
+int lg_run_unpause(struct lg_job *j, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, unpause, e, j->g, j->in.id);
+    return rc ? rc : look(j, e);
+}
+
+int lg_run_delete(struct lg_job *j, struct lg_err *e)
+{
+    return LG_VERB(j->d, remove, e, j->g, j->in.id, lg_job_flag(j, "force", false));
+}
+
+/* ---- facts ---- */
+
+struct others {
+    const struct lg_operation *mine;
+    bool any;
+};
+
+static void other(void *arg, const struct lg_operation *op)
+{
+    struct others *o = arg;
+    if (!strcmp(op->instance_id, o->mine->instance_id) && strcmp(op->id, o->mine->id))
+        o->any = true;
+}
+
+/* Another operation waits for this one to end: the state is what that one says. */
+static bool superseded(struct lg_job *j)
+{
+    struct others o = {.mine = &j->op};
+    lg_operation_open_each(j->db, 10000, other, &o, NULL);
+    return o.any;
+}
+
+static int settle_done(struct lg_job *j, struct lg_instance *in, struct lg_err *e)
+{
+    enum lg_verb v = j->kind->verb;
+    if (v == LG_V_DELETE)
+        return lg_instance_remove(j->db, in, j->op.id, e);
+    if (v == LG_V_UPDATE)
+        return 0;
+    static const struct lg_reason none = {.text = "", .exit_code = -1};
+    struct lg_truth *t = &j->truth;
+    char text[160];
+    struct lg_reason stopped = {.code = "stopped_by_user", .text = text, .exit_code = -1};
+    snprintf(text, sizeof text, "stopped by %s", j->op.username);
+    struct lg_instance_change ch = {
+        .state = (int)lg_truth_state(t), .reason = &none, .operation_id = j->op.id};
+    lg_truth_facts(t, in, &ch);
+    if (v == LG_V_STOP) {
+        ch.reason = &stopped;
+        if (t->st.run == LG_RUN_ABSENT) /* stopped before it was ever made: a start makes it */
+            ch.state = LG_ST_STOPPED;
+    } else if (t->st.run == LG_RUN_EXITED) {
+        lg_truth_exit_reason(t);
+        ch.reason = &t->reason;
+    }
+    return lg_instance_change(j->db, in, &ch, e);
+}
+
+static const char *reason_code(const struct lg_job *j, const struct lg_err *why, char *room, size_t cap)
+{
+    for (int i = 0; i < why->details; i++)
+        if (!strcmp(why->detail[i].key, "reason"))
+            return why->detail[i].value;
+    static const struct {
+        enum lg_code code;
+        const char *reason;
+    } table[] = {
+        {LG_CANCELLED, "cancelled"}, {LG_TIMEOUT, "timeout"}, {LG_UNAVAILABLE, "backend_unavailable"}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].code == why->code)
+            return table[i].reason;
+    snprintf(room, cap, "%s_failed", lg_verb_name(j->kind->verb));
+    return room;
+}
+
+/* State after a failed verb: the engine's word; what was to come up and did not is an error, unless
+ * cancelled. */
+static enum lg_state state_after_failure(const struct lg_job *j, const struct lg_instance *in,
+                                         const struct lg_err *why)
+{
+    static const unsigned brings_up = 1U << LG_V_CREATE | 1U << LG_V_START | 1U << LG_V_RESTART;
+    enum lg_verb v = j->kind->verb;
+    if (!j->truth.known)
+        return lg_state_without_engine(in, v);
+    enum lg_state s = lg_truth_state(&j->truth);
+    bool wanted_up = (brings_up >> v) & 1;
+    return s == LG_ST_STOPPED && wanted_up && why->code != LG_CANCELLED ? LG_ST_ERROR : s;
+}
+
+static int settle_failed(struct lg_job *j, struct lg_instance *in, const struct lg_err *why, struct lg_err *e)
+{
+    if (j->kind->verb == LG_V_UPDATE || superseded(j))
+        return 0;
+    struct lg_truth *t = &j->truth;
+    char room[32];
+    struct lg_reason reason = {
+        .code = reason_code(j, why, room, sizeof room), .text = why->msg, .exit_code = -1};
+    struct lg_instance_change ch = {.state = (int)state_after_failure(j, in, why),
+                                    .reason = &reason,
+                                    .started_at = -1,
+                                    .operation_id = j->op.id};
+    if (t->known) {
+        lg_truth_facts(t, in, &ch);
+        if (t->st.run == LG_RUN_EXITED) {
+            lg_truth_exit_reason(t);
+            if (!strcmp(reason.code, "exited"))
+                reason = t->reason;
+        }
+    }
+    if (j->kind->verb == LG_V_DELETE) /* it stays, so it is wanted again as it is */
+        ch.desired = ch.state == LG_ST_RUNNING ? "running" : ch.state == LG_ST_PAUSED ? "paused" : "stopped";
+    return lg_instance_change(j->db, in, &ch, e);
+}
+
+int lg_settle_instance(struct lg_job *j, const struct lg_err *why, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {
+        0}; /* as it is now: others may have changed labels meanwhile */
+    int rc = lg_instance_get(j->db, "", j->in.id, &in, e);
+    if (rc == -LG_NO_INSTANCE) {
+        lg_err_clear(e);
+        return 0;
+    }
+    if (rc)
+        return rc;
+    return why ? settle_failed(j, &in, why, e) : settle_done(j, &in, e);
+}

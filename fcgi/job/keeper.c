@@ -1,0 +1,130 @@
+/*
+ * Housekeeping in a process of its own, so that neither a job nor a look at an engine waits for it: copies
+ * the WAL into the database, forgets old events and operations, and says whether the engines answer.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+#include "store/event.h"
+
+#define TICK_MS            250
+#define PROBE_MS           2000
+#define TELL_MS            10000 /* an unchanged engine state is written again after this */
+#define PRUNE_MS           5000
+#define PRUNE_STEP         1000 /* events forgotten in one transaction */
+#define OPERATIONS_MS      3600000
+#define OPERATIONS_KEEP_MS ((int64_t)30 * 24 * 3600000)
+#define WAL_MAX_BYTES      ((int64_t)64 << 20)
+#define TRUNCATE_MS        10000
+
+struct keeper {
+    const struct lg_runner *r;
+    struct lg_db *db;
+    struct lg_engines engines;
+    struct lg_engine_state told[LG_DRIVERS_MAX];
+    int64_t version, truncated_at;
+};
+
+/* The WAL's size says nothing once it has been copied and begun anew: a commit by others does. */
+static void checkpoint(struct keeper *k)
+{
+    int64_t version = lg_db_data_version(k->db), now = lg_clock_mono();
+    if (lg_db_wal_bytes(k->db) > WAL_MAX_BYTES && now - k->truncated_at > TRUNCATE_MS) {
+        k->truncated_at = now;
+        lg_db_checkpoint(k->db, true);
+    } else if (version != k->version) {
+        lg_db_checkpoint(k->db, false);
+    }
+    k->version = version;
+}
+
+static bool same_state(const struct lg_engine_state *a, const struct lg_engine_state *b)
+{
+    return a->healthy == b->healthy && !strcmp(a->type, b->type) && !strcmp(a->version, b->version) &&
+           !strcmp(a->api_version, b->api_version) && !strcmp(a->reason, b->reason);
+}
+
+static void probe(struct keeper *k, int i)
+{
+    struct lg_err e = {0};
+    struct lg_engine_info info = {0};
+    const struct lg_driver *d = k->r->driver[i];
+    struct lg_engine *g;
+    int rc = lg_engines_get(&k->engines, d->backend, &d, &g, &e);
+    if (!rc)
+        rc = d->probe(g, &info, &e);
+    struct lg_engine_state s = {.healthy = !rc, .checked_at = lg_clock_ms()}, *told = &k->told[i];
+    snprintf(s.backend, sizeof s.backend, "%s", d->backend);
+    snprintf(s.type, sizeof s.type, "%s", rc ? told->type : info.type);
+    snprintf(s.version, sizeof s.version, "%s", rc ? told->version : info.version);
+    snprintf(s.api_version, sizeof s.api_version, "%s", rc ? told->api_version : info.api_version);
+    snprintf(s.reason, sizeof s.reason, "%.255s", rc ? e.msg : "");
+    if (same_state(&s, told) && s.checked_at - told->checked_at < TELL_MS)
+        return;
+    if (told->checked_at && s.healthy != told->healthy)
+        lg_log(s.healthy ? LG_INFO : LG_ERROR,
+               s.healthy ? "the engine answers again" : "the engine does not answer", "backend", d->backend,
+               "error", s.reason, NULL);
+    if (lg_tx_write(k->db, NULL))
+        return;
+    if (!lg_engine_state_put(k->db, &s, NULL) && !lg_tx_commit(k->db, NULL))
+        *told = s;
+    lg_tx_rollback(k->db);
+}
+
+/* In small steps with pauses, so that a long backlog stalls nobody. True while there is more to do. */
+static bool prune_events(struct keeper *k)
+{
+    int64_t last = 0, oldest = 0;
+    if (lg_event_bounds(k->db, &last, &oldest, NULL) || !oldest)
+        return false;
+    int64_t kept = last - oldest + 1, keep = k->r->conf->event_keep;
+    if (kept <= keep)
+        return false;
+    bool more = kept - keep > PRUNE_STEP;
+    if (more)
+        keep = kept - PRUNE_STEP;
+    if (lg_tx_write(k->db, NULL))
+        return false;
+    bool ok = !lg_event_prune(k->db, keep, NULL) && !lg_tx_commit(k->db, NULL);
+    lg_tx_rollback(k->db);
+    return ok && more;
+}
+
+static void prune_operations(struct keeper *k)
+{
+    if (lg_tx_write(k->db, NULL))
+        return;
+    if (!lg_operation_prune(k->db, lg_clock_ms() - OPERATIONS_KEEP_MS, NULL))
+        lg_tx_commit(k->db, NULL);
+    lg_tx_rollback(k->db);
+}
+
+void lg_keeper_main(const struct lg_runner *r, int arg)
+{
+    (void)arg;
+    static struct keeper k;
+    k.r = r;
+    k.db = lg_child_db(r);
+    lg_engines_init(&k.engines, r, NULL);
+    int64_t probe_at = 0, prune_at = 0, operations_at = lg_clock_mono() + 60000;
+    for (;;) {
+        int64_t now = lg_clock_mono();
+        if (now >= probe_at) {
+            for (int i = 0; i < r->drivers; i++)
+                probe(&k, i);
+            probe_at = lg_clock_mono() + PROBE_MS;
+        }
+        if (now >= prune_at)
+            prune_at = prune_events(&k) ? 0 : now + PRUNE_MS;
+        if (now >= operations_at) {
+            prune_operations(&k);
+            operations_at = now + OPERATIONS_MS;
+        }
+        checkpoint(&k);
+        lg_pause_ms(prune_at ? TICK_MS : 20);
+    }
+}

@@ -1,0 +1,34 @@
+/* Private to the reconciler's process: reconcile.c (sweeps), correct.c (one instance), sample.c (usage). */
+#ifndef LG_JOB_RECONCILE_H
+#define LG_JOB_RECONCILE_H
+
+#include "job/job.h"
+
+#define LG_REVIVES 256
+
+/* Restarts by policy after a host's reboot, with growing pauses. */
+struct lg_revive {
+    char id[LG_ID_LEN];
+    int64_t next_at; /* mono ms */
+    int times;
+};
+
+struct lg_rec {
+    const struct lg_runner *r;
+    struct lg_db *db;
+    struct lg_engines engines;
+    struct lg_revive revive[LG_REVIVES];
+    int next_revive;
+    struct lg_running { /* as of the last sweep; what the sampler measures */
+        char id[LG_ID_LEN];
+        int driver;
+    } * running; /* owned */
+    int running_count, running_cap;
+};
+
+/* Makes the database say what the engine says about one instance, unless an operation is at work on it. */
+void lg_correct(struct lg_rec *rec, const char *instance_id);
+/* Usage of everything running, in one transaction. */
+void lg_sample_sweep(struct lg_rec *rec);
+
+#endif
