@@ -19,6 +19,14 @@ static const char *param(const FCGX_Request *r, const char *name)
     return v ? v : "";
 }
 
+/* nginx names a script for what it wants itself; a client's request has "" there and its path in
+ * DOCUMENT_URI. */
+static const char *path_of(const FCGX_Request *r)
+{
+    const char *script = param(r, "SCRIPT_NAME");
+    return *script ? script : param(r, "DOCUMENT_URI");
+}
+
 static int hex(char c)
 {
     if (c >= '0' && c <= '9')
@@ -213,7 +221,7 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
                        .db = w->app->db,
                        .fcgx = fr,
                        .method = param(fr, "REQUEST_METHOD"),
-                       .path = param(fr, "SCRIPT_NAME"),
+                       .path = path_of(fr),
                        .address = param(fr, "REMOTE_ADDR"),
                        .request_id = param(fr, "REQUEST_ID")};
     struct lg_resp r = {.headers = w->headers, .body = w->body};

@@ -1,0 +1,22 @@
+/* Every table of routes, and which pool serves it. A resource's file defines its array; only here are they
+ * listed. */
+#ifndef LG_API_ROUTES_H
+#define LG_API_ROUTES_H
+
+#include "http/handoff.h"
+#include "http/route.h"
+
+/* session.c: what hashes a password, 64 MiB a try */
+extern const struct lg_route lg_routes_auth[];
+extern const struct lg_route lg_routes_session[];
+extern const struct lg_route lg_routes_tokens[];
+extern const struct lg_route lg_routes_users[];
+extern const struct lg_route lg_routes_tenants[];
+extern const struct lg_route lg_routes_audit[];
+
+/* Ended by NULL. */
+extern const struct lg_route *const lg_tables_api[];
+extern const struct lg_route *const lg_tables_auth[];
+extern const struct lg_route *const lg_tables_route[];
+
+#endif

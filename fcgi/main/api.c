@@ -1,0 +1,16 @@
+/* lodge-api: the FastCGI pools. */
+#include <stddef.h>
+
+#include "api/routes.h"
+#include "http/server.h"
+
+int main(void)
+{
+    static const struct lg_pool pools[] = {
+        {.name = "api", .workers_at = offsetof(struct lg_conf, api_workers), .tables = lg_tables_api},
+        {.name = "auth", .workers_at = offsetof(struct lg_conf, auth_workers), .tables = lg_tables_auth},
+        {.name = "route", .workers_at = offsetof(struct lg_conf, route_workers), .tables = lg_tables_route},
+        {.name = NULL},
+    };
+    return lg_serve(pools);
+}
