@@ -1,0 +1,214 @@
+// The create dialog, failures that are shown where they belong, keyboard alone, the settings.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+
+let browser;
+let mock;
+let page;
+before(async () => { if (!real) browser = await openBrowser(); });
+after(() => browser?.close());
+beforeEach(async () => {
+  if (real) return;
+  mock = await target({ instances: 2 });
+  page = await openPage(browser.context);
+  await signIn(page, mock.url);
+  await page.getByRole('row', { name: /app-001/ }).waitFor();
+});
+afterEach(async () => {
+  if (real) return;
+  clean(page);
+  await browser.context.clearCookies();
+  await page.close();
+  await mock.close();
+});
+
+const dialog = () => page.getByRole('dialog');
+const openCreate = () => page.getByRole('button', { name: 'Create instance' }).click();
+
+test('errors stand at their field: found here, and found by the server', { skip: real }, async () => {
+  await openCreate();
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText('Give it a name.').waitFor();
+  const name = dialog().getByRole('textbox', { name: 'Name' });
+  assert.equal(await name.evaluate((e) => e === document.activeElement), true);
+  await name.fill('app-001');
+  await dialog().getByRole('textbox', { name: 'Memory' }).fill('1K');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText('the name app-001 is taken').waitFor();
+  assert.equal(await name.getAttribute('aria-invalid'), 'true');
+  await name.fill('app-new');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText('at least 4 MiB').waitFor();
+  assert.equal(await dialog().getByRole('textbox', { name: 'Memory' }).getAttribute('aria-invalid'), 'true');
+  assert.equal(mock.state.byName('app-new'), undefined);
+});
+
+test('everything that was filled in arrives, and the previews say the same without the secret', { skip: real }, async () => {
+  await openCreate();
+  await dialog().getByRole('textbox', { name: 'Name' }).fill('full');
+  await dialog().getByRole('combobox', { name: 'Image' }).selectOption('nginx');
+  await dialog().getByRole('spinbutton', { name: 'CPU cores' }).fill('0.5');
+  await dialog().getByRole('textbox', { name: 'Memory' }).fill('1G');
+  await dialog().getByRole('spinbutton', { name: 'Port it listens on' }).fill('9000');
+  await dialog().locator('summary').click();
+  await dialog().getByRole('textbox', { name: 'Command' }).fill('sh -c "echo it\'s on"');
+  await dialog().getByRole('button', { name: 'Add variable' }).click();
+  await dialog().getByRole('textbox', { name: 'NAME' }).fill('KEY');
+  await dialog().getByRole('textbox', { name: 'value' }).fill('hush-hush');
+  await dialog().getByRole('checkbox', { name: 'secret' }).check();
+  await dialog().getByRole('button', { name: 'Add port' }).click();
+  await dialog().getByRole('textbox', { name: 'Port on the host' }).fill('8053');
+  await dialog().getByRole('textbox', { name: 'Port in the instance' }).fill('53');
+  await dialog().getByRole('combobox', { name: 'Protocol' }).selectOption('udp');
+  await dialog().getByRole('combobox', { name: 'Restart policy' }).selectOption('always');
+  const shown = await dialog().getByRole('complementary').innerText();
+  assert.doesNotMatch(shown, /hush/);
+  assert.match(shown, /--port 8053:53\/udp/);
+  assert.match(shown, /echo it'\\''s on/);
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('heading', { name: 'full', level: 1 }).waitFor();
+  const made = mock.state.byName('full');
+  assert.deepEqual(made.config.command, ['sh', '-c', "echo it's on"]);
+  assert.deepEqual(made.config.env, ['KEY=********']);
+  assert.deepEqual(made.config.ports, ['8053:53/udp']);
+  assert.equal(made.config.restartPolicy, 'always');
+  assert.deepEqual(made.resources, { cpu: { cores: 0.5 }, memory: { limit: 2 ** 30, used: 0 } });
+  assert.equal(made.ingress[0].targetPort, 9000);
+});
+
+test('a start that fails says how it ended and with which last lines; the failure stays until dismissed', { skip: real }, async () => {
+  await openCreate();
+  await dialog().getByRole('textbox', { name: 'Name' }).fill('broken');
+  await dialog().locator('summary').click();
+  await dialog().getByRole('textbox', { name: 'Command' }).fill('/bin/false');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByText('It did not stay up').waitFor();
+  await page.getByText('Exit code 1', { exact: true }).waitFor();
+  await page.getByText('panic: no database at db:5432').first().waitFor();
+  await page.getByRole('alert').getByRole('button', { name: 'Show operation' }).click();
+  const op = page.locator('.op', { hasText: 'Creating broken failed' });
+  await op.waitFor();
+  await op.getByRole('button', { name: 'Dismiss' }).click();
+  await op.waitFor({ state: 'detached' });
+});
+
+test('with the keyboard alone: filter, create, stop, delete by name', { skip: real }, async () => {
+  await page.keyboard.press('/');
+  assert.equal(await page.evaluate(() => document.activeElement.type), 'search');
+  await page.keyboard.type('app-001');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('tbody tr').count(), 2);
+  await page.getByRole('button', { name: 'Create instance' }).focus();
+  await page.keyboard.press('Enter');
+  await dialog().waitFor();
+  await page.keyboard.press('Escape');
+  await dialog().waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.innerText), 'Create instance', 'the focus is back');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('keys');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'keys', level: 1 }).waitFor();
+  await page.locator('.detail-head .state', { hasText: 'running' }).waitFor();
+  await page.getByRole('tab', { name: 'Overview' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await page.getByRole('log').waitFor();
+  await page.getByRole('button', { name: 'Delete', exact: true }).focus();
+  await page.keyboard.press('Enter');
+  await dialog().waitFor();
+  await page.keyboard.type('key');
+  await page.keyboard.press('Enter');
+  assert.equal(await dialog().count(), 1, 'the name is not complete');
+  await page.keyboard.type('s');
+  await page.keyboard.press('Enter');
+  await page.getByText('keys was deleted.').waitFor();
+});
+
+test('a verb that cannot be used says why, and does nothing', { skip: real }, async () => {
+  const start = page.getByRole('button', { name: 'Start app-001' });
+  assert.equal(await start.getAttribute('aria-disabled'), 'true');
+  assert.equal(await start.getAttribute('title'), 'The instance is running; only a stopped one can be started.');
+  await start.click({ force: true });
+  await page.waitForTimeout(150);
+  assert.equal(mock.state.operations.size, 0);
+});
+
+test('images: pull with progress, a failure, aliases, default, upload, delete', { skip: real }, async () => {
+  await page.goto(`${mock.url}/#/images`);
+  const row = (name) => page.getByRole('row', { name: new RegExp(name) });
+  await row('lodge-base').waitFor();
+  await page.getByRole('button', { name: 'Pull image' }).click();
+  await dialog().getByRole('textbox', { name: 'Reference' }).fill('not a reference');
+  await dialog().getByRole('button', { name: 'Pull', exact: true }).click();
+  await dialog().getByText('that is no image reference').waitFor();
+  await dialog().getByRole('textbox', { name: 'Reference' }).fill('docker.io/library/missing:1');
+  await dialog().getByRole('button', { name: 'Pull', exact: true }).click();
+  await row('missing').getByText('the registry has no such image').waitFor();
+  await page.getByRole('button', { name: 'Upload' }).click();
+  await dialog().getByLabel('File').setInputFiles({ name: 'tool.tar', mimeType: 'application/x-tar', buffer: Buffer.alloc(100000) });
+  assert.equal(await dialog().getByRole('textbox', { name: 'Name' }).inputValue(), 'tool');
+  await dialog().getByRole('button', { name: 'Upload', exact: true }).click();
+  await row('tool').locator('.state', { hasText: 'ready' }).waitFor();
+  await row('tool').getByRole('button', { name: 'Make the default: tool' }).click();
+  await row('tool').getByText('default', { exact: true }).waitFor();
+  await row('tool').getByRole('button', { name: 'Other names of tool' }).click();
+  await dialog().getByRole('textbox', { name: 'Aliases' }).fill('hammer, saw');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await row('tool').getByText('hammer').waitFor();
+  await row('lodge-base').getByRole('button', { name: 'Delete lodge-base' }).click();
+  await dialog().getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('alert').getByText('lodge-base is in use').waitFor();
+});
+
+test('ingress: publish under another name, a taken one, remove', { skip: real }, async () => {
+  await page.getByRole('link', { name: 'app-001' }).click();
+  await page.getByRole('tab', { name: 'Ingress' }).click();
+  await page.getByText('Not on the web').waitFor();
+  await page.getByRole('textbox', { name: 'Host' }).fill('shop');
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByRole('row', { name: /shop\.apps\.localhost/ }).waitFor();
+  await page.getByRole('textbox', { name: 'Host' }).fill('shop');
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByText('the host shop is taken').waitFor();
+  await page.getByRole('link', { name: 'Ingress', exact: true }).click();
+  await page.getByRole('row', { name: /shop\.apps\.localhost.*app-001/ }).getByRole('button', { name: 'Remove shop' }).click();
+  await dialog().getByRole('button', { name: 'Remove' }).click();
+  await page.getByText('Nothing is published').waitFor();
+});
+
+test('settings: a token shown once, revoked; a user with an error; the password', { skip: real }, async () => {
+  await page.goto(`${mock.url}/#/settings/tokens`);
+  await page.getByRole('textbox', { name: 'Name' }).fill('ci');
+  await page.getByRole('button', { name: 'Create token' }).click();
+  assert.match(await page.locator('.token-value').innerText(), /^lodge_/);
+  await page.getByRole('button', { name: 'I have it' }).click();
+  await page.getByRole('button', { name: 'Revoke ci' }).click();
+  await dialog().getByRole('button', { name: 'Revoke' }).click();
+  await page.getByText('revoked', { exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Users' }).click();
+  await page.getByRole('textbox', { name: 'User name' }).fill('bob');
+  await page.getByLabel('Password').fill('short');
+  await page.getByRole('button', { name: 'Add user' }).click();
+  await page.getByText('a password has at least 10 characters').waitFor();
+  await page.getByLabel('Password').fill('long enough now');
+  await page.getByRole('button', { name: 'Add user' }).click();
+  await page.getByRole('row', { name: /bob/ }).waitFor();
+  await page.getByRole('link', { name: 'Account', exact: true }).click();
+  await page.getByLabel('Current password').fill('wrong');
+  await page.getByLabel('New password', { exact: true }).fill('correct-horse-2');
+  await page.getByLabel('New password again').fill('correct-horse-2');
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await page.getByText('the current password is wrong').waitFor();
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await page.getByRole('row', { name: /POST \/api\/v1\/users/ }).first().waitFor();
+});
+
+test('the theme that was chosen stays', { skip: real }, async () => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.getByRole('button', { name: 'Use the dark theme' }).click();
+  await page.reload();
+  await page.getByRole('button', { name: 'Use the light theme' }).waitFor();
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).colorScheme), 'dark');
+  await page.evaluate(() => localStorage.clear());
+});
