@@ -1,0 +1,22 @@
+/* The fake's verbs on instances; as driver.h says. */
+#ifndef LG_DRIVER_FAKE_VERBS_H
+#define LG_DRIVER_FAKE_VERBS_H
+
+#include "driver/driver.h"
+
+int lg_fake_create(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+int lg_fake_start(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+int lg_fake_stop(struct lg_engine *g, const char *id, int timeout_s, struct lg_err *e);
+int lg_fake_pause(struct lg_engine *g, const char *id, struct lg_err *e);
+int lg_fake_unpause(struct lg_engine *g, const char *id, struct lg_err *e);
+int lg_fake_remove(struct lg_engine *g, const char *id, bool force, struct lg_err *e);
+int lg_fake_inspect(struct lg_engine *g, const char *id, struct lg_inst_status *st, struct lg_err *e);
+int lg_fake_update(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+int lg_fake_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
+int lg_fake_list(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *e);
+int lg_fake_log_tail(struct lg_engine *g, const char *id, int lines, struct lg_buf *out, struct lg_err *e);
+int lg_fake_log_stream(struct lg_engine *g, const char *id, int tail, bool follow, int64_t since_ms, int fd,
+                       struct lg_err *e);
+int lg_fake_watch(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err *e);
+
+#endif
