@@ -1,0 +1,172 @@
+"""The catalogue on the real engine: streamed upload, pull by reference, refusal to delete what is in use."""
+import io
+import os
+import signal
+import subprocess
+import tarfile
+import tempfile
+
+import pytest
+
+from e2e_names import FOREVER
+from lodge_client import operation_of
+from lodge_system import System, free_port, until
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """Debian's docker-registry on loopback, empty. Yields host:port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
+        with open(f"{folder}/config.yml", "w") as f:
+            f.write(f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {folder}/data\nhttp:\n  addr: 127.0.0.1:{port}\n")
+        with open(f"{folder}/log", "wb") as log:
+            p = subprocess.Popen(["docker-registry", "serve", f"{folder}/config.yml"], stdout=log, stderr=log)
+        try:
+            from lodge_client import Http
+            http = Http(port, None, name="127.0.0.1")
+            until("the registry answers", lambda: answers(http))
+            yield f"127.0.0.1:{port}"
+        finally:
+            p.send_signal(signal.SIGTERM)
+            p.wait(20)
+
+
+def answers(http):
+    try:
+        return http.request("GET", "/v2/").status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def lodge(registry):
+    """A Lodge whose engine may speak plain HTTP to that registry, which holds one image."""
+    s = System(pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), reconcile_ms=1000)
+    try:
+        os.makedirs(f"{s.state}/engine", mode=0o711)
+        with open(f"{s.state}/engine/registries.conf", "w") as f:
+            f.write(f'unqualified-search-registries = []\n[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+        s.start()
+        base = next(i for i in s.admin().get("/images").json["images"] if i["default"])
+        for argv in (("tag", base["reference"], f"{registry}/test/base:1"), ("push", "--tls-verify=false", f"{registry}/test/base:1"),
+                     ("rmi", f"{registry}/test/base:1")):
+            done = s.podman(*argv)
+            assert done.returncode == 0, done.stderr
+        yield s
+    finally:
+        s.close()
+
+
+def root_tar():
+    """A root file system made of the host's static busybox."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for d in ("bin", "etc", "tmp"):
+            t = tarfile.TarInfo(d)
+            t.type, t.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(t)
+        tar.add("/bin/busybox" if os.path.exists("/bin/busybox") else "/usr/bin/busybox", "bin/busybox")
+        for link in ("sh", "sleep", "cat", "echo"):
+            t = tarfile.TarInfo(f"bin/{link}")
+            t.type, t.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(t)
+        t = tarfile.TarInfo("etc/marker")
+        t.size = 8
+        tar.addfile(t, io.BytesIO(b"uploaded"))
+    return out.getvalue()
+
+
+def chunks(data):
+    """As a stream of unknown length: Transfer-Encoding chunked."""
+    for at in range(0, len(data), 65536):
+        yield data[at:at + 65536]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_upload_of_a_tar(lodge, streamed):
+    admin, name = lodge.admin(), f"mine:{int(streamed)}"
+    data = root_tar()
+    a = admin.call("POST", f"/images/upload?name={name}&kind=container", chunks(data) if streamed else data, 202,
+                   Content_Type="application/x-tar")
+    assert admin.operation(operation_of(a))["status"] == "done"
+    image = admin.get(f"/images/{a.json['id']}").json
+    assert image["state"] == "ready" and image["source"] == "upload" and image["sizeBytes"] > 0
+    assert not os.listdir(f"{lodge.state}/uploads"), "the uploaded file was not taken away"
+    i = admin.create(f"from-upload-{int(streamed)}", ["sh", "-c", "cat /etc/marker; exec sleep 100000"], image=name)
+    until("it prints its marker", lambda: "uploaded" in admin.get(f"/compute/instances/{i['id']}/logs").text)
+    assert admin.delete(f"/images/{image['id']}", 409).error
+    admin.remove(i["id"])
+    gone = admin.delete(f"/images/{image['id']}", (200, 202, 204))
+    if gone.header("Operation-Location"):
+        assert admin.operation(operation_of(gone))["status"] == "done"
+    admin.get(f"/images/{image['id']}", 404)
+
+
+def test_upload_of_nonsense_and_without_permission(lodge):
+    admin = lodge.admin()
+    a = admin.call("POST", "/images/upload?name=junk&kind=container", b"this is no archive" * 1000, 202,
+                   Content_Type="application/x-tar")
+    o = admin.operation(operation_of(a))
+    assert o["status"] == "failed" and o["error"]["message"]
+    assert admin.get(f"/images/{a.json['id']}").json["state"] == "error"
+    admin.delete(f"/images/{a.json['id']}", (200, 202, 204))
+    refused = lodge.anonymous().call("POST", "/images/upload?name=x&kind=container", b"x" * 100000, 401,
+                                     Content_Type="application/x-tar")
+    assert refused.error == "UNAUTHENTICATED"
+    until("no file stays", lambda: not os.listdir(f"{lodge.state}/uploads"))
+
+
+def test_pull_by_reference_with_progress(lodge, registry):
+    admin = lodge.admin()
+    tail = admin.events()
+    reference = f"{registry}/test/base:1"
+    a = admin.post("/images", {"reference": reference, "name": "pulled:1", "aliases": ["pulled"]}, 202)
+    op = operation_of(a)
+    done = tail.wait(lambda e: e["kind"] == "operation.done" and e["data"]["operation"]["id"] == op)
+    tail.stop()
+    assert done["data"]["operation"]["status"] == "done", done
+    assert any(e["kind"] == "operation.progress" for e in tail.events if e["data"].get("operation", {}).get("id") == op)
+    image = admin.get(f"/images/{a.json['id']}").json
+    assert image["state"] == "ready" and image["source"] == "pull" and image["digest"] and image["sizeBytes"] > 0
+    assert "pulled" in image["aliases"]
+    i = admin.create("from-pull", FOREVER, image="pulled")
+    assert admin.delete(f"/images/{image['id']}", 409).error
+    admin.remove(i["id"])
+    gone = admin.delete(f"/images/{image['id']}", (200, 202, 204))
+    if gone.header("Operation-Location"):
+        assert admin.operation(operation_of(gone))["status"] == "done"
+
+
+def test_pull_that_fails_says_why(lodge, registry):
+    admin = lodge.admin()
+    for reference in (f"{registry}/test/absent:1", f"127.0.0.1:{free_port()}/nobody/there:1"):
+        a = admin.post("/images", {"reference": reference}, 202)
+        o = admin.operation(operation_of(a))
+        assert o["status"] == "failed" and len(o["error"]["message"]) > 10, o
+        image = admin.get(f"/images/{a.json['id']}").json
+        assert image["state"] == "error" and image["error"]
+        assert admin.post("/compute/instances", {"name": "no-image", "config": {"image": image["name"]}},
+                          (400, 404, 409, 422)).error
+        admin.delete(f"/images/{a.json['id']}", (200, 202, 204))
+
+
+def test_create_with_an_unknown_image(lodge):
+    a = lodge.admin().post("/compute/instances", {"name": "nothing", "config": {"image": "no-such-image"}}, (400, 404))
+    assert a.error and "no-such-image" in a.json["error"]["message"]
+
+
+def test_an_image_that_vanished_from_the_engine(lodge):
+    """Somebody removed it behind Lodge's back: the create fails and says so."""
+    admin = lodge.admin()
+    a = admin.call("POST", "/images/upload?name=fleeting&kind=container", root_tar(), 202, Content_Type="application/x-tar")
+    admin.operation(operation_of(a))
+    image = admin.get(f"/images/{a.json['id']}").json
+    assert lodge.podman("rmi", "--force", image["reference"]).returncode == 0
+    a = admin.post("/compute/instances", {"name": "without", "config": {"image": "fleeting"}}, 201)
+    o = admin.operation(operation_of(a))
+    assert o["status"] == "failed" and o["error"]["message"], o
+    failed = admin.instance(a.json["id"])
+    assert failed["state"] == "error" and failed["reason"]["text"]
+    admin.remove(failed["id"])
+    admin.delete(f"/images/{image['id']}", (200, 202, 204))

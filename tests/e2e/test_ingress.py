@@ -1,0 +1,198 @@
+"""Applications at https://<name>.apps.localhost on the real engine."""
+import urllib.parse
+
+import pytest
+import websocket
+
+from e2e_names import FOREVER
+from lodge_client import Connection, Http
+from lodge_system import until
+
+# A WebSocket server of BusyBox alone: the handshake, then whatever comes goes back.
+WS_ECHO = r'''while read -r line; do line=${line%?}; [ -z "$line" ] && break
+case $line in Sec-WebSocket-Key:*|sec-websocket-key:*) key=${line#*: };; esac; done
+printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n' \
+"$(printf %s "${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11" | sha1sum | cut -c1-40 | xxd -r -p | base64)"
+exec cat'''
+# Answers with the request it got, headers and all.
+MIRROR = r'''body=; while read -r line; do line=${line%?}; [ -z "$line" ] && break; body="$body$line
+"; done
+printf 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Accel-Redirect: /etc/passwd\r\nConnection: close\r\n\r\n%s' "$body"'''
+
+
+def server(script, port=80):
+    return ["nc", "-lk", "-p", str(port), "-e", "sh", "-c", script]
+
+
+def rule(api, ident, **more):
+    return api.post(f"/compute/instances/{ident}/ingress", {"port": 443, "targetPort": 80, **more}, 201).json
+
+
+def page_with(system, host, *statuses, text=None, path="/"):
+    """Asks until the answer is one of these: a route is cached for a second or two."""
+    return until(f"{host} answers {statuses}", lambda: (a := system.app(host).request("GET", path)).status in statuses
+                 and (text is None or text in a.text) and a, timeout=30, step=0.3)
+
+
+def test_unknown_stopped_and_refusing(system, admin, name):
+    unknown = system.app("nobody-" + name).request("GET", "/")
+    assert unknown.status == 404 and "<html" in unknown.text
+    i = admin.create(name, FOREVER)
+    rule(admin, i["id"])
+    refused = page_with(system, name, 502)
+    assert "<html" in refused.text and refused.text != unknown.text
+    admin.power(i["id"], "stop")
+    stopped = page_with(system, name, 503)
+    assert "<html" in stopped.text and stopped.header("Cache-Control") == "no-store"
+    admin.remove(i["id"])
+    page_with(system, name, 404)
+
+
+def test_stop_start_and_new_target_take_effect_without_reload(system, admin, name):
+    workers = system.pids("nginx-workers")
+    i = admin.create(name, ["sh", "-c", "mkdir -p /tmp/b && echo second > /tmp/b/index.html && httpd -p 81 -h /tmp/b && "
+                                        "exec httpd -f -p 80 -h /srv/www"])
+    rule(admin, i["id"])
+    page_with(system, name, 200, text="Your instance is running")
+    admin.power(i["id"], "stop")
+    page_with(system, name, 503)
+    admin.power(i["id"], "start")
+    page_with(system, name, 200, text="Your instance is running")
+    admin.delete(f"/compute/instances/{i['id']}/ingress/443")
+    page_with(system, name, 404)
+    rule(admin, i["id"], targetPort=81)
+    page_with(system, name, 200, text="second")
+    assert system.pids("nginx-workers") == workers
+    admin.remove(i["id"])
+
+
+def test_names_are_unique_over_the_host_and_released(system, tenants, name):
+    alpha, beta = tenants
+    a = alpha.create(name, FOREVER)
+    b = beta.create(name, FOREVER)  # the same name in another tenant is fine
+    assert rule(alpha, a["id"])["host"] == name
+    taken = beta.post(f"/compute/instances/{b['id']}/ingress", {"port": 443, "targetPort": 80}, 409)
+    assert taken.error
+    other = rule(beta, b["id"], host=name + "-b")
+    assert other["host"] == name + "-b"
+    assert [r["host"] for r in alpha.get("/ingress").json["ingress"]] == [name]
+    alpha.remove(a["id"])
+    beta.delete(f"/compute/instances/{b['id']}/ingress/443")
+    assert rule(beta, b["id"], host=name)["host"] == name
+    beta.remove(b["id"])
+
+
+def test_a_freed_address_is_not_the_next_ones(system, admin, name):
+    first = admin.create(name)
+    rule(admin, first["id"])
+    page_with(system, name, 200)
+    address = first["network"]["address"]
+    admin.remove(first["id"])
+    followers = [admin.create(f"{name}-{k}", FOREVER) for k in range(3)]
+    assert address not in [f["network"]["address"] for f in followers]
+    page_with(system, name, 404)
+    for f in followers:
+        admin.remove(f["id"])
+
+
+def test_what_the_application_sees_and_says(system, admin, name):
+    i = admin.create(name, server(MIRROR))
+    rule(admin, i["id"])
+    page_with(system, name, 200)
+    a = system.app(name).request("GET", "/a%20b/../c?x=1&y=%2F", headers={
+        "Cookie": "one=1; __Host-lodge=stolen; two=2; __Host-lodge-app=stolen2", "X-Forwarded-For": "1.2.3.4",
+        "X-Lodge-Context": "forged", "X-Upstream": "127.0.0.1:1", "X-Remote-User": "root", "Forwarded": "for=1.2.3.4"})
+    assert a.status == 200 and "root:" not in a.text, "X-Accel-Redirect of an application must do nothing"
+    head = a.text.lower()
+    assert "stolen" not in head and "one=1" in head and "two=2" in head
+    assert "x-forwarded-for: 127.0.0.1\n" in head and "1.2.3.4" not in head and "forged" not in head
+    assert "x-upstream" not in head and "x-remote-user" not in head
+    assert f"host: {name}.apps.localhost:{system.https_port}" in head
+    admin.remove(i["id"])
+
+
+def test_websocket_through_ingress(system, admin, name):
+    i = admin.create(name, server(WS_ECHO, 9000))
+    rule(admin, i["id"], targetPort=9000)
+    until("the server listens", lambda: system.engine.exec(i["id"], "nc", "-z", "127.0.0.1", "9000")[0] == 0)
+
+    def open_one():
+        c = Connection("127.0.0.1", f"{name}.apps.localhost", system.https_port, system.tls, 30)
+        c.connect()
+        return websocket.create_connection(f"wss://{name}.apps.localhost:{system.https_port}/ws", sock=c.sock, timeout=30)
+
+    ws = until("the route is known", lambda: attempt(open_one), timeout=30)
+    for text in ("hello", "x" * 70000):
+        ws.send(text)
+        assert ws.recv() == text
+    ws.close()
+    admin.remove(i["id"])
+
+
+def attempt(fn):
+    try:
+        return fn()
+    except (OSError, websocket.WebSocketException):
+        return None
+
+
+def follow(system, location, headers=None):
+    """One step to where a redirect points, by the host name in it. No cookies but those given."""
+    u = urllib.parse.urlsplit(location)
+    assert u.scheme == "https" and u.port == system.https_port, location
+    http = Http(system.https_port, system.tls, name=u.hostname)
+    return http.request("GET", u.path + ("?" + u.query if u.query else ""), headers=headers or {})
+
+
+def test_members_only(system, tenants, name):
+    alpha, beta = tenants
+    i = alpha.create(name)
+    rule(alpha, i["id"], access="members")
+    app = system.app(name)
+    first = until("members are asked", lambda: (a := app.request("GET", "/index.html?a=1")).status == 302 and a, timeout=30)
+    assert "code" not in first.header("Location")
+    assert system.app(name).request("POST", "/", b"x=1").status == 401
+
+    member = system.session(alpha.username, alpha.password)
+    cookie = {"Cookie": member.headers["Cookie"]}
+    handed = follow(system, first.header("Location"), cookie)
+    assert handed.status in (302, 303) and f"//{name}.apps.localhost" in handed.header("Location")
+    entered = follow(system, handed.header("Location"))
+    assert entered.status in (302, 303)
+    got = entered.cookies()
+    value = got["__Host-lodge-app"]
+    raw = entered.header("Set-Cookie")
+    assert all(w in raw for w in ("HttpOnly", "Secure", "Path=/")) and "Domain" not in raw
+    back = urllib.parse.urlsplit(entered.header("Location"))
+    assert back.path == "/index.html" and back.query == "a=1"
+    page = app.request("GET", "/index.html?a=1", headers={"Cookie": f"__Host-lodge-app={value}"})
+    assert page.status == 200 and "Your instance is running" in page.text
+    again = follow(system, handed.header("Location"))
+    assert "__Host-lodge-app" not in again.cookies(), "a code works once"
+
+    j = alpha.create(name + "-other")
+    rule(alpha, j["id"], access="members")
+    other = system.app(name + "-other").request("GET", "/", headers={"Cookie": f"__Host-lodge-app={value}"})
+    assert other.status in (302, 401), "a cookie is good for its own host"
+    stranger = system.session(beta.username, beta.password)
+    denied = follow(system, first.header("Location"), {"Cookie": stranger.headers["Cookie"]})
+    assert denied.status in (403, 404), denied
+    nobody = follow(system, first.header("Location"))
+    assert nobody.status in (302, 303, 401) and "code=" not in (nobody.header("Location") or "")
+    alpha.remove(i["id"])
+    alpha.remove(j["id"])
+
+
+@pytest.mark.parametrize("body", [{"port": 443, "targetPort": 0}, {"port": 443, "targetPort": 65536}, {"port": 80, "targetPort": 80},
+                                  {"port": 443}, {"port": 443, "targetPort": "80"}, {"port": 443, "targetPort": 80, "host": "a.b"},
+                                  {"port": 443, "targetPort": 80, "host": "-x"}, {"port": 443, "targetPort": 80, "access": "all"},
+                                  {"port": 443, "targetPort": 80, "target": "127.0.0.1"}])
+def test_bad_rules(system, tenants, shared, body):
+    assert tenants[0].post(f"/compute/instances/{shared}/ingress", body, 400).error == "INVALID_REQUEST"
+
+
+@pytest.fixture(scope="module")
+def shared(tenants):
+    ident = tenants[0].create("rules", FOREVER)["id"]
+    yield ident
+    tenants[0].remove(ident)

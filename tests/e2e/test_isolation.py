@@ -1,0 +1,128 @@
+"""A network per tenant: its own instances are near, everybody else's and the host are not there."""
+import http.server
+import socketserver
+import subprocess
+import threading
+
+import pytest
+
+from lodge_system import until
+
+
+@pytest.fixture(scope="module")
+def three(tenants):
+    """Two web servers of alpha, one of beta."""
+    alpha, beta = tenants
+    made = alpha.create("iso-a"), alpha.create("iso-b"), beta.create("iso-c")
+    yield made
+    alpha.remove(made[0]["id"])
+    alpha.remove(made[1]["id"])
+    beta.remove(made[2]["id"])
+
+
+@pytest.fixture(scope="module")
+def host_service():
+    """A web server of the host on every address; its port."""
+    class Quiet(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"host service")
+
+        def log_message(self, *args):
+            pass
+    with socketserver.ThreadingTCPServer(("0.0.0.0", 0), Quiet) as s:
+        threading.Thread(target=s.serve_forever, daemon=True).start()
+        yield s.server_address[1]
+        s.shutdown()
+
+
+def fetch(system, ident, where):
+    return system.engine.exec(ident, "wget", "-q", "-T", "3", "-O", "-", f"http://{where}/")
+
+
+def test_neighbours_reach_each_other_by_address_and_name(system, three):
+    a, b, _ = three
+    until("it answers", lambda: fetch(system, a["id"], b["network"]["address"])[0] == 0)
+    code, text = fetch(system, a["id"], "iso-b")
+    assert code == 0 and "Your instance is running" in text
+
+
+def test_other_tenants_are_not_there(system, three):
+    a, _, c = three
+    assert a["network"]["subnet"] != c["network"]["subnet"]
+    assert fetch(system, c["id"], c["network"]["address"])[0] == 0, "its own server answers"
+    assert fetch(system, a["id"], c["network"]["address"])[0] != 0
+    assert fetch(system, c["id"], a["network"]["address"])[0] != 0
+    assert fetch(system, a["id"], "iso-c")[0] != 0
+    assert system.engine.exec(a["id"], "ping", "-c", "1", "-W", "2", c["network"]["gateway"])[0] != 0
+
+
+def test_the_host_is_not_there(system, three, host_service):
+    a, _, c = three
+    for address in (a["network"]["gateway"], c["network"]["gateway"], host_address()):
+        if not address:
+            continue
+        for port in (host_service, system.https_port, 22):
+            assert fetch(system, a["id"], f"{address}:{port}")[0] != 0, f"{address}:{port}"
+    code, _ = system.engine.exec(a["id"], "nslookup", "iso-b", a["network"]["gateway"])
+    assert code == 0, "names are still answered"
+
+
+def host_address():
+    """An address of the host on a network of its own, if it has one."""
+    out = subprocess.run(["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True).stdout
+    for line in out.splitlines():
+        fields = line.split()
+        if not fields[1].startswith(("lg", "podman", "docker", "br-", "cni", "virbr")):
+            return fields[3].split("/")[0]
+    return None
+
+
+def test_link_local_is_closed(system, three):
+    assert fetch(system, three[0]["id"], "169.254.169.254")[0] != 0
+
+
+def test_a_false_address_gets_nowhere(system, three):
+    """An instance may not even change its address: it has no right to. From outside of it: the frame is dropped."""
+    a, b, _ = three
+    pid = str(system.engine.inspect(a["id"])["State"]["Pid"])
+    false = a["network"]["subnet"].replace(".0/24", ".253")
+    inside = ["nsenter", "-t", pid, "-n"]
+    subprocess.run([*inside, "ip", "addr", "add", f"{false}/24", "dev", "eth0"], check=True)
+    try:
+        reach = [*inside, "timeout", "3", "bash", "-c"]
+        ok = subprocess.run([*reach, f"exec 3<>/dev/tcp/{b['network']['address']}/80"], stderr=subprocess.DEVNULL)
+        assert ok.returncode == 0
+        probe = ("import socket,sys;s=socket.socket();s.settimeout(3);s.bind((sys.argv[1],0));"
+                 "s.connect((sys.argv[2],80))")
+        spoof = subprocess.run([*inside, "/usr/bin/python3", "-c", probe, false, b["network"]["address"]],
+                               stderr=subprocess.DEVNULL)
+        assert spoof.returncode != 0, "an address that is not its own reached a neighbour"
+    finally:
+        subprocess.run([*inside, "ip", "addr", "del", f"{false}/24", "dev", "eth0"], check=True)
+    assert system.engine.exec(a["id"], "ip", "addr", "add", f"{false}/24", "dev", "eth0")[0] != 0
+
+
+def test_rules_come_back_when_somebody_flushes_them(system, three):
+    a, _, c = three
+    table = f"lodge_{system.site[:8]}"
+    subprocess.run(["nft", "flush", "table", "inet", table], check=True)
+    until("the isolation is in force again", lambda: fetch(system, a["id"], c["network"]["address"])[0] != 0, timeout=60)
+    assert fetch(system, a["id"], "iso-b")[0] == 0
+
+
+def test_a_deleted_tenant_leaves_no_network(system):
+    api = system.tenant("gamma")
+    i = api.create("lonely")
+    subnet, tenant = i["network"]["subnet"], api.tenant["id"]
+    admin = system.admin()
+    admin.delete(f"/tenants/{tenant}", 409)
+    api.remove(i["id"])
+    number = system.query("SELECT net_index FROM tenant WHERE id = ?", tenant)[0][0]
+    network = f"lodge-{system.site[:8]}-{number}"
+    admin.delete(f"/tenants/{tenant}", 204)
+    until("the engine's network is gone", lambda: system.engine.call("GET", f"/networks/{network}").status == 404)
+    until("its bridge is gone", lambda: f"lg{system.site[:4]}n{number}" not in system.bridges())
+    listing = subprocess.run(["nft", "list", "table", "inet", f"lodge_{system.site[:8]}"], capture_output=True, text=True)
+    assert f"lg{system.site[:4]}n{number}" not in listing.stdout.replace(f"n{number}0", ""), subnet
