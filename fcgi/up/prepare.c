@@ -188,7 +188,7 @@ static int try_port(const char *address, long port, const char *setting, struct 
     struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     if (inet_pton(six ? AF_INET6 : AF_INET, address, six ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1)
-        return lg_fail(e, LG_INVALID, "setting %s: \"%s\" is no IP address", setting, address);
+        return lg_fail(e, LG_INVALID, "setting listen_address: \"%s\" is no IP address", address);
     lg_cleanup_fd int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on))
