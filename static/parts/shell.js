@@ -136,7 +136,7 @@ export function buildShell(session) {
   undo.push(panel.dispose);
   speakStates();
   ticker();
-  return { main, nodes: [header, banner(), main, toasts, panel.el, announcer] };
+  return { main, nodes: [header, banner(), main, h('div', { class: 'dock' }, toasts, panel.el), announcer] };
 }
 
 export function refreshShell() {

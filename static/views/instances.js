@@ -5,6 +5,7 @@ import { age, bytes, full, percent } from '../format.js';
 import { loadInstances, store } from '../live.js';
 import { setQuery } from '../router.js';
 import { act, bulk, remove } from '../parts/actions.js';
+import { announce } from '../parts/announce.js';
 import { confirm, copyText } from '../parts/dialog.js';
 import { kindIcon, refusal, setState, stateBadge, STATES, TRANSIENT, VERBS, why } from '../parts/state.js';
 import { drawSparkline, latest, observeUsage, sparkline } from '../parts/usage.js';
@@ -143,7 +144,7 @@ function resultsBox() {
     const count = (s) => [...items.values()].filter((li) => li.dataset.status === s).length;
     const words = [`${count('done')} ${VERBS[verb].done}`, count('failed') && `${count('failed')} failed`, count('skipped') && `${count('skipped')} skipped`];
     setText(title, words.filter(Boolean).join(', '));
-    title.setAttribute('role', 'status');
+    announce(title.textContent);
   };
   return el;
 }

@@ -55,7 +55,7 @@ test('everything that was filled in arrives, and the previews say the same witho
   await dialog().locator('summary').click();
   await dialog().getByRole('textbox', { name: 'Command' }).fill('sh -c "echo it\'s on"');
   await dialog().getByRole('button', { name: 'Add variable' }).click();
-  await dialog().getByRole('textbox', { name: 'NAME' }).fill('KEY');
+  await dialog().getByRole('textbox', { name: 'NAME', exact: true }).fill('KEY');
   await dialog().getByRole('textbox', { name: 'value' }).fill('hush-hush');
   await dialog().getByRole('checkbox', { name: 'secret' }).check();
   await dialog().getByRole('button', { name: 'Add port' }).click();
@@ -136,6 +136,7 @@ test('a verb that cannot be used says why, and does nothing', { skip: real }, as
 
 test('images: pull with progress, a failure, aliases, default, upload, delete', { skip: real }, async () => {
   await page.goto(`${mock.url}/#/images`);
+  await page.getByRole('heading', { name: 'Images' }).waitFor();
   const row = (name) => page.getByRole('row', { name: new RegExp(name) });
   await row('lodge-base').waitFor();
   await page.getByRole('button', { name: 'Pull image' }).click();

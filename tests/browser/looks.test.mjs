@@ -84,6 +84,7 @@ async function look(page, url, list, where) {
 for (const theme of ['light', 'dark'])
   for (const width of [1280, 360])
     test(`${theme}, ${width} pixels`, { skip: real }, async () => {
+      await browser.context.clearCookies();
       const page = await openPage(browser.context);
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 740 });

@@ -41,7 +41,7 @@ test('a wrong password is said, then too many tries', { skip: real }, async () =
 test('back to the view that was asked for, filter and all', { skip: real }, async () => {
   const page = await openPage(browser.context);
   await signIn(page, mock.url, '#/instances?state=running&q=app');
-  await page.getByRole('heading', { name: 'Instances' }).waitFor();
+  await page.getByRole('heading', { name: 'Instances', exact: true }).waitFor();
   assert.match(page.url(), /#\/instances\?state=running&q=app$/);
   assert.equal(await page.getByRole('searchbox').inputValue(), 'app');
 
