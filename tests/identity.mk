@@ -5,4 +5,4 @@ $(B)/tests/store/%: tests/store/%.c $(STORE_TEST_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.c %.o,$^) $(LDOPT) $(LIBS) -lsqlite3 -lcmocka
 
-UNIT_TESTS += $(B)/tests/store/identity_test
+UNIT_TESTS += $(B)/tests/store/identity_test $(B)/tests/store/access_test
