@@ -1,0 +1,75 @@
+"""Ctrl-C leaves instances alone; the next start finds everything as it was."""
+import os
+import signal
+import subprocess
+
+from e2e_names import FOREVER
+from lodge_system import BUILD, until
+
+
+def test_ctrl_c_and_a_second_start(system, name):
+    admin = system.admin()
+    running = admin.create(name, restartPolicy="always")
+    stopped = admin.create(name + "-s", FOREVER)
+    admin.power(stopped["id"], "stop")
+    admin.post(f"/compute/instances/{running['id']}/ingress", {"port": 443, "targetPort": 80}, 201)
+    before, pid = system.credentials(), system.engine.inspect(running["id"])["State"]["Pid"]
+    ours = {p for p in system.tree()}
+    assert system.stop() == 0
+    left = [p for p in ours if os.path.exists(f"/proc/{p}") and "conmon" not in open(f"/proc/{p}/cmdline").read()]
+    assert not left, "processes that Ctrl-C left"
+    assert os.path.exists(f"/proc/{pid}"), "the instance goes on"
+
+    system.start()
+    assert system.credentials() == before
+    after = admin.instance(running["id"])
+    assert after["state"] == "running" and after["network"]["address"] == running["network"]["address"]
+    assert system.engine.inspect(running["id"])["State"]["Pid"] == pid, "it was not started anew"
+    assert admin.instance(stopped["id"])["state"] == "stopped"
+    until("the page is served", lambda: system.app(name).request("GET", "/").status == 200, timeout=30)
+    admin.remove(running["id"])
+    admin.remove(stopped["id"])
+
+
+def test_what_ended_or_vanished_while_lodge_was_away(system, name):
+    admin = system.admin()
+    died = admin.create(name + "-d", ["sleep", "100000"])
+    vanished = admin.create(name + "-v", FOREVER)
+    kept = admin.create(name + "-k", ["sleep", "100000"], restartPolicy="always")
+    pid = system.engine.inspect(died["id"])["State"]["Pid"]
+    system.stop()
+    os.kill(pid, signal.SIGKILL)
+    assert system.podman("rm", "--force", "--time=0", f"lodge-{vanished['id']}").returncode == 0
+    assert system.podman("stop", "--time=0", f"lodge-{kept['id']}").returncode == 0
+    system.start()
+    seen = until("its end is seen", lambda: (i := admin.instance(died["id"]))["state"] in ("stopped", "error") and i)
+    assert seen["reason"]["exitCode"] == 137
+    # What should run runs again: by its policy, or because the engine lost it.
+    again = until("it runs again", lambda: (i := admin.instance(kept["id"]))["state"] == "running"
+                  and system.engine.inspect(kept["id"])["State"]["Running"] and i)
+    assert again["network"]["address"] == kept["network"]["address"]
+    lost = until("its loss is seen", lambda: (i := admin.instance(vanished["id"]))
+                 and (i["state"] != "running" or system.engine.inspect(vanished["id"])) and i)
+    assert lost["reason"] or lost["state"] == "running"
+    for i in (died, vanished, kept):
+        admin.remove(i["id"])
+
+
+def test_a_foreign_thing_of_our_site_is_quarantined_never_deleted(system, name):
+    """As after a restored database: the engine has a machine that the database does not know."""
+    label = f"lodge.site={system.site}"
+    unknown = "00000000-0000-4000-8000-00000000beef"
+    base = next(i for i in system.admin().get("/images").json["images"] if i["default"])["reference"]
+    made = system.podman("create", "--name", f"lodge-{unknown}", "--label", label, "--label", f"lodge.instance={unknown}",
+                         "--network", "none", base, "sleep", "1")
+    assert made.returncode == 0, made.stderr
+    until("it is quarantined", lambda: system.query("SELECT 1 FROM quarantine WHERE instance_id = ?", unknown))
+    assert system.engine.inspect(unknown)
+    assert system.podman("rm", "--force", f"lodge-{unknown}").returncode == 0
+    until("it is forgotten", lambda: not system.query("SELECT 1 FROM quarantine WHERE instance_id = ?", unknown))
+
+
+def test_a_second_lodge_on_the_same_state_is_refused(system):
+    second = subprocess.run([f"{BUILD}/bin/lodge", "up"], env=system.environment(), capture_output=True, text=True, timeout=60)
+    assert second.returncode != 0 and "already" in second.stderr
+    assert system.admin().get("/session").status == 200
