@@ -172,7 +172,7 @@ static int render_all(const struct lg_conf *c, const struct lg_var *vars, struct
 /* The numbers and lists that settings only imply; each text lives until the rendering ends. */
 struct derived {
     struct lg_buf pages, tls, fallback, http, apps_re;
-    char https_port[16], upload[16], nofile[16], connections[16], workers[16], user[80];
+    char https_port[16], upload[16], nofile[16], connections[16], workers[16], user[80], names[192];
 };
 
 static void derive_numbers(const struct lg_conf *c, bool as_root, struct derived *d)
@@ -186,6 +186,8 @@ static void derive_numbers(const struct lg_conf *c, bool as_root, struct derived
     snprintf(d->workers, sizeof d->workers, "%ld", cores < 1 ? 1 : cores > 8 ? 8 : cores);
     snprintf(d->https_port, sizeof d->https_port, "%ld", c->https_port);
     snprintf(d->upload, sizeof d->upload, "%ld", c->upload_max_mib);
+    snprintf(d->names, sizeof d->names, "%s%slocalhost 127.0.0.1 [::1]",
+             strcmp(c->domain, "localhost") ? c->domain : "", strcmp(c->domain, "localhost") ? " " : "");
     if (as_root && *c->run_user)
         snprintf(d->user, sizeof d->user, "user %s %s;", c->run_user, c->run_user);
 }
@@ -223,6 +225,7 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
         {"STATE", c->state_dir},
         {"SHARE", c->share_dir},
         {"DOMAIN", c->domain},
+        {"SERVER_NAMES", d.names},
         {"APPS_DOMAIN_RE", lg_buf_cstr(&d.apps_re)},
         {"PORT_SUFFIX", lg_port_suffix(c)},
         {"HTTPS_PORT", d.https_port},

@@ -160,24 +160,29 @@ static bool told_to_end(const sigset_t *signals, int ms)
     return sig == SIGINT || sig == SIGTERM || sig == SIGHUP;
 }
 
+/* Looks until the site is up, or has been degraded for so long that a person should know. True when done. */
+static bool look(const struct site *s, int64_t took_ms, bool *warned)
+{
+    char why[512] = "";
+    enum lg_site_state state = lg_up_answers(&s->conf, why, sizeof why);
+    bool late = took_ms > READY_WARN_MS;
+    if (state == LG_SITE_UP || (state == LG_SITE_DEGRADED && late))
+        greet(s, took_ms);
+    if (state != LG_SITE_UP && late && !*warned)
+        fprintf(stderr, "lodge: not everything works yet: %s (logs: %s/log/)\n", why, s->conf.state_dir);
+    *warned = *warned || late;
+    return state == LG_SITE_UP || (state == LG_SITE_DEGRADED && late);
+}
+
 static void watch(struct site *s, const sigset_t *signals, int64_t began)
 {
-    char why[256] = "";
-    bool ready = false, warned = false;
+    bool done = false, warned = false;
     for (int ms = 0; !told_to_end(signals, ms);) {
         ms = lg_family_tend(&s->family);
-        if (ready)
+        if (done)
             continue;
-        ready = lg_up_answers(&s->conf, why, sizeof why) == 1;
-        int64_t took = lg_clock_mono() - began;
-        if (ready)
-            greet(s, took);
-        else if (!warned && took > READY_WARN_MS) {
-            warned = true;
-            fprintf(stderr, "lodge: not everything answers yet: %s (logs: %s/log/)\n", why,
-                    s->conf.state_dir);
-        }
-        ms = ready || ms < 50 ? ms : 50;
+        done = look(s, lg_clock_mono() - began, &warned);
+        ms = done || ms < 50 ? ms : 50;
     }
 }
 

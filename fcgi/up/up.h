@@ -36,7 +36,9 @@ int lg_up_lock(const struct lg_conf *c, struct lg_err *e);
 /* first.c: the database, its first admin and $LODGE_STATE/credentials. */
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
 
-/* ready.c: one look whether the site answers. 1 yes, 0 not yet (`why`), never blocks for more than 2 s. */
-int lg_up_answers(const struct lg_conf *c, char *why, size_t cap);
+/* ready.c: one look at the site from the outside; never blocks for more than 2 s. `why` says what was seen.
+ * Degraded: everything answers, but /health says that a part (the engine, say) does not work. */
+enum lg_site_state { LG_SITE_DOWN, LG_SITE_DEGRADED, LG_SITE_UP };
+enum lg_site_state lg_up_answers(const struct lg_conf *c, char *why, size_t cap);
 
 #endif

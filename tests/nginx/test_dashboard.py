@@ -307,3 +307,10 @@ def test_an_upload_has_a_limit(site):
     a = site.ask("POST", "/api/v1/images/upload", headers=[("Content-Length", str(4 << 20))])
     assert a.status == 413 and a.error["code"] == "BODY_TOO_LARGE"
     assert not uploads(site)
+
+
+def test_nginx_has_nothing_to_complain_about(site):
+    import subprocess
+    out = subprocess.run(["nginx", "-t", "-e", "stderr", "-p", f"{site.state}/nginx", "-c", "nginx.conf"],
+                         capture_output=True, text=True)
+    assert out.returncode == 0 and "[warn]" not in out.stderr, out.stderr
