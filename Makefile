@@ -10,7 +10,7 @@ WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes -Wmis
           -Wjump-misses-init -Wimplicit-fallthrough=5 -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -fvisibility=hidden -fno-common
 ifdef SAN
-OPT    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT    := -O1 -g -Wno-format-truncation -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDOPT  := -fsanitize=address,undefined -pie
 else
 OPT    := -O2 -g -D_FORTIFY_SOURCE=3
