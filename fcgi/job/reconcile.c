@@ -222,7 +222,8 @@ static void sweep_driver(struct lg_rec *rec, int driver)
     if (!rc)
         rc = d->list(g, take_status, &s, &e);
     if (!rc && !s.failed) {
-        qsort(s.seen, (size_t)s.count, s.seen ? sizeof *s.seen : 1, by_id);
+        if (s.count)
+            qsort(s.seen, (size_t)s.count, sizeof *s.seen, by_id);
         if (lg_instance_each_of_backend(rec->db, d->backend, compare, &s, &e) >= 0) {
             for (int i = 0; i < s.suspects; i++)
                 lg_correct(rec, s.suspect[i]);
