@@ -96,7 +96,7 @@ static void clean_environment(const struct lg_conf *conf, const char **env, char
  * In the child. SIGTERM and not SIGKILL when we die: nginx's master must still end its workers. The setting
  * is lost when a program drops its privileges, which is what the guard is for.
  */
-static void become(const struct lg_child *c, const char *const *env, int log, pid_t parent)
+static void become(const struct lg_child *c, const char *const *env, const char *cwd, int log, pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -105,7 +105,7 @@ static void become(const struct lg_child *c, const char *const *env, int log, pi
     if (getppid() != parent)
         _exit(0);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+    if (chdir(cwd) || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
         _exit(126);
     close_range(3, ~0U, 0);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -126,7 +126,7 @@ static int start(struct lg_family *f, struct lg_child *c, struct lg_err *e)
     clean_environment(f->conf, env, state, share, sizeof state);
     pid_t parent = getpid(), pid = fork();
     if (!pid)
-        become(c, c->env ? c->env : env, log, parent);
+        become(c, c->env ? c->env : env, lg_conf_path(f->conf, path, sizeof path, "run"), log, parent);
     if (pid < 0)
         return lg_fail_errno(e, LG_INTERNAL, "cannot start %s", c->name);
     setpgid(pid, pid);
