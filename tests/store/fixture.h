@@ -47,7 +47,8 @@ static inline int64_t fixture_int(struct fixture *f, const char *sql)
 static inline int fixture_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/lodge-store-XXXXXX");
+    const char *tmp = getenv("LODGE_TEST_TMP");
+    snprintf(f->dir, sizeof f->dir, "%s/lodge-store-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(f->dir));
     setenv("LODGE_STATE", f->dir, 1);
     char path[128];
