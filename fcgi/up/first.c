@@ -122,6 +122,18 @@ static int write_credentials(const struct lg_conf *c, const struct lg_who *w, co
     return rc;
 }
 
+static int base_image(const struct job *j, struct lg_err *e)
+{
+    return lg_base_image(j->conf, e);
+}
+
+void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w)
+{
+    struct lg_err e = {0};
+    if (as_user(w, base_image, &(struct job){.conf = c}, &e))
+        fprintf(stderr, "lodge: there is no base image yet: %s\n", e.msg);
+}
+
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e)
 {
     char password[25], token[LG_TOKEN_LEN], path[PATH_MAX];

@@ -134,7 +134,10 @@ static int prepare(struct site *s, struct lg_err *e)
     rc = lg_up_ports(c, e);
     rc = rc ? rc : files(s, e);
     rc = rc ? rc : prepare_engine(s, e);
-    return rc ? rc : lg_up_database(c, &s->who, e);
+    rc = rc ? rc : lg_up_database(c, &s->who, e);
+    if (!rc)
+        lg_up_base_image(c, &s->who);
+    return rc;
 }
 
 static void greet(const struct site *s, int64_t took_ms)

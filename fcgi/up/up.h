@@ -36,6 +36,13 @@ int lg_up_lock(const struct lg_conf *c, struct lg_err *e);
 /* first.c: the database, its first admin and $LODGE_STATE/credentials. */
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
 
+/* Builds the base image and queues its import unless the catalogue has it. A failure is only told: Lodge works
+ * without it. */
+void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w);
+
+/* base_image.c: the same, as the run user that opens the database. */
+int lg_base_image(const struct lg_conf *c, struct lg_err *e);
+
 /* ready.c: one look at the site from the outside; never blocks for more than 2 s. `why` says what was seen.
  * Degraded: everything answers, but /health says that a part (the engine, say) does not work. */
 enum lg_site_state { LG_SITE_DOWN, LG_SITE_DEGRADED, LG_SITE_UP };
