@@ -187,20 +187,18 @@ void lg_events_page_end(struct lg_client *c, bool cut, bool more, int64_t next)
     struct lg_events *ev = &c->u.events;
     if (c->state != LG_CLIENT_OPEN)
         return;
-    if (cut) { /* the rest of the page is thrown away and fetched again */
-        ev->state = LG_EVENTS_DRAIN;
-        return;
-    }
-    lg_client_open(c);
-    if (!more && ev->missed > ev->last && ev->missed != ev->again) {
+    if (!cut && !more && ev->missed > ev->last && ev->missed != ev->again) {
         /* Pushed past us but not in the page: look once more before believing that it is not for us. */
         ev->again = ev->missed;
         want_page(c);
         return;
     }
-    if (next > ev->last)
+    if (!cut && next > ev->last)
         ev->last = next;
-    if (more)
+    /* What was cut off is thrown away and fetched again, once there is room. */
+    if (cut || lg_client_pending(c) > lg_client_cap(c) / 2)
+        ev->state = LG_EVENTS_DRAIN;
+    else if (more)
         want_page(c);
     else
         go_live(c);
