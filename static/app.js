@@ -29,16 +29,19 @@ export function signedOut() {
 
 /** With a session in hand: build the shell, begin to follow, show the view. */
 export async function signedIn(session) {
+  const next = parse().path === '/signin' ? (parse().query.get('next') ?? '/instances') : null;
+  if (next?.startsWith('/api/v1/')) return location.assign(next); // an application that is open to members only asked
   mode = 'in';
   const shell = buildShell(session);
   state.main = shell.main;
   leave();
   fill(root, shell.nodes);
   const following = start(session);
-  if (parse().path === '/signin') history.replaceState(null, '', '#' + (parse().query.get('next') ?? '/instances'));
+  if (next) history.replaceState(null, '', '#' + next);
   await render(false);
   refreshShell();
   await following;
+  return undefined;
 }
 
 hooks.unauthorized = signedOut;

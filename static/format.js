@@ -34,7 +34,7 @@ export const ago = (iso) => {
   return a === '–' ? a : a === 'now' ? 'just now' : `${a} ago`;
 };
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 export const clock = (iso) => (iso ? CLOCK.format(new Date(iso)) : '–');
 export const full = (iso) => (iso ? FULL.format(new Date(iso)) : '–');

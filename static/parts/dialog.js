@@ -68,6 +68,11 @@ export async function copy(text, control) {
   return undefined;
 }
 
+export const copyButton = (text) => {
+  const btn = button(`Copy ${text}`, { icon: 'copy', iconOnly: true, kind: 'ghost', onclick: () => copy(text, btn) });
+  return btn;
+};
+
 export const copyText = (text, label = 'Copy') => {
   const btn = h('button', { type: 'button', class: 'copy', title: `${label} ${text}`, 'aria-label': `${label} ${text}`, onclick: () => copy(text, btn) }, text);
   return btn;

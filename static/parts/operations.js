@@ -72,7 +72,7 @@ function makeRow(op, refresh) {
   };
   p.log = h('details', { class: 'op-log' }, h('summary', null, 'Log'), p.lines);
   const row = h('li', { class: 'op', id: `op-${op.id}` }, p.mark,
-    h('div', { class: 'op-body' }, h('div', { class: 'op-line' }, p.title, p.detail), p.bar, p.log), p.when,
+    h('div', { class: 'op-body' }, h('div', { class: 'op-line' }, p.title, p.detail, p.log), p.bar), p.when,
     h('div', { class: 'op-acts' }, p.cancel, p.dismiss));
   row.parts = p;
   updateRow(row, op);
@@ -94,6 +94,9 @@ export function operationsPanel() {
   const caret = h('span', { class: 'ops-caret' }, icon('up'));
   const toggle = h('button', { type: 'button', class: 'ops-toggle', 'aria-expanded': 'false', onclick: () => open(body.hidden) }, icon('restart'), h('span', { class: 'ops-word' }, 'Operations'), state, caret);
   const el = h('section', { class: 'ops', 'aria-label': 'Operations' }, toggle, body);
+  // the page must be able to scroll clear of the panel
+  const size = new ResizeObserver(() => document.documentElement.style.setProperty('--ops-now', `${el.offsetHeight}px`));
+  size.observe(el);
   const nodes = new Map();
   let queued = 0;
 
@@ -127,6 +130,7 @@ export function operationsPanel() {
   return {
     el,
     dispose: () => {
+      size.disconnect();
       offs.forEach((off) => off());
       document.removeEventListener('lodge:operation', showOne);
     },

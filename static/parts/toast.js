@@ -80,7 +80,10 @@ const OP_TONE = { done: 'good', failed: 'bad', cancelled: 'info' };
 export function followOperation(id, fallback) {
   const t = toast('busy', fallback);
   if (!id) return t.set('good', fallback);
-  const showOp = () => document.dispatchEvent(new CustomEvent('lodge:operation', { detail: id }));
+  const showOp = () => {
+    document.dispatchEvent(new CustomEvent('lodge:operation', { detail: id }));
+    t.el.remove();
+  };
   const update = (changed) => {
     const op = changed === id && store.operations.get(id);
     if (!op) return;

@@ -10,7 +10,7 @@ import { clearErrors, field, formError, input, repeated, select, showError } fro
 import { fail, followOperation } from '../parts/toast.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const DEFAULT_PORT = 8080;
+const DEFAULT_PORT = 80; // where the base image's web server listens
 
 const appUrl = (name) => {
   const s = store.session;
@@ -35,8 +35,8 @@ function pairRow(keyLabel, valueLabel, secretBox) {
 }
 
 function portRow() {
-  const from = input({ 'aria-label': 'Port on the host', placeholder: 'host port', inputmode: 'numeric' });
-  const to = input({ 'aria-label': 'Port in the instance', placeholder: 'instance port', inputmode: 'numeric' });
+  const from = input({ 'aria-label': 'Port on the host', placeholder: 'on the host', inputmode: 'numeric' });
+  const to = input({ 'aria-label': 'Port in the instance', placeholder: 'inside', inputmode: 'numeric' });
   const proto = select([['tcp', 'tcp'], ['udp', 'udp']], 'tcp', { 'aria-label': 'Protocol' });
   const read = () => (from.value || to.value ? `${from.value.trim()}:${to.value.trim()}${proto.value === 'udp' ? '/udp' : ''}` : null);
   return { nodes: [from, h('span', { 'aria-hidden': 'true' }, '→'), to, proto], first: from, read };

@@ -105,7 +105,7 @@ class Detail {
     setState(this.state, inst.state, inst.status);
     const because = why(inst);
     const at = inst.reason?.at ?? inst.updatedAt;
-    fill(this.why, because ? [because, ' ', h('time', { dateTime: at, title: full(at), class: 'quiet' }, ago(at))] : null);
+    fill(this.why, because ? [because, ' · ', h('time', { dateTime: at, title: full(at), class: 'quiet' }, ago(at))] : null);
     this.why.dataset.tone = inst.state === 'error' ? 'bad' : '';
     const addr = inst.network?.address ?? '';
     if (this.addr.textContent !== addr) fill(this.addr, addr ? copyText(addr) : null);

@@ -78,9 +78,9 @@ function makeRow(inst, view) {
     cell('c-name', '', kindIcon(inst), h('a', { href: `#/instances/${inst.id}`, class: 'name' }, inst.name)),
     cell('c-state', '', p.state, p.why),
     cell('c-image', 'Image', p.image),
-    cell('c-addr', 'Address', p.addr),
-    cell('c-cpu', 'CPU', p.cpuLine, p.cpu),
-    cell('c-mem', 'Memory', p.memLine, p.mem),
+    cell('c-addr', '', p.addr),
+    cell('c-cpu', '', h('span', { class: 'word-small' }, 'CPU '), p.cpuLine, p.cpu),
+    cell('c-mem', '', h('span', { class: 'word-small' }, 'Memory '), p.memLine, p.mem),
     cell('c-owner', 'Owner', owner(inst)),
     cell('c-age num', 'Age', p.age),
     cell('c-acts', '', p.act.start, p.act.stop, p.act.delete));
@@ -102,6 +102,7 @@ function updateUsage(row) {
 function updateRow(row, inst) {
   const p = row.parts;
   row.inst = inst;
+  row.dataset.state = inst.state;
   setState(p.state, inst.state, inst.status);
   const because = inst.state === 'error' || TRANSIENT.has(inst.state) ? why(inst) : '';
   setText(p.why, because);
@@ -193,7 +194,7 @@ class View {
     this.stateSelect = h('select', { 'aria-label': 'State', onchange: () => ((this.state = this.stateSelect.value), this.write()) },
       GROUPS.map(([v, word]) => h('option', { value: v, selected: v === this.state }, word)));
     this.sortSelect = h('select', { class: 'sort-select', 'aria-label': 'Sort by', onchange: () => this.sortBy(COLUMNS.find((c) => c.key === this.sortSelect.value)) },
-      COLUMNS.map((c) => h('option', { value: c.key }, `By ${c.word.toLowerCase()}`)));
+      COLUMNS.map((c) => h('option', { value: c.key }, `Sort: ${c.word}`)));
     this.count = h('span', { class: 'quiet count', role: 'status' });
     this.allBox = h('input', { type: 'checkbox', 'aria-label': 'Select all that are listed', onchange: () => this.selectAll(this.allBox.checked) });
     this.heads = COLUMNS.map((c) => h('th', { role: 'columnheader', scope: 'col', class: `c-${c.key}${c.num ? ' num' : ''}` },

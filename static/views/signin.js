@@ -34,13 +34,13 @@ export default function signin() {
     if (!user.value || !password.value) {
       box.textContent = 'Enter your user name and password.';
       (user.value ? password : user).focus();
-      return;
+      return undefined;
     }
     submit.disabled = true;
     try {
       await post('/session', { username: user.value.trim(), password: password.value }, { quiet: true });
       await signedIn(await get('/session'));
-      return;
+      return undefined;
     } catch (err) {
       submit.disabled = false;
       if (err.status === 429) return waitMessage(err, submit);
@@ -48,6 +48,7 @@ export default function signin() {
       password.select();
       password.focus();
     }
+    return undefined;
   });
   return { title: 'Sign in', node: form, focus: user };
 }

@@ -169,6 +169,12 @@ test('ingress: publish under another name, a taken one, remove', { skip: real },
   await page.getByRole('textbox', { name: 'Host' }).fill('shop');
   await page.getByRole('button', { name: 'Publish' }).click();
   await page.getByRole('row', { name: /shop\.apps\.localhost/ }).waitFor();
+  await page.getByRole('spinbutton', { name: 'Port inside' }).fill('9001');
+  await page.getByRole('button', { name: 'Change', exact: true }).click();
+  await page.getByRole('row', { name: /shop\.apps\.localhost.*9001/ }).waitFor();
+  await page.getByRole('link', { name: 'Instances', exact: true }).first().click();
+  await page.getByRole('link', { name: 'app-002' }).click();
+  await page.getByRole('tab', { name: 'Ingress' }).click();
   await page.getByRole('textbox', { name: 'Host' }).fill('shop');
   await page.getByRole('button', { name: 'Publish' }).click();
   await page.getByText('the host shop is taken').waitFor();

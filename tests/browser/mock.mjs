@@ -46,6 +46,7 @@ function addRule(s, inst, body) {
   const target = body.targetPort ?? body.target_port;
   if (!Number.isInteger(target) || target < 1 || target > 65535) throw invalid('targetPort', 'a port is 1 to 65535');
   const host = body.host ?? inst.name;
+  if (inst.ingress.length) throw new ApiFail(409, 'CONFLICT', 'the port has a rule');
   if ([...s.instances.values()].some((i) => i.ingress.some((r) => r.host === host))) throw new ApiFail(409, 'CONFLICT', `the host ${host} is taken`, { field: 'host' });
   const rule = { port: 443, targetPort: target, host, url: `http://${host}.apps.localhost:${s.port}/`, access: body.access ?? 'public', createdAt: new Date().toISOString() };
   inst.ingress.push(rule);
