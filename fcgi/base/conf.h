@@ -31,6 +31,7 @@
     S(job_workers, INT, "6", 1, 64, "operations that run at the same time")                                  \
     S(cpu_overcommit, INT, "4", 1, 64, "vCPUs admitted per host core")                                       \
     S(pids_limit, INT, "512", 16, 32768, "processes in one container")                                       \
+    S(default_cpu_millis, INT, "500", 10, 256000, "CPU of an instance that names none; 1000 is a core")      \
     S(default_memory_mib, INT, "256", 8, 1048576, "memory of an instance that names none")                   \
     S(stop_timeout_s, INT, "10", 0, 600, "grace before a stop kills, when none is named")                    \
     S(sample_ms, INT, "5000", 200, 600000, "interval of usage samples")                                      \
@@ -42,7 +43,8 @@
     S(stream_clients_max, INT, "8000", 10, 100000, "clients of lodge-stream at the same time")               \
     S(stream_client_buffer, INT, "262144", 4096, 16777216,                                                   \
       "bytes queued for a slow client before it is dropped")                                                 \
-    S(stream_ping_s, INT, "25", 1, 3600, "interval of pings to stream clients; 2.4 of them unanswered end one") \
+    S(stream_ping_s, INT, "25", 1, 3600,                                                                     \
+      "interval of pings to stream clients; 2.4 of them unanswered end one")                                 \
     S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 

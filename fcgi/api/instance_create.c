@@ -1,0 +1,431 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/compute.h"
+#include "http/body.h"
+#include "model/image_ref.h"
+
+#define MEMORY_MIN ((int64_t)4 << 20)
+#define CPU_MIN    0.01
+#define SPACE_MAX  9.0e15 /* bytes that a double still counts exactly */
+#define SSH_PORT   2222
+
+struct body {
+    const char *name, *backend, *type;
+    json_t *config, *resources, *metadata, *labels;
+    struct lg_opt_bool start;
+};
+
+static const struct lg_field body_fields[] = {
+    {.name = "name", .type = LG_T_STRING, .required = true, .min = 1, .offset = offsetof(struct body, name)},
+    {.name = "backend", .type = LG_T_STRING, .offset = offsetof(struct body, backend)},
+    {.name = "type", .type = LG_T_STRING, .offset = offsetof(struct body, type)},
+    {.name = "config", .type = LG_T_OBJECT, .offset = offsetof(struct body, config)},
+    {.name = "resources", .type = LG_T_OBJECT, .offset = offsetof(struct body, resources)},
+    {.name = "metadata", .type = LG_T_OBJECT, .offset = offsetof(struct body, metadata)},
+    {.name = "labels", .type = LG_T_OBJECT, .offset = offsetof(struct body, labels)},
+    {.name = "start", .type = LG_T_BOOL, .offset = offsetof(struct body, start)},
+    {0}};
+
+struct config {
+    const char *image, *network_mode, *restart;
+    json_t *command, *env, *secret_env, *ports, *volumes;
+};
+
+static const struct lg_field config_fields[] = {
+    {.name = "image", .type = LG_T_STRING, .offset = offsetof(struct config, image)},
+    {.name = "command", .type = LG_T_STRINGS, .max = LG_COMMAND_MAX, .offset = offsetof(struct config, command)},
+    {.name = "env", .type = LG_T_STRINGS, .max = LG_ENV_MAX, .offset = offsetof(struct config, env)},
+    {.name = "secretEnv", .type = LG_T_STRINGS, .max = LG_ENV_MAX, .offset = offsetof(struct config, secret_env)},
+    {.name = "ports", .type = LG_T_STRINGS, .max = LG_PORTS_MAX, .offset = offsetof(struct config, ports)},
+    {.name = "networkMode", .type = LG_T_STRING, .offset = offsetof(struct config, network_mode)},
+    {.name = "restartPolicy", .type = LG_T_STRING, .offset = offsetof(struct config, restart)},
+    {.name = "volumes", .type = LG_T_ARRAY, .offset = offsetof(struct config, volumes)},
+    {0}};
+
+static int wrong(struct lg_err *e, enum lg_code code, const char *field, const char *why)
+{
+    lg_fail(e, code, "%s %s", field, why);
+    return lg_err_detail(e, "field", "%s", field);
+}
+
+/* --- backend --- */
+
+static const struct {
+    const char *backend, *type;
+} backends[] = {{"docker", "container"}, {"kvm", "vm"}};
+#define BACKENDS (sizeof backends / sizeof backends[0])
+
+/* Is one of `names` (comma-separated) in the list? */
+static bool listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+        if (!strncmp(p, name, n) && (!p[n] || p[n] == ','))
+            return true;
+    return false;
+}
+
+static bool has_driver(const struct lg_conf *c, const char *backend)
+{
+    if (!strcmp(backend, "docker"))
+        return listed(c->drivers, "container") || listed(c->drivers, "fake");
+    return listed(c->drivers, backend);
+}
+
+static int unavailable(struct lg_err *e, const char *backend, const char *reason)
+{
+    lg_fail(e, LG_UNAVAILABLE, "the %s backend is not available: %s", backend, reason);
+    lg_err_detail(e, "backend", "%s", backend);
+    return lg_err_detail(e, "reason", "%.150s", reason);
+}
+
+int lg_backend_check(struct lg_req *q, const char *backend, struct lg_err *e)
+{
+    bool known = false;
+    struct lg_engine_state st;
+    for (size_t i = 0; i < BACKENDS; i++)
+        known |= !strcmp(backends[i].backend, backend);
+    if (!known) {
+        lg_fail(e, LG_INVALID_BACKEND, "there is no backend called %.40s; it is docker or kvm", backend);
+        return lg_err_detail(e, "field", "backend");
+    }
+    if (!has_driver(&q->app->conf, backend))
+        return unavailable(e, backend, "no driver for it is enabled on this host");
+    int rc = lg_engine_state_get(q->db, backend, &st, e);
+    return rc < 0 ? rc : rc && !st.healthy ? unavailable(e, backend, st.reason) : 0;
+}
+
+/* Each of backend and type follows from the other; docker and container when neither is given. */
+static int parse_backend(const struct body *b, struct lg_instance *in, struct lg_err *e)
+{
+    const char *backend = b->backend, *type = b->type;
+    for (size_t i = 0; i < BACKENDS; i++) {
+        if (!backend && type && !strcmp(backends[i].type, type))
+            backend = backends[i].backend;
+        if (!type && backend && !strcmp(backends[i].backend, backend))
+            type = backends[i].type;
+    }
+    backend = backend ? backend : "docker";
+    type = type ? type : "container";
+    if (strcmp(type, "container") && strcmp(type, "vm"))
+        return wrong(e, LG_INVALID, "type", "must be container or vm");
+    for (size_t i = 0; i < BACKENDS; i++)
+        if (!strcmp(backends[i].backend, backend) && strcmp(backends[i].type, type))
+            return wrong(e, LG_INVALID, "type", "and backend contradict each other");
+    snprintf(in->backend, sizeof in->backend, "%s", backend);
+    snprintf(in->type, sizeof in->type, "%s", type);
+    return 0;
+}
+
+/* --- environment --- */
+
+static bool has_env(const struct lg_instance *in, const char *kv, size_t n)
+{
+    for (int i = 0; i < in->env_count; i++)
+        if (!strncmp(in->env[i].name, kv, n) && !in->env[i].name[n])
+            return true;
+    return false;
+}
+
+static int parse_env(const json_t *list, const char *field, bool secret, struct lg_instance *in, struct lg_err *e)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *kv = json_string_value(json_array_get(list, i));
+        int rc = lg_check_env(field, kv, e);
+        if (rc)
+            return rc;
+        size_t n = strcspn(kv, "=");
+        if (has_env(in, kv, n))
+            return wrong(e, LG_INVALID, field, "names a variable twice");
+        if (in->env_count == LG_ENV_MAX)
+            return wrong(e, LG_INVALID, field, "has too many variables");
+        in->env[in->env_count++] = (struct lg_env){strndup(kv, n), strdup(kv + n + 1), secret};
+    }
+    return 0;
+}
+
+/* --- ports --- */
+
+static bool is_any(const char *address)
+{
+    return !strcmp(address, "0.0.0.0") || !strcmp(address, "::");
+}
+
+/* Where published ports and Lodge's own share an address, Lodge's come first. */
+static bool is_ours(const struct lg_conf *c, const struct lg_port *p)
+{
+    const char *a = c->publish_address, *b = c->listen_address;
+    long n = p->host_port;
+    bool same = !strcmp(a, b) || is_any(a) || is_any(b), loopback = !strcmp(a, "127.0.0.1") || is_any(a);
+    if (strcmp(p->protocol, "tcp"))
+        return false;
+    return (same && (n == c->https_port || n == SSH_PORT)) || ((same || loopback) && n == c->http_port);
+}
+
+static int parse_port(const struct lg_conf *c, const char *text, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_port *p = &in->ports[in->port_count];
+    int rc = lg_parse_port("config.ports", text, p, e);
+    if (rc)
+        return rc;
+    for (int i = 0; i < in->port_count; i++)
+        if (in->ports[i].host_port == p->host_port && !strcmp(in->ports[i].protocol, p->protocol))
+            return wrong(e, LG_INVALID, "config.ports", "names a host port twice");
+    if (is_ours(c, p)) {
+        lg_fail(e, LG_CONFLICT, "host port %d is Lodge's own", p->host_port);
+        return lg_err_detail(e, "field", "config.ports");
+    }
+    in->port_count++;
+    return 0;
+}
+
+static int parse_ports(const struct lg_conf *c, const json_t *list, struct lg_instance *in, struct lg_err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < json_array_size(list); i++)
+        rc = parse_port(c, json_string_value(json_array_get(list, i)), in, e);
+    return rc;
+}
+
+/* --- labels --- */
+
+static bool has_label(const struct lg_instance *in, const char *key)
+{
+    for (int i = 0; i < in->label_count; i++)
+        if (!strcmp(in->labels[i].key, key))
+            return true;
+    return false;
+}
+
+int lg_labels_parse(const json_t *map, const char *where, struct lg_instance *in, struct lg_err *e)
+{
+    const char *key;
+    json_t *v;
+    if (map && !json_is_object(map))
+        return wrong(e, LG_INVALID, where, "must be an object of strings");
+    if (!in->labels && !(in->labels = calloc(LG_LABELS_MAX, sizeof *in->labels)))
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    json_object_foreach((json_t *)(uintptr_t)map, key, v)
+    {
+        if (!json_is_string(v))
+            return wrong(e, LG_INVALID, where, "must be an object of strings");
+        int rc = lg_check_label(where, key, json_string_value(v), e);
+        if (rc)
+            return rc;
+        if (has_label(in, key))
+            return wrong(e, LG_INVALID, where, "names a label twice");
+        if (in->label_count == LG_LABELS_MAX)
+            return wrong(e, LG_INVALID, where, "has too many labels");
+        struct lg_label *l = &in->labels[in->label_count++];
+        snprintf(l->key, sizeof l->key, "%s", key);
+        snprintf(l->value, sizeof l->value, "%s", json_string_value(v));
+    }
+    return 0;
+}
+
+/* --- resources and capacity --- */
+
+struct resources {
+    json_t *cpu, *memory, *storage;
+};
+struct amounts {
+    struct lg_opt_real cores;
+    struct lg_opt_int limit, space;
+};
+
+static const struct lg_field resource_fields[] = {
+    {.name = "cpu", .type = LG_T_OBJECT, .offset = offsetof(struct resources, cpu)},
+    {.name = "memory", .type = LG_T_OBJECT, .offset = offsetof(struct resources, memory)},
+    {.name = "storage", .type = LG_T_OBJECT, .offset = offsetof(struct resources, storage)},
+    {0}};
+static const struct lg_field cpu_fields[] = {
+    {.name = "cores", .type = LG_T_REAL, .min = CPU_MIN, .max = 100000, .offset = offsetof(struct amounts, cores)},
+    {0}};
+static const struct lg_field memory_fields[] = {
+    {.name = "limit", .type = LG_T_INT, .min = MEMORY_MIN, .max = SPACE_MAX, .offset = offsetof(struct amounts, limit)},
+    {0}};
+static const struct lg_field storage_fields[] = {
+    {.name = "totalSpace", .type = LG_T_INT, .min = 1, .max = SPACE_MAX, .offset = offsetof(struct amounts, space)},
+    {0}};
+
+int lg_resources_parse(const json_t *obj, struct lg_resources *out, struct lg_err *e)
+{
+    struct resources res = {0};
+    struct amounts a = {0};
+    int rc = obj ? lg_body_fields(obj, resource_fields, true, "resources.", &res, e) : 0;
+    if (!rc && res.cpu)
+        rc = lg_body_fields(res.cpu, cpu_fields, true, "resources.cpu.", &a, e);
+    if (!rc && res.memory)
+        rc = lg_body_fields(res.memory, memory_fields, true, "resources.memory.", &a, e);
+    if (!rc && res.storage)
+        rc = lg_body_fields(res.storage, storage_fields, true, "resources.storage.", &a, e);
+    out->cpu_millis = a.cores.set ? (int64_t)(a.cores.v * 1000 + 0.5) : -1;
+    out->memory_bytes = a.limit.set ? a.limit.v : -1;
+    out->storage_bytes = a.space.set ? a.space.v : -1;
+    return rc;
+}
+
+int64_t lg_host_memory_bytes(void)
+{
+    return (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+}
+
+static int64_t host_cores(void)
+{
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+int64_t lg_host_cpu_millis(const struct lg_conf *c)
+{
+    return host_cores() * 1000 * c->cpu_overcommit;
+}
+
+static int over(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used, int64_t asked)
+{
+    lg_fail(e, LG_LIMIT, "there is not enough %s left on this host: %lld of %lld %s are taken, %lld were asked for",
+            limit, (long long)used, (long long)total, unit, (long long)asked);
+    lg_err_detail(e, "limit", "%s", limit);
+    lg_err_detail(e, "total", "%lld", (long long)total);
+    lg_err_detail(e, "used", "%lld", (long long)used);
+    return lg_err_detail(e, "requested", "%lld", (long long)asked);
+}
+
+int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes, struct lg_err *e)
+{
+    int64_t cpu, memory, cpu_total = lg_host_cpu_millis(&q->app->conf), memory_total = lg_host_memory_bytes();
+    if (cpu_millis > host_cores() * 1000)
+        return over(e, "cpu", "thousandths of a core", host_cores() * 1000, 0, cpu_millis);
+    int rc = lg_instance_admitted(q->db, but_id, &cpu, &memory, e);
+    if (rc)
+        return rc;
+    if (cpu + cpu_millis > cpu_total)
+        return over(e, "cpu", "thousandths of a core", cpu_total, cpu, cpu_millis);
+    if (memory + memory_bytes > memory_total)
+        return over(e, "memory", "bytes", memory_total, memory, memory_bytes);
+    return 0;
+}
+
+/* --- config --- */
+
+static int check_config(const struct config *c, struct lg_err *e)
+{
+    if (c->network_mode && strcmp(c->network_mode, "bridge"))
+        return wrong(e, LG_UNSUPPORTED, "config.networkMode", "must be bridge: every tenant has a network of its own");
+    if (c->restart && !lg_restart_policy_valid(c->restart))
+        return wrong(e, LG_INVALID, "config.restartPolicy", "must be no, always, on-failure or unless-stopped");
+    if (json_array_size(c->volumes))
+        return wrong(e, LG_UNSUPPORTED, "config.volumes",
+                     "are not supported yet: what a container writes lasts until it is deleted");
+    return 0;
+}
+
+static void write_strings(struct lg_json *j, const char *key, const json_t *list)
+{
+    lg_json_arr(j, key);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *s = json_array_get(list, i);
+        lg_json_strn(j, NULL, json_string_value(s), json_string_length(s));
+    }
+    lg_json_end_arr(j);
+}
+
+/* What is stored: always all of these members. */
+static char *stored_config(const struct config *c)
+{
+    struct lg_buf b = {0};
+    struct lg_json j;
+    lg_json_init(&j, &b);
+    lg_json_obj(&j, NULL);
+    write_strings(&j, "command", c->command);
+    write_strings(&j, "ports", c->ports);
+    lg_json_str(&j, "networkMode", "bridge");
+    lg_json_str(&j, "restartPolicy", c->restart ? c->restart : "no");
+    write_strings(&j, "volumes", NULL);
+    lg_json_end_obj(&j);
+    return lg_buf_take(&b);
+}
+
+static int parse_config(struct lg_req *q, const json_t *obj, struct lg_instance *in, struct lg_err *e)
+{
+    struct config c = {0};
+    int rc = obj ? lg_body_fields(obj, config_fields, true, "config.", &c, e) : 0;
+    if (!rc && c.image)
+        rc = lg_check_image_ref("config.image", c.image, e);
+    if (rc || (rc = check_config(&c, e)))
+        return rc;
+    in->env = calloc(LG_ENV_MAX, sizeof *in->env);
+    in->ports = calloc(LG_PORTS_MAX, sizeof *in->ports);
+    in->config = stored_config(&c);
+    if (!in->env || !in->ports || !in->config)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    snprintf(in->image, sizeof in->image, "%s", c.image ? c.image : "");
+    if ((rc = parse_env(c.env, "config.env", false, in, e)) ||
+        (rc = parse_env(c.secret_env, "config.secretEnv", true, in, e)))
+        return rc;
+    return parse_ports(&q->app->conf, c.ports, in, e);
+}
+
+/* metadata holds labels and nothing else; they may also stand at the top. */
+static int parse_labels(const struct body *b, struct lg_instance *in, struct lg_err *e)
+{
+    json_t *labels = NULL;
+    const struct lg_field fields[] = {{.name = "labels", .type = LG_T_OBJECT}, {0}};
+    int rc = b->metadata ? lg_body_fields(b->metadata, fields, true, "metadata.", &labels, e) : 0;
+    if (!rc)
+        rc = lg_labels_parse(labels, "metadata.labels", in, e);
+    return rc ? rc : lg_labels_parse(b->labels, "labels", in, e);
+}
+
+int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struct lg_err *e)
+{
+    json_t *json;
+    struct body b = {0};
+    struct lg_resources res;
+    const struct lg_conf *c = &q->app->conf;
+    int rc = lg_req_json(q, &json, e);
+    if (rc || (rc = lg_body_fields(json, body_fields, true, "", &b, e)) ||
+        (rc = lg_check_name("name", b.name, e)) || (rc = parse_backend(&b, in, e)) ||
+        (rc = lg_backend_check(q, in->backend, e)) || (rc = lg_resources_parse(b.resources, &res, e)) ||
+        (rc = parse_config(q, b.config, in, e)) || (rc = parse_labels(&b, in, e)))
+        return rc;
+    snprintf(in->name, sizeof in->name, "%s", b.name);
+    memcpy(in->tenant_id, q->who.tenant_id, sizeof in->tenant_id);
+    memcpy(in->owner_id, q->who.user_id, sizeof in->owner_id);
+    in->cpu_millis = res.cpu_millis > 0 ? res.cpu_millis : c->default_cpu_millis;
+    in->memory_bytes = res.memory_bytes > 0 ? res.memory_bytes : (int64_t)c->default_memory_mib << 20;
+    in->storage_bytes = res.storage_bytes > 0 ? res.storage_bytes : 0;
+    *start = !b.start.set || b.start.v;
+    return 0;
+}
+
+/* --- image --- */
+
+/* Not in the catalogue: what the engine can fetch from a registry by this reference. */
+static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
+{
+    int rc = lg_image_ref_full(in->image, in->image_ref, sizeof in->image_ref, e);
+    if (!rc && lg_image_ref_loopback(in->image) && !q->who.admin)
+        rc = lg_fail(e, LG_NOT_FOUND, "there is no image called %s", in->image);
+    return rc ? lg_err_detail(e, "field", "config.image") : 0;
+}
+
+int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_image im;
+    int rc = lg_image_resolve(q->db, in->tenant_id, in->image, in->type, &im, e);
+    if (rc == -(int)LG_NOT_FOUND && *in->image)
+        rc = resolve_reference(q, in, e);
+    else if (rc)
+        return lg_err_detail(e, "field", "config.image");
+    else if (!strcmp(im.state, "error"))
+        return lg_fail(e, LG_STATE, "the image %s cannot be used: %s", im.name, im.error);
+    else {
+        memcpy(in->image_id, im.id, sizeof in->image_id);
+        snprintf(in->image_ref, sizeof in->image_ref, "%s", im.reference);
+        if (!*in->image)
+            snprintf(in->image, sizeof in->image, "%s", im.name);
+    }
+    return rc ? rc : lg_admit(q, "", in->cpu_millis, in->memory_bytes, e);
+}

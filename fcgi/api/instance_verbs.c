@@ -1,0 +1,243 @@
+/* What is asked of an existing instance: each is an operation that lodge-runner carries out. */
+#include <string.h>
+
+#include "api/compute.h"
+#include "http/body.h"
+
+#define WAIT_DEFAULT_S 60
+#define WAIT_MAX_S     300
+
+/* What the reconciler keeps once the verb is asked for; NULL: as it was. */
+static const char *const desired[LG_V_COUNT] = {[LG_V_START] = "running",   [LG_V_STOP] = "stopped",
+                                                [LG_V_RESTART] = "running", [LG_V_PAUSE] = "paused",
+                                                [LG_V_UNPAUSE] = "running", [LG_V_DELETE] = "absent"};
+
+/* If-Match: the version the caller has seen. */
+static int check_match(const struct lg_req *q, const struct lg_instance *in, struct lg_err *e)
+{
+    char etag[32];
+    const char *want = lg_req_header(q, "HTTP_IF_MATCH");
+    snprintf(etag, sizeof etag, "\"%lld\"", (long long)in->version);
+    if (!want || !strcmp(want, "*") || strstr(want, etag))
+        return 0;
+    return lg_fail(e, LG_PRECONDITION, "the instance has changed since: it is at version %s now", etag);
+}
+
+/* Why it was in its last state is no news any more once it starts again. */
+static bool clears_reason(enum lg_verb v)
+{
+    return v == LG_V_START || v == LG_V_RESTART;
+}
+
+/* Checks the verb, adds the operation and puts the instance to work, all in the transaction at hand. */
+static int ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool force, const char *params,
+               struct lg_operation *op, struct lg_err *e)
+{
+    static const struct lg_reason nothing = {.text = "", .code = "", .exit_code = -1};
+    char kind[32];
+    int rc = lg_verb_allowed(v, in->state, force, e);
+    if (rc)
+        return rc;
+    snprintf(kind, sizeof kind, "instance.%s", lg_verb_name(v));
+    lg_operation_from(op, q, kind);
+    memcpy(op->instance_id, in->id, sizeof op->instance_id);
+    snprintf(op->subject_name, sizeof op->subject_name, "%s", in->name);
+    snprintf(op->params, sizeof op->params, "%s", params);
+    if ((rc = lg_operation_add(q->db, op, force, e)) || lg_verb_during(v) == LG_ST_COUNT)
+        return rc;
+    struct lg_instance_change ch = {.state = (int)lg_verb_during(v),
+                                    .desired = desired[v],
+                                    .reason = clears_reason(v) ? &nothing : NULL,
+                                    .started_at = -1,
+                                    .operation_id = op->id};
+    return lg_instance_change(q->db, in, &ch, e);
+}
+
+static int open_instance(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
+{
+    int rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], in, e);
+    return rc ? rc : check_match(q, in, e);
+}
+
+/* Commits, then answers: at once with `status`, or when the operation has ended. */
+static int finish(struct lg_req *q, struct lg_resp *r, struct lg_instance *in, const struct lg_operation *op,
+                  int status, int wait, struct lg_err *e)
+{
+    int rc = wait ? 0 : lg_answer_instance(q, r, status, in, op, e);
+    if (!rc)
+        rc = lg_req_commit(q, in->id, in->name, e);
+    return rc || !wait ? rc : lg_park(q, r, op, "instance", in->id, wait, e);
+}
+
+/* --- power --- */
+
+struct power {
+    struct lg_opt_bool force;
+    struct lg_opt_int timeout;
+};
+
+static const struct lg_field stop_fields[] = {
+    {.name = "force", .type = LG_T_BOOL, .offset = offsetof(struct power, force)},
+    {.name = "timeout", .type = LG_T_INT, .min = 0, .max = 600, .offset = offsetof(struct power, timeout)},
+    {0}};
+static const struct lg_field no_fields[] = {{0}};
+
+static int parse_power(struct lg_req *q, enum lg_verb v, struct power *p, char params[96], struct lg_err *e)
+{
+    json_t *json;
+    bool stops = v == LG_V_STOP || v == LG_V_RESTART;
+    int rc = lg_req_json(q, &json, e);
+    if (!rc)
+        rc = lg_body_fields(json, stops ? stop_fields : no_fields, true, "", p, e);
+    int timeout = p->timeout.set ? (int)p->timeout.v : (int)q->app->conf.stop_timeout_s;
+    snprintf(params, 96, stops ? "{\"force\":%s,\"timeout\":%d}" : "{}", p->force.v ? "true" : "false", timeout);
+    return rc;
+}
+
+/* The verb is what follows "instance." in the route's action. */
+static int power(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct lg_operation op;
+    struct power p = {0};
+    char params[96];
+    enum lg_verb v = (enum lg_verb)lg_verb_of(q->route->action + sizeof "instance." - 1);
+    int rc = parse_power(q, v, &p, params, e);
+    if (!rc)
+        rc = open_instance(q, &in, e);
+    if (!rc)
+        rc = ask(q, &in, v, p.force.v, params, &op, e);
+    return rc ? rc : finish(q, r, &in, &op, 202, lg_req_wait(q, WAIT_DEFAULT_S, WAIT_MAX_S), e);
+}
+
+/* --- delete --- */
+
+static int delete(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct lg_operation op;
+    bool force;
+    int rc = lg_req_query_bool(q, "force", &force, e);
+    if (!rc)
+        rc = open_instance(q, &in, e);
+    if (!rc)
+        rc = ask(q, &in, LG_V_DELETE, force, force ? "{\"force\":true}" : "{\"force\":false}", &op, e);
+    return rc ? rc : finish(q, r, &in, &op, 200, lg_req_wait(q, 0, WAIT_MAX_S), e);
+}
+
+/* --- update --- */
+
+struct update {
+    json_t *resources, *labels, *metadata;
+};
+
+static const struct lg_field update_fields[] = {
+    {.name = "resources", .type = LG_T_OBJECT, .offset = offsetof(struct update, resources)},
+    {.name = "labels", .type = LG_T_OBJECT, .offset = offsetof(struct update, labels)},
+    {.name = "metadata", .type = LG_T_OBJECT, .offset = offsetof(struct update, metadata)},
+    {0}};
+
+struct wish {
+    struct lg_resources res;
+    struct lg_instance labels; /* only its labels are used */
+    bool set_labels;
+};
+
+static int parse_update(struct lg_req *q, struct wish *w, struct lg_err *e)
+{
+    json_t *json;
+    struct update u = {0};
+    const struct lg_field meta[] = {{.name = "labels", .type = LG_T_OBJECT}, {0}};
+    json_t *inner = NULL;
+    int rc = lg_req_json(q, &json, e);
+    if (!rc)
+        rc = lg_body_fields(json, update_fields, true, "", &u, e);
+    if (!rc)
+        rc = lg_resources_parse(u.resources, &w->res, e);
+    if (!rc && w->res.storage_bytes >= 0)
+        rc = lg_fail(e, LG_UNSUPPORTED, "the storage of a container cannot be changed");
+    if (!rc && u.metadata)
+        rc = lg_body_fields(u.metadata, meta, true, "metadata.", &inner, e);
+    if (!rc && inner)
+        rc = lg_labels_parse(inner, "metadata.labels", &w->labels, e);
+    if (!rc && u.labels)
+        rc = lg_labels_parse(u.labels, "labels", &w->labels, e);
+    w->set_labels = inner || u.labels;
+    return rc;
+}
+
+/* New limits: admitted, noted, and given to the engine at once when it runs (a start applies them anyway). */
+static int set_limits(struct lg_req *q, struct lg_instance *in, const struct wish *w, struct lg_operation *op,
+                      struct lg_err *e)
+{
+    int64_t cpu = w->res.cpu_millis, memory = w->res.memory_bytes;
+    int rc = lg_verb_allowed(LG_V_UPDATE, in->state, false, e);
+    if (!rc)
+        rc = lg_admit(q, in->id, cpu < 0 ? in->cpu_millis : cpu, memory < 0 ? in->memory_bytes : memory, e);
+    if (!rc)
+        rc = lg_instance_set_limits(q->db, in, cpu, memory, e);
+    if (rc || (in->state != LG_ST_RUNNING && in->state != LG_ST_PAUSED))
+        return rc;
+    return ask(q, in, LG_V_UPDATE, false, "{}", op, e);
+}
+
+static int apply(struct lg_req *q, struct lg_instance *in, const struct wish *w, struct lg_operation *op,
+                 struct lg_err *e)
+{
+    int rc = 0;
+    if (w->set_labels)
+        rc = lg_instance_set_labels(q->db, in, w->labels.labels, w->labels.label_count, e);
+    if (!rc && (w->res.cpu_millis >= 0 || w->res.memory_bytes >= 0))
+        rc = set_limits(q, in, w, op, e);
+    return rc;
+}
+
+static int update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct wish w = {0};
+    struct lg_operation op = {0};
+    int rc = parse_update(q, &w, e);
+    if (!rc)
+        rc = open_instance(q, &in, e);
+    if (!rc)
+        rc = apply(q, &in, &w, &op, e);
+    lg_instance_done(&w.labels);
+    if (rc)
+        return rc;
+    if (*op.id)
+        return finish(q, r, &in, &op, 202, lg_req_wait(q, WAIT_DEFAULT_S, WAIT_MAX_S), e);
+    rc = lg_answer_instance(q, r, 200, &in, NULL, e);
+    return rc ? rc : lg_req_commit(q, in.id, in.name, e);
+}
+
+#define BASE "/api/v1/compute/instances/:id"
+#define POWER(verb, text)                                                                                    \
+    {                                                                                                        \
+        .method = "PUT|POST", .pattern = BASE "/" verb, .perm = LG_PERM_MEMBER, .action = "instance." verb,  \
+        .body_max = LG_BODY_SMALL, .handler = power, .doc = text                                             \
+    }
+
+const struct lg_route lg_verb_routes[] = {
+    POWER("start", "Starts it"),
+    POWER("stop", "Stops it; {force, timeout}"),
+    POWER("restart", "Stops and starts it; {force, timeout}"),
+    POWER("pause", "Freezes its processes"),
+    POWER("unpause", "Lets them go on"),
+    {.method = "PUT",
+     .pattern = BASE,
+     .perm = LG_PERM_MEMBER,
+     .action = "instance.update",
+     .body_max = LG_BODY_SMALL,
+     .handler = update,
+     .doc = "Changes limits and labels"},
+    {.method = "DELETE",
+     .pattern = BASE,
+     .perm = LG_PERM_MEMBER,
+     .action = "instance.delete",
+     .body_max = LG_BODY_SMALL,
+     .handler = delete,
+     .doc = "Deletes it; ?force=true also when it runs"},
+    {.method = NULL}};

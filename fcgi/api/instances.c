@@ -1,0 +1,320 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/compute.h"
+#include "base/clock.h"
+#include "model/validate.h"
+
+#define TAIL_DEFAULT 1000
+#define TAIL_MAX     100000
+
+/* --- one --- */
+
+static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    int rc = lg_tx_read(q->db, e);
+    if (rc)
+        return rc;
+    lg_cleanup_read struct lg_db *db = q->db;
+    rc = lg_instance_get(db, q->who.tenant_id, q->param[0], &in, e);
+    return rc ? rc : lg_answer_instance(q, r, 200, &in, NULL, e);
+}
+
+static int get_by_name(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    int rc = lg_tx_read(q->db, e);
+    if (rc)
+        return rc;
+    lg_cleanup_read struct lg_db *db = q->db;
+    rc = lg_instance_by_name(db, q->who.tenant_id, q->param[0], &in, e);
+    return rc ? rc : lg_answer_instance(q, r, 200, &in, NULL, e);
+}
+
+/* --- list --- */
+
+struct list {
+    struct lg_instance *at;
+    int count, limit;
+    bool more;
+};
+
+/* One more than the page is read, to know whether there is a next one. */
+static void keep(void *arg, struct lg_instance *in)
+{
+    struct list *l = arg;
+    if (l->count == l->limit) {
+        l->more = true;
+        return;
+    }
+    l->at[l->count++] = *in;
+    memset(in, 0, sizeof *in);
+}
+
+static void list_done(struct list *l)
+{
+    for (int i = 0; i < l->count; i++)
+        lg_instance_done(&l->at[i]);
+    free(l->at);
+}
+
+static int bad_query(struct lg_err *e, const char *name, const char *why)
+{
+    lg_fail(e, LG_INVALID, "query parameter %s %s", name, why);
+    return lg_err_detail(e, "field", "%s", name);
+}
+
+/* label=k or label=k=v */
+static int parse_label(const struct lg_req *q, struct lg_instance_filter *f, char key[64], struct lg_err *e)
+{
+    const char *label = lg_req_query(q, "label", "");
+    size_t n = strcspn(label, "=");
+    if (n >= 64 || (*label && !n))
+        return bad_query(e, "label", "must be key or key=value");
+    memcpy(key, label, n);
+    key[n] = 0;
+    f->label_key = key;
+    f->label_value = label[n] ? label + n + 1 : "";
+    return 0;
+}
+
+static int parse_filter(const struct lg_req *q, struct lg_instance_filter *f, char key[64], struct lg_err *e)
+{
+    const char *state = lg_req_query(q, "state", "");
+    *f = (struct lg_instance_filter){.tenant_id = q->who.tenant_id,
+                                     .state = *state ? lg_state_of(state) : -1,
+                                     .backend = lg_req_query(q, "backend", ""),
+                                     .name = lg_req_query(q, "name", ""),
+                                     .q = lg_req_query(q, "q", "")};
+    if (*state && f->state < 0)
+        return bad_query(e, "state", "must be a state such as running or stopped");
+    if (*f->backend && strcmp(f->backend, "docker") && strcmp(f->backend, "kvm")) {
+        lg_fail(e, LG_INVALID_BACKEND, "there is no backend called %.40s; it is docker or kvm", f->backend);
+        return lg_err_detail(e, "field", "backend");
+    }
+    return parse_label(q, f, key, e);
+}
+
+static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_page *p, struct list *l, int64_t total,
+                       struct lg_err *e)
+{
+    struct lg_json j;
+    lg_resp_json(r, 200, &j);
+    lg_json_arr(&j, "instances");
+    for (int i = 0; i < l->count; i++) {
+        int rc = lg_render_instance(q, &j, NULL, &l->at[i], e);
+        if (rc)
+            return rc;
+    }
+    lg_json_end_arr(&j);
+    lg_page_render(&j, p, total, l->more ? l->at[l->count - 1].seq : 0);
+    lg_json_end_obj(&j);
+    return 0;
+}
+
+static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_instance_filter f;
+    struct lg_page p;
+    char key[64];
+    int64_t total;
+    int rc = lg_page_parse(q, &p, e);
+    if (!rc)
+        rc = parse_filter(q, &f, key, e);
+    if (rc || (rc = lg_tx_read(q->db, e)))
+        return rc;
+    lg_cleanup_read struct lg_db *db = q->db;
+    struct list l = {.at = calloc((size_t)p.size, sizeof *l.at), .limit = (int)p.size};
+    if (!l.at)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    f.before_seq = p.before;
+    f.limit = l.limit + 1;
+    f.offset = lg_page_offset(&p);
+    rc = lg_instance_each(db, &f, &total, keep, &l, e);
+    if (rc >= 0)
+        rc = render_list(q, r, &p, &l, total, e);
+    list_done(&l);
+    return rc;
+}
+
+/* --- create --- */
+
+/* Instance, operation and both events in the transaction at hand. */
+static int add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op, struct lg_err *e)
+{
+    in->state = LG_ST_CREATING;
+    snprintf(in->desired, sizeof in->desired, "%s", start ? "running" : "stopped");
+    int rc = lg_create_resolve(q, in, e);
+    if (!rc)
+        rc = lg_instance_add(q->db, in, &q->app->env_key, e);
+    if (rc)
+        return rc;
+    lg_operation_from(op, q, "instance.create");
+    memcpy(op->instance_id, in->id, sizeof op->instance_id);
+    memcpy(op->image_id, in->image_id, sizeof op->image_id);
+    snprintf(op->subject_name, sizeof op->subject_name, "%s", in->name);
+    snprintf(op->params, sizeof op->params, "{\"start\":%s}", start ? "true" : "false");
+    return lg_operation_add(q->db, op, false, e);
+}
+
+static int create(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct lg_operation op;
+    bool start;
+    int rc = lg_create_parse(q, &in, &start, e);
+    if (!rc)
+        rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = add(q, &in, start, &op, e);
+    int wait = lg_req_wait(q, 0, 300);
+    if (!rc && !wait)
+        rc = lg_answer_instance(q, r, 201, &in, &op, e);
+    if (!rc)
+        rc = lg_req_commit(q, in.id, in.name, e);
+    if (rc)
+        return rc;
+    if (wait)
+        return lg_park(q, r, &op, "created", in.id, wait, e);
+    char path[80];
+    snprintf(path, sizeof path, "/api/v1/compute/instances/%s", in.id);
+    lg_resp_header(r, "Location", path);
+    return 0;
+}
+
+/* --- usage --- */
+
+static void render_usage(struct lg_resp *r, const struct lg_instance *in, const struct lg_sample *s)
+{
+    struct lg_json j;
+    lg_resp_json(r, 200, &j);
+    lg_json_time(&j, "at", s->at);
+    lg_json_obj(&j, "cpu");
+    lg_json_real(&j, "usage", s->cpu_percent);
+    lg_json_real(&j, "cores", (double)in->cpu_millis / 1000);
+    lg_json_int(&j, "timeUs", s->cpu_us);
+    lg_json_end_obj(&j);
+    lg_json_obj(&j, "memory");
+    lg_json_int(&j, "used", s->memory_bytes);
+    lg_json_int(&j, "limit", in->memory_bytes);
+    lg_json_real(&j, "percentage",
+                 in->memory_bytes ? (double)s->memory_bytes * 100 / (double)in->memory_bytes : 0);
+    lg_json_end_obj(&j);
+    lg_json_obj(&j, "storage");
+    if (s->disk_bytes < 0)
+        lg_json_null(&j, "used");
+    else
+        lg_json_int(&j, "used", s->disk_bytes);
+    if (in->storage_bytes)
+        lg_json_int(&j, "total", in->storage_bytes);
+    else
+        lg_json_null(&j, "total");
+    lg_json_end_obj(&j);
+    lg_json_obj(&j, "network");
+    lg_json_int(&j, "rxBytes", s->rx_bytes);
+    lg_json_int(&j, "txBytes", s->tx_bytes);
+    lg_json_end_obj(&j);
+    lg_json_int(&j, "pids", s->pids);
+    lg_json_end_obj(&j);
+}
+
+/* What does not run uses nothing: zeros with `at` null, not an error. */
+static int usage(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct lg_sample s = {0};
+    int rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
+    if (!rc && (in.state == LG_ST_RUNNING || in.state == LG_ST_PAUSED))
+        rc = lg_sample_get(q->db, in.id, &s, e);
+    if (rc < 0)
+        return rc;
+    render_usage(r, &in, &s);
+    return 0;
+}
+
+/* --- logs --- */
+
+/* Epoch milliseconds of 2024-06-04T10:00:00[.123]Z or of whole seconds since the epoch; false when neither. */
+static bool parse_time(const char *s, int64_t *ms)
+{
+    struct tm tm = {0};
+    char *end;
+    long long seconds = strtoll(s, &end, 10);
+    if (end != s && !*end && seconds >= 0 && seconds < 1LL << 40) {
+        *ms = seconds * 1000;
+        return true;
+    }
+    const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!rest)
+        return false;
+    double fraction = *rest == '.' ? strtod(rest, &end) : (end = (char *)(uintptr_t)rest, 0);
+    *ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(fraction * 1000);
+    return !strcmp(end, "Z") && *ms >= 0;
+}
+
+static int parse_tail(const struct lg_req *q, int64_t absent, int64_t *tail, struct lg_err *e)
+{
+    if (strcmp(lg_req_query(q, "tail", ""), "all"))
+        return lg_req_query_int(q, "tail", 0, TAIL_MAX, absent, tail, e);
+    *tail = -1;
+    return 0;
+}
+
+static int logs(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct lg_handoff h = {.k = "logs", .after = -1};
+    const char *since = lg_req_query(q, "since", "");
+    if (*since && !parse_time(since, &h.since))
+        return bad_query(e, "since", "must be a time such as 2024-06-04T10:00:00Z");
+    int rc = lg_req_query_bool(q, "follow", &h.follow, e);
+    if (!rc)
+        rc = parse_tail(q, *since ? -1 : TAIL_DEFAULT, &h.tail, e);
+    if (!rc)
+        rc = lg_handoff_proto(q, &h.proto, e);
+    if (!rc)
+        rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
+    if (rc)
+        return rc;
+    h.instance = in.id;
+    return lg_handoff(q, r, &h, e);
+}
+
+#define BASE "/api/v1/compute/instances"
+
+const struct lg_route lg_instance_routes[] = {
+    {.method = "GET",
+     .pattern = BASE,
+     .perm = LG_PERM_MEMBER,
+     .handler = list,
+     .doc = "The tenant's instances, newest first; filters state, backend, name, label, q"},
+    {.method = "POST",
+     .pattern = BASE,
+     .perm = LG_PERM_MEMBER,
+     .action = "instance.create",
+     .body_max = LG_BODY_LARGE,
+     .handler = create,
+     .doc = "Creates an instance"},
+    {.method = "GET",
+     .pattern = BASE "/:id",
+     .perm = LG_PERM_MEMBER,
+     .handler = get_one,
+     .doc = "One instance, with its version as ETag"},
+    {.method = "GET",
+     .pattern = BASE "/name/:name",
+     .perm = LG_PERM_MEMBER,
+     .handler = get_by_name,
+     .doc = "One instance by name"},
+    {.method = "GET",
+     .pattern = BASE "/:id/usage",
+     .perm = LG_PERM_MEMBER,
+     .handler = usage,
+     .doc = "What it uses: the newest sample"},
+    {.method = "GET",
+     .pattern = BASE "/:id/logs",
+     .perm = LG_PERM_MEMBER,
+     .handler = logs,
+     .doc = "Its output as text, SSE or WebSocket; tail, follow, since"},
+    {.method = NULL}};
