@@ -7,11 +7,11 @@ SELECT m.id, coalesce(m.tenant_id, ''), coalesce(t.slug, ''), m.name, m.kind, m.
                                                        ORDER BY alias)), '')
 FROM image m LEFT JOIN tenant t ON t.id = m.tenant_id WHERE m.id = ?1;
 
--- The tenant's own names come before the host's.
+-- The tenant's own names come first, then the host's, then what other tenants' were made public.
 -- name: image_resolve
-SELECT image_id FROM image_alias a JOIN image m ON m.id = a.image_id
-WHERE a.alias = ?2 AND (a.scope = ?1 OR (a.scope = '' AND m.public = 1)) AND m.kind = ?3 AND m.state <> 'deleting'
-ORDER BY a.scope = '' LIMIT 1;
+SELECT a.image_id FROM image_alias a JOIN image m ON m.id = a.image_id
+WHERE a.alias = ?2 AND (a.scope = ?1 OR m.public = 1) AND m.kind = ?3 AND m.state <> 'deleting'
+ORDER BY a.scope <> ?1, a.scope <> '', m.created_at LIMIT 1;
 
 -- name: image_default_of_kind
 SELECT id FROM image WHERE kind = ?1 AND is_default = 1;

@@ -1,21 +1,13 @@
-/* What the handlers of instances, operations, images, ingress and events share. Runs in lodge-api's workers. */
+/* What the handlers of instances, operations, images, ingress and events share. Runs in lodge-api's workers.
+ */
 #ifndef LG_API_COMPUTE_H
 #define LG_API_COMPUTE_H
 
-#include "http/handoff.h"
-#include "http/route.h"
+#include "api/routes.h"
 #include "store/image.h"
 #include "store/ingress.h"
 #include "store/instance.h"
 #include "store/operation.h"
-
-/* Routes, a table per file; each ends with a NULL method. */
-extern const struct lg_route lg_instance_routes[], lg_verb_routes[], lg_operation_routes[], lg_image_routes[],
-    lg_ingress_routes[], lg_event_routes[], lg_health_routes[], lg_cluster_routes[];
-/* What nginx asks the route pool: never reachable by a client's path. */
-extern const struct lg_route lg_app_routes[];
-/* Views of /render; end with a NULL name. */
-extern const struct lg_view_entry lg_compute_views[];
 
 /* --- instance_render.c: the one place that renders an instance --- */
 
@@ -28,7 +20,8 @@ int lg_answer_instance(struct lg_req *q, struct lg_resp *r, int status, struct l
 
 /* --- instance_create.c: from the body to an instance --- */
 
-/* Checks the body and fills `in` with everything but what the store picks; `start`: run it when it is made. */
+/* Checks the body and fills `in` with everything but what the store picks; `start`: run it when it is made.
+ */
 int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struct lg_err *e);
 /* Inside the write transaction: image, capacity. */
 int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e);
@@ -40,7 +33,8 @@ struct lg_resources {
 };
 int lg_resources_parse(const json_t *obj, struct lg_resources *out, struct lg_err *e);
 /* May all instances but `but_id` and these limits run together on this host? LG_LIMIT says which limit. */
-int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes, struct lg_err *e);
+int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes,
+             struct lg_err *e);
 /* Capacity of this host, overcommit included. */
 int64_t lg_host_cpu_millis(const struct lg_conf *c);
 int64_t lg_host_memory_bytes(void);
@@ -54,8 +48,8 @@ void lg_operation_from(struct lg_operation *op, const struct lg_req *q, const ch
 /* The answer while `op` is at work: Operation-Location. */
 void lg_operation_header(struct lg_resp *r, const struct lg_operation *op);
 /* Parks the request until `op` ends or `seconds` have passed; then /render shows `view` of `id`. */
-int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, const char *view, const char *id,
-            int seconds, struct lg_err *e);
+int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, const char *view,
+            const char *id, int seconds, struct lg_err *e);
 /* What the failed or cancelled operation says, as this request's error. */
 int lg_operation_failure(const struct lg_operation *op, struct lg_err *e);
 
@@ -69,12 +63,12 @@ static inline void lg_read_end(struct lg_db **db)
 #define lg_cleanup_read __attribute__((cleanup(lg_read_end)))
 
 /* `page`+`pageSize` or `cursor` of a list. */
-struct lg_page {
+struct lg_keyset {
     int64_t page, size, before; /* before: 0 without a cursor */
 };
-int lg_page_parse(const struct lg_req *q, struct lg_page *p, struct lg_err *e);
-int lg_page_offset(const struct lg_page *p); /* 0 with a cursor */
+int lg_keyset_parse(const struct lg_req *q, struct lg_keyset *p, struct lg_err *e);
+int lg_keyset_offset(const struct lg_keyset *p); /* 0 with a cursor */
 /* Writes total, page, pageSize and next (0: null). */
-void lg_page_render(struct lg_json *j, const struct lg_page *p, int64_t total, int64_t next);
+void lg_keyset_render(struct lg_json *j, const struct lg_keyset *p, int64_t total, int64_t next);
 
 #endif

@@ -8,9 +8,9 @@
 #define WAIT_MAX_S     300
 
 /* What the reconciler keeps once the verb is asked for; NULL: as it was. */
-static const char *const desired[LG_V_COUNT] = {[LG_V_START] = "running",   [LG_V_STOP] = "stopped",
-                                                [LG_V_RESTART] = "running", [LG_V_PAUSE] = "paused",
-                                                [LG_V_UNPAUSE] = "running", [LG_V_DELETE] = "absent"};
+static const char *const desired[LG_V_COUNT] = {
+    [LG_V_START] = "running", [LG_V_STOP] = "stopped",    [LG_V_RESTART] = "running",
+    [LG_V_PAUSE] = "paused",  [LG_V_UNPAUSE] = "running", [LG_V_DELETE] = "absent"};
 
 /* If-Match: the version the caller has seen. */
 static int check_match(const struct lg_req *q, const struct lg_instance *in, struct lg_err *e)
@@ -92,7 +92,8 @@ static int parse_power(struct lg_req *q, enum lg_verb v, struct power *p, char p
     if (!rc)
         rc = lg_body_fields(json, stops ? stop_fields : no_fields, true, "", p, e);
     int timeout = p->timeout.set ? (int)p->timeout.v : (int)q->app->conf.stop_timeout_s;
-    snprintf(params, 96, stops ? "{\"force\":%s,\"timeout\":%d}" : "{}", p->force.v ? "true" : "false", timeout);
+    snprintf(params, 96, stops ? "{\"force\":%s,\"timeout\":%d}" : "{}", p->force.v ? "true" : "false",
+             timeout);
     return rc;
 }
 
@@ -114,7 +115,7 @@ static int power(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* --- delete --- */
 
-static int delete(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
     struct lg_operation op;
@@ -220,24 +221,23 @@ static int update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         .body_max = LG_BODY_SMALL, .handler = power, .doc = text                                             \
     }
 
-const struct lg_route lg_verb_routes[] = {
-    POWER("start", "Starts it"),
-    POWER("stop", "Stops it; {force, timeout}"),
-    POWER("restart", "Stops and starts it; {force, timeout}"),
-    POWER("pause", "Freezes its processes"),
-    POWER("unpause", "Lets them go on"),
-    {.method = "PUT",
-     .pattern = BASE,
-     .perm = LG_PERM_MEMBER,
-     .action = "instance.update",
-     .body_max = LG_BODY_SMALL,
-     .handler = update,
-     .doc = "Changes limits and labels"},
-    {.method = "DELETE",
-     .pattern = BASE,
-     .perm = LG_PERM_MEMBER,
-     .action = "instance.delete",
-     .body_max = LG_BODY_SMALL,
-     .handler = delete,
-     .doc = "Deletes it; ?force=true also when it runs"},
-    {.method = NULL}};
+const struct lg_route lg_routes_verbs[] = {POWER("start", "Starts it"),
+                                           POWER("stop", "Stops it; {force, timeout}"),
+                                           POWER("restart", "Stops and starts it; {force, timeout}"),
+                                           POWER("pause", "Freezes its processes"),
+                                           POWER("unpause", "Lets them go on"),
+                                           {.method = "PUT",
+                                            .pattern = BASE,
+                                            .perm = LG_PERM_MEMBER,
+                                            .action = "instance.update",
+                                            .body_max = LG_BODY_SMALL,
+                                            .handler = update,
+                                            .doc = "Changes limits and labels"},
+                                           {.method = "DELETE",
+                                            .pattern = BASE,
+                                            .perm = LG_PERM_MEMBER,
+                                            .action = "instance.delete",
+                                            .body_max = LG_BODY_SMALL,
+                                            .handler = delete,
+                                            .doc = "Deletes it; ?force=true also when it runs"},
+                                           {.method = NULL}};

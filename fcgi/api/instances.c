@@ -97,8 +97,8 @@ static int parse_filter(const struct lg_req *q, struct lg_instance_filter *f, ch
     return parse_label(q, f, key, e);
 }
 
-static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_page *p, struct list *l, int64_t total,
-                       struct lg_err *e)
+static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_keyset *p, struct list *l,
+                       int64_t total, struct lg_err *e)
 {
     struct lg_json j;
     lg_resp_json(r, 200, &j);
@@ -109,7 +109,7 @@ static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_page
             return rc;
     }
     lg_json_end_arr(&j);
-    lg_page_render(&j, p, total, l->more ? l->at[l->count - 1].seq : 0);
+    lg_keyset_render(&j, p, total, l->more ? l->at[l->count - 1].seq : 0);
     lg_json_end_obj(&j);
     return 0;
 }
@@ -117,10 +117,10 @@ static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_page
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_instance_filter f;
-    struct lg_page p;
+    struct lg_keyset p;
     char key[64];
     int64_t total;
-    int rc = lg_page_parse(q, &p, e);
+    int rc = lg_keyset_parse(q, &p, e);
     if (!rc)
         rc = parse_filter(q, &f, key, e);
     if (rc || (rc = lg_tx_read(q->db, e)))
@@ -131,7 +131,7 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         return lg_fail(e, LG_INTERNAL, "out of memory");
     f.before_seq = p.before;
     f.limit = l.limit + 1;
-    f.offset = lg_page_offset(&p);
+    f.offset = lg_keyset_offset(&p);
     rc = lg_instance_each(db, &f, &total, keep, &l, e);
     if (rc >= 0)
         rc = render_list(q, r, &p, &l, total, e);
@@ -142,7 +142,8 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 /* --- create --- */
 
 /* Instance, operation and both events in the transaction at hand. */
-static int add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op, struct lg_err *e)
+static int add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op,
+               struct lg_err *e)
 {
     in->state = LG_ST_CREATING;
     snprintf(in->desired, sizeof in->desired, "%s", start ? "running" : "stopped");
@@ -236,7 +237,8 @@ static int usage(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* --- logs --- */
 
-/* Epoch milliseconds of 2024-06-04T10:00:00[.123]Z or of whole seconds since the epoch; false when neither. */
+/* Epoch milliseconds of 2024-06-04T10:00:00[.123]Z or of whole seconds since the epoch; false when neither.
+ */
 static bool parse_time(const char *s, int64_t *ms)
 {
     struct tm tm = {0};
@@ -284,7 +286,7 @@ static int logs(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 #define BASE "/api/v1/compute/instances"
 
-const struct lg_route lg_instance_routes[] = {
+const struct lg_route lg_routes_instances[] = {
     {.method = "GET",
      .pattern = BASE,
      .perm = LG_PERM_MEMBER,

@@ -22,8 +22,8 @@ void lg_operation_header(struct lg_resp *r, const struct lg_operation *op)
     lg_resp_header(r, "Operation-Location", path);
 }
 
-int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, const char *view, const char *id,
-            int seconds, struct lg_err *e)
+int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, const char *view,
+            const char *id, int seconds, struct lg_err *e)
 {
     struct lg_handoff h = {.k = "wait",
                            .op = op->id,
@@ -134,9 +134,9 @@ static int check_status(const char *status, struct lg_err *e)
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     const char *instance = lg_req_query(q, "instance", ""), *status = lg_req_query(q, "status", "");
-    struct lg_page p;
+    struct lg_keyset p;
     int64_t total;
-    int rc = lg_page_parse(q, &p, e);
+    int rc = lg_keyset_parse(q, &p, e);
     if (!rc)
         rc = check_status(status, e);
     if (rc || (rc = lg_tx_read(q->db, e)))
@@ -145,12 +145,12 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct list l = {.limit = (int)p.size};
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "operations");
-    rc = lg_operation_each(db, q->who.tenant_id, instance, status, p.before, l.limit + 1, lg_page_offset(&p), add_one,
-                           &l, e);
+    rc = lg_operation_each(db, q->who.tenant_id, instance, status, p.before, l.limit + 1,
+                           lg_keyset_offset(&p), add_one, &l, e);
     if (rc < 0 || (rc = lg_operation_count(db, q->who.tenant_id, instance, status, &total, e)))
         return rc;
     lg_json_end_arr(&l.j);
-    lg_page_render(&l.j, &p, total, l.next);
+    lg_keyset_render(&l.j, &p, total, l.next);
     lg_json_end_obj(&l.j);
     return 0;
 }
@@ -177,7 +177,8 @@ static int answer_deleted(struct lg_resp *r, const struct lg_operation *op)
     return 0;
 }
 
-/* After a verb or a create: the instance when it worked, the operation's error when not, 202 when it still runs. */
+/* After a verb or a create: the instance when it worked, the operation's error when not, 202 when it still
+ * runs. */
 static int show_instance(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, int done_status,
                          struct lg_err *e)
 {
@@ -215,10 +216,10 @@ static int view_created(struct lg_req *q, struct lg_resp *r, const struct lg_han
     return rc;
 }
 
-const struct lg_view_entry lg_compute_views[] = {
+const struct lg_view_entry lg_views_compute[] = {
     {"instance", view_instance}, {"created", view_created}, {"operation", view_operation}, {NULL, NULL}};
 
-const struct lg_route lg_operation_routes[] = {
+const struct lg_route lg_routes_operations[] = {
     {.method = "GET",
      .pattern = "/api/v1/operations",
      .perm = LG_PERM_MEMBER,

@@ -13,6 +13,17 @@ extern const struct lg_route lg_routes_tokens[];
 extern const struct lg_route lg_routes_users[];
 extern const struct lg_route lg_routes_tenants[];
 extern const struct lg_route lg_routes_audit[];
+extern const struct lg_route lg_routes_instances[];
+extern const struct lg_route lg_routes_verbs[]; /* instance_verbs.c */
+extern const struct lg_route lg_routes_operations[];
+extern const struct lg_route lg_routes_images[];
+extern const struct lg_route lg_routes_ingress[];
+extern const struct lg_route lg_routes_events[];
+extern const struct lg_route lg_routes_health[];
+extern const struct lg_route lg_routes_cluster[];
+extern const struct lg_route lg_routes_app[]; /* app.c: what nginx asks the route pool */
+/* operations.c: what /render shows */
+extern const struct lg_view_entry lg_views_compute[];
 
 /* Ended by NULL. */
 extern const struct lg_route *const lg_tables_api[];

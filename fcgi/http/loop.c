@@ -163,12 +163,14 @@ static int render(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *
     return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
 }
 
-static void error_answer(struct lg_resp *r, const struct lg_err *e)
+static void error_answer(const struct lg_req *q, struct lg_resp *r, const struct lg_err *e)
 {
     lg_buf_reset(&r->body);
     r->status = lg_code_http(e->code);
-    r->type = NULL;
+    r->type = r->cache = NULL;
     lg_json_error(&r->body, e);
+    if (*param(q->fcgx, "SCRIPT_NAME")) /* nginx asked for itself and drops the body */
+        lg_resp_header(r, "X-Lodge-Error", lg_buf_cstr(&r->body));
     if (e->code == LG_UNAUTHENTICATED)
         lg_resp_header(r, "WWW-Authenticate", "Bearer");
     for (int i = 0; i < e->details; i++) {
@@ -186,7 +188,9 @@ static void send_answer(struct lg_req *q, struct lg_resp *r, struct lg_buf *out)
     if (r->body.len || r->type)
         lg_buf_fmt(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", r->type ? r->type : "application/json",
                    r->body.len);
-    lg_buf_str(out, "Cache-Control: no-store\r\nLodge-Request-Id: ");
+    lg_buf_str(out, "Cache-Control: ");
+    lg_buf_str(out, r->cache ? r->cache : "no-store");
+    lg_buf_str(out, "\r\nLodge-Request-Id: ");
     lg_buf_str(out, q->request_id);
     lg_buf_str(out, "\r\n");
     lg_buf_add(out, lg_buf_cstr(&r->headers), r->headers.len);
@@ -234,7 +238,7 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
     if (!rc && (r.body.failed || r.headers.failed))
         rc = lg_fail(&e, LG_INTERNAL, "the answer is too large");
     if (rc)
-        error_answer(&r, &e);
+        error_answer(&q, &r, &e);
     send_answer(&q, &r, &w->out);
     note(&q, &e, started);
     lg_log_request(NULL);

@@ -50,6 +50,7 @@ struct lg_req {
 struct lg_resp {
     int status;            /* 200 unless set */
     const char *type;      /* Content-Type of the body, "application/json" unless set */
+    const char *cache;     /* Cache-Control, "no-store" unless set */
     struct lg_buf headers; /* further lines, each ended by \r\n: use lg_resp_header */
     struct lg_buf body;
 };

@@ -1,0 +1,405 @@
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/compute.h"
+#include "base/id.h"
+#include "http/body.h"
+#include "model/image_ref.h"
+#include "model/validate.h"
+
+#define ALIASES_MAX  16
+#define ALIASES_TEXT 900 /* characters of all aliases together */
+
+/* --- reading --- */
+
+static bool visible(const struct lg_req *q, const struct lg_image *im)
+{
+    return im->is_public || q->who.admin || !strcmp(im->tenant_id, q->who.tenant_id);
+}
+
+/* Its own tenant may change an image; the host's are for admins. */
+static bool changeable(const struct lg_req *q, const struct lg_image *im)
+{
+    return q->who.admin || (*im->tenant_id && !strcmp(im->tenant_id, q->who.tenant_id));
+}
+
+static int find(struct lg_req *q, const char *id, struct lg_image *im, struct lg_err *e)
+{
+    int rc = lg_image_get(q->db, id, im, e);
+    return rc || visible(q, im) ? rc : lg_fail(e, LG_NOT_FOUND, "there is no such image");
+}
+
+static int find_own(struct lg_req *q, const char *id, struct lg_image *im, struct lg_err *e)
+{
+    int rc = find(q, id, im, e);
+    return rc || changeable(q, im)
+               ? rc
+               : lg_fail(e, LG_FORBIDDEN, "only administrators may change the host's images");
+}
+
+static int answer(struct lg_resp *r, int status, const struct lg_image *im, const struct lg_operation *op)
+{
+    struct lg_json j;
+    r->status = status;
+    lg_json_init(&j, &r->body);
+    if (op)
+        lg_operation_header(r, op);
+    lg_image_render(&j, NULL, im);
+    return 0;
+}
+
+static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_image im;
+    int rc = find(q, q->param[0], &im, e);
+    return rc ? rc : answer(r, 200, &im, NULL);
+}
+
+struct list {
+    struct lg_json j;
+    const char *kind;
+    int64_t n, from, to;
+};
+
+static void add_one(void *arg, const struct lg_image *im)
+{
+    struct list *l = arg;
+    if (*l->kind && strcmp(l->kind, im->kind))
+        return;
+    if (l->n >= l->from && l->n < l->to)
+        lg_image_render(&l->j, NULL, im);
+    l->n++;
+}
+
+static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_keyset p = {0};
+    int rc = lg_req_page(q, &p.page, &p.size, e);
+    if (rc)
+        return rc;
+    struct list l = {
+        .kind = lg_req_query(q, "kind", ""), .from = (p.page - 1) * p.size, .to = p.page * p.size};
+    lg_resp_json(r, 200, &l.j);
+    lg_json_arr(&l.j, "images");
+    rc = lg_image_each(q->db, q->who.tenant_id, add_one, &l, e);
+    lg_json_end_arr(&l.j);
+    lg_keyset_render(&l.j, &p, l.n, 0);
+    lg_json_end_obj(&l.j);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- aliases --- */
+
+struct names {
+    const char *at[ALIASES_MAX];
+    int count;
+};
+
+static int parse_aliases(const json_t *list, struct names *out, struct lg_err *e)
+{
+    size_t total = 0;
+    out->count = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *s = json_string_value(json_array_get(list, i));
+        int rc = lg_check_image_ref("aliases", s, e);
+        if (rc)
+            return rc;
+        total += strlen(s) + 1;
+        out->at[out->count++] = s;
+    }
+    if (total <= ALIASES_TEXT)
+        return 0;
+    lg_fail(e, LG_INVALID, "aliases are longer than %d characters together", ALIASES_TEXT);
+    return lg_err_detail(e, "field", "aliases");
+}
+
+/* --- pull and upload --- */
+
+/* Adds image and operation in the transaction at hand. */
+static int add(struct lg_req *q, struct lg_image *im, const struct names *aliases, const char *kind,
+               struct lg_operation *op, struct lg_err *e)
+{
+    int rc = lg_image_add(q->db, im, e);
+    if (!rc && aliases && aliases->count)
+        rc = lg_image_set_aliases(q->db, im, aliases->at, aliases->count, e);
+    if (!rc)
+        rc = lg_image_get(q->db, im->id, im, e);
+    if (rc)
+        return rc;
+    lg_operation_from(op, q, kind);
+    memcpy(op->image_id, im->id, sizeof op->image_id);
+    snprintf(op->subject_name, sizeof op->subject_name, "%s", im->name);
+    return lg_operation_add(q->db, op, false, e);
+}
+
+static void new_image(const struct lg_req *q, struct lg_image *im, const char *name, const char *source)
+{
+    memset(im, 0, sizeof *im);
+    memcpy(im->tenant_id, q->who.tenant_id, sizeof im->tenant_id);
+    snprintf(im->name, sizeof im->name, "%s", name);
+    snprintf(im->kind, sizeof im->kind, "container");
+    snprintf(im->source, sizeof im->source, "%s", source);
+    snprintf(im->state, sizeof im->state, "pulling");
+}
+
+struct pull {
+    const char *reference, *name;
+    json_t *aliases;
+    struct lg_opt_bool public;
+};
+
+static const struct lg_field pull_fields[] = {
+    {.name = "reference",
+     .type = LG_T_STRING,
+     .required = true,
+     .min = 1,
+     .offset = offsetof(struct pull, reference)},
+    {.name = "name", .type = LG_T_STRING, .min = 1, .offset = offsetof(struct pull, name)},
+    {.name = "aliases", .type = LG_T_STRINGS, .max = ALIASES_MAX, .offset = offsetof(struct pull, aliases)},
+    {.name = "public", .type = LG_T_BOOL, .offset = offsetof(struct pull, public)},
+    {0}};
+
+static int parse_pull(struct lg_req *q, struct lg_image *im, struct names *aliases, struct lg_err *e)
+{
+    json_t *json;
+    struct pull p = {0};
+    char full[sizeof im->reference];
+    int rc = lg_req_json(q, &json, e);
+    if (rc || (rc = lg_body_fields(json, pull_fields, true, "", &p, e)) ||
+        (rc = lg_check_image_ref("reference", p.reference, e)) ||
+        (rc = p.name ? lg_check_image_ref("name", p.name, e) : 0) ||
+        (rc = parse_aliases(p.aliases, aliases, e)))
+        return rc;
+    if (lg_image_ref_full(p.reference, full, sizeof full, e) ||
+        (lg_image_ref_loopback(p.reference) && !q->who.admin)) {
+        lg_fail(e, LG_INVALID, "reference must name an image in a registry outside this host");
+        return lg_err_detail(e, "field", "reference");
+    }
+    if (p.public.v && !q->who.admin)
+        return lg_fail(e, LG_FORBIDDEN, "only administrators may share an image with every tenant");
+    new_image(q, im, p.name ? p.name : p.reference, "pull");
+    memcpy(im->reference, full, sizeof full);
+    if (p.public.v) {
+        im->is_public = true;
+        *im->tenant_id = 0;
+    }
+    return 0;
+}
+
+static int pull(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_image im;
+    struct names aliases;
+    struct lg_operation op;
+    int rc = parse_pull(q, &im, &aliases, e);
+    if (!rc)
+        rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = add(q, &im, &aliases, "image.pull", &op, e);
+    if (!rc)
+        rc = lg_req_commit(q, im.id, im.name, e);
+    return rc ? rc : answer(r, 202, &im, &op);
+}
+
+/* The name and kind of an upload, from the query. */
+static int parse_upload(struct lg_req *q, struct lg_image *im, struct lg_err *e)
+{
+    const char *name = lg_req_query(q, "name", ""), *kind = lg_req_query(q, "kind", "container");
+    int rc = lg_check_image_ref("name", name, e);
+    if (rc)
+        return rc;
+    if (strcmp(kind, "container")) {
+        lg_fail(e, LG_UNSUPPORTED, "only images of kind container can be uploaded");
+        return lg_err_detail(e, "field", "kind");
+    }
+    new_image(q, im, name, "upload");
+    return 0;
+}
+
+/* Before nginx reads the body: may this caller upload that? nginx asks for it and nobody else can. */
+static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_image im;
+    const char *type = lg_req_header(q, "CONTENT_TYPE"), *length = lg_req_header(q, "LODGE_UPLOAD_LENGTH");
+    if (!type || (strcmp(type, "application/x-tar") && strcmp(type, "application/octet-stream")))
+        return lg_fail(e, LG_MEDIA_TYPE, "send the image as Content-Type: application/x-tar");
+    if (!length || strtoll(length, NULL, 10) <= 0)
+        return lg_fail(e, LG_INVALID, "the upload is empty or does not say its length");
+    int rc = parse_upload(q, &im, e);
+    if (!rc)
+        lg_resp_empty(r, 204);
+    return rc;
+}
+
+/* The file nginx stored; only names below uploads/ are believed. */
+static const char *uploaded(struct lg_req *q, char dir[PATH_MAX])
+{
+    const char *file = lg_req_header(q, "LODGE_UPLOAD_FILE");
+    struct stat st;
+    size_t n = strlen(lg_conf_path(&q->app->conf, dir, PATH_MAX, "uploads/"));
+    if (!file || strncmp(file, dir, n) || strstr(file, "/../") || lstat(file, &st) || !S_ISREG(st.st_mode))
+        return NULL;
+    return file;
+}
+
+static int add_upload(struct lg_req *q, struct lg_image *im, const char *file, struct lg_operation *op,
+                      struct lg_err *e)
+{
+    char ref[LG_ID_LEN];
+    int rc = parse_upload(q, im, e);
+    if (rc)
+        return rc;
+    /* A reference nobody can guess or name: uploads are found through the catalogue alone. */
+    lg_id_new(ref);
+    snprintf(im->reference, sizeof im->reference, "localhost/lodge/%s:latest", ref);
+    if ((size_t)snprintf(im->file, sizeof im->file, "%s", file) >= sizeof im->file)
+        return lg_fail(e, LG_INTERNAL, "the upload's path is too long");
+    if ((rc = lg_req_begin(q, e)) || (rc = add(q, im, NULL, "image.import", op, e)))
+        return rc;
+    return lg_req_commit(q, im->id, im->name, e);
+}
+
+static int upload(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_image im;
+    struct lg_operation op;
+    char dir[PATH_MAX];
+    const char *file = uploaded(q, dir);
+    if (!file)
+        return lg_fail(e, LG_INVALID, "the upload is empty");
+    int rc = add_upload(q, &im, file, &op, e);
+    if (!rc)
+        return answer(r, 202, &im, &op);
+    unlink(file);
+    return rc;
+}
+
+/* --- change and delete --- */
+
+struct change {
+    json_t *aliases;
+    struct lg_opt_bool is_default, public;
+};
+
+static const struct lg_field change_fields[] = {
+    {.name = "aliases", .type = LG_T_STRINGS, .max = ALIASES_MAX, .offset = offsetof(struct change, aliases)},
+    {.name = "default", .type = LG_T_BOOL, .offset = offsetof(struct change, is_default)},
+    {.name = "public", .type = LG_T_BOOL, .offset = offsetof(struct change, public)},
+    {0}};
+
+static int apply(struct lg_req *q, struct lg_image *im, const struct change *c, const struct names *aliases,
+                 struct lg_err *e)
+{
+    int rc = 0;
+    bool public = c->public.set ? c->public.v : im->is_public;
+    if ((c->is_default.set || c->public.set) && !q->who.admin)
+        return lg_fail(e, LG_FORBIDDEN, "only administrators may change default and public");
+    if (c->is_default.v && !public)
+        return lg_fail(e, LG_STATE, "the default image must be public");
+    if (!public && im->is_default)
+        return lg_fail(e, LG_STATE, "it is the default image: make another one the default first");
+    if (c->is_default.set && !c->is_default.v && im->is_default)
+        return lg_fail(e, LG_STATE, "make another image the default instead");
+    if (c->aliases)
+        rc = lg_image_set_aliases(q->db, im, aliases->at, aliases->count, e);
+    if (!rc && c->public.set)
+        rc = lg_image_set_public(q->db, im->id, c->public.v, e);
+    if (!rc && c->is_default.v)
+        rc = lg_image_set_default(q->db, im->id, im->kind, e);
+    return rc ? rc : lg_image_get(q->db, im->id, im, e);
+}
+
+static int change(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    json_t *json;
+    struct change c = {0};
+    struct names aliases;
+    struct lg_image im;
+    int rc = lg_req_json(q, &json, e);
+    if (rc || (rc = lg_body_fields(json, change_fields, true, "", &c, e)) ||
+        (rc = parse_aliases(c.aliases, &aliases, e)) || (rc = lg_req_begin(q, e)) ||
+        (rc = find_own(q, q->param[0], &im, e)) || (rc = apply(q, &im, &c, &aliases, e)) ||
+        (rc = lg_req_commit(q, im.id, im.name, e)))
+        return rc;
+    return answer(r, 200, &im, NULL);
+}
+
+static int check_unused(struct lg_req *q, const struct lg_image *im, struct lg_err *e)
+{
+    int64_t users = lg_image_users(q->db, im->id);
+    if (users < 0)
+        return lg_fail(e, LG_STORAGE, "the database does not answer");
+    if (!strcmp(im->state, "deleting"))
+        return lg_fail(e, LG_CONFLICT, "the image is being deleted already");
+    if (im->is_default)
+        return lg_fail(e, LG_CONFLICT, "it is the default image: make another one the default first");
+    if (!users)
+        return 0;
+    lg_fail(e, LG_CONFLICT, "%lld instance%s made of this image; delete %s first", (long long)users,
+            users == 1 ? " is" : "s are", users == 1 ? "it" : "them");
+    return lg_err_detail(e, "instances", "%lld", (long long)users);
+}
+
+static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_image im;
+    struct lg_operation op;
+    int rc = lg_req_begin(q, e);
+    if (rc || (rc = find_own(q, q->param[0], &im, e)) || (rc = check_unused(q, &im, e)) ||
+        (rc = lg_image_set_state(q->db, im.id, "deleting", NULL, -1, NULL, e)) ||
+        (rc = lg_image_get(q->db, im.id, &im, e)))
+        return rc;
+    lg_operation_from(&op, q, "image.delete");
+    memcpy(op.image_id, im.id, sizeof op.image_id);
+    snprintf(op.subject_name, sizeof op.subject_name, "%s", im.name);
+    if ((rc = lg_operation_add(q->db, &op, false, e)) || (rc = lg_req_commit(q, im.id, im.name, e)))
+        return rc;
+    return answer(r, 202, &im, &op);
+}
+
+const struct lg_route lg_routes_images[] = {{.method = "GET",
+                                             .pattern = "/api/v1/images",
+                                             .perm = LG_PERM_MEMBER,
+                                             .handler = list,
+                                             .doc = "The images the tenant may use; filter kind"},
+                                            {.method = "POST",
+                                             .pattern = "/api/v1/images",
+                                             .perm = LG_PERM_MEMBER,
+                                             .action = "image.pull",
+                                             .body_max = LG_BODY_SMALL,
+                                             .handler = pull,
+                                             .doc = "Pulls an image from a registry"},
+                                            {.method = "POST",
+                                             .pattern = "/api/v1/images/upload",
+                                             .perm = LG_PERM_MEMBER,
+                                             .action = "image.upload",
+                                             .handler = upload,
+                                             .doc = "Imports an uploaded tar; ?name="},
+                                            {.method = "POST",
+                                             .pattern = "/upload-authorize",
+                                             .perm = LG_PERM_MEMBER,
+                                             .handler = upload_authorize,
+                                             .doc = "nginx asks before it reads an upload"},
+                                            {.method = "GET",
+                                             .pattern = "/api/v1/images/:id",
+                                             .perm = LG_PERM_MEMBER,
+                                             .handler = get_one,
+                                             .doc = "One image"},
+                                            {.method = "PUT",
+                                             .pattern = "/api/v1/images/:id",
+                                             .perm = LG_PERM_MEMBER,
+                                             .action = "image.update",
+                                             .body_max = LG_BODY_SMALL,
+                                             .handler = change,
+                                             .doc = "Changes aliases, default and public"},
+                                            {.method = "DELETE",
+                                             .pattern = "/api/v1/images/:id",
+                                             .perm = LG_PERM_MEMBER,
+                                             .action = "image.delete",
+                                             .body_max = LG_BODY_SMALL,
+                                             .handler = delete,
+                                             .doc = "Deletes it unless it is in use"},
+                                            {.method = NULL}};
