@@ -146,6 +146,10 @@ void rig_down(struct rig *r)
     ok(&e, r->d->list(r->g, remove_one, r, &e));
     struct lg_net_spec net = rig_net(&r->net);
     ok(&e, r->d->network_remove(r->g, &net, &e));
+    if (r->second) {
+        net = rig_net(r->second);
+        ok(&e, r->d->network_remove(r->g, &net, &e));
+    }
     r->d->close(r->g);
     if (r->service)
         stop_service(r);

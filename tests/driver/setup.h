@@ -21,6 +21,7 @@ struct rig {
     struct lg_engine *g;
     pid_t service; /* Podman's, 0 with the fake */
     struct lg_net net;
+    const struct lg_net *second; /* removed at the end too, may be NULL */
 };
 
 /* Makes everything; false (with a reason printed) when the engine cannot be had here. */
