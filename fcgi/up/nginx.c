@@ -172,7 +172,7 @@ static int render_all(const struct lg_conf *c, const struct lg_var *vars, struct
 /* The numbers and lists that settings only imply; each text lives until the rendering ends. */
 struct derived {
     struct lg_buf pages, tls, fallback, http, apps_re;
-    char https_port[16], upload[16], nofile[16], connections[16], workers[16], user[80], names[192];
+    char https_port[16], upload[16], nofile[16], connections[16], workers[24], keep[24], user[80], names[192];
 };
 
 static void derive_numbers(const struct lg_conf *c, bool as_root, struct derived *d)
@@ -183,7 +183,9 @@ static void derive_numbers(const struct lg_conf *c, bool as_root, struct derived
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     snprintf(d->nofile, sizeof d->nofile, "%lu", most);
     snprintf(d->connections, sizeof d->connections, "%lu", most > 20480 ? 20480 : most - most / 16);
-    snprintf(d->workers, sizeof d->workers, "%ld", cores < 1 ? 1 : cores > 8 ? 8 : cores);
+    long workers = cores < 1 ? 1 : cores > 8 ? 8 : cores, keep = c->api_workers / (2 * workers);
+    snprintf(d->workers, sizeof d->workers, "%ld", workers);
+    snprintf(d->keep, sizeof d->keep, "%ld", keep < 1 ? 1 : keep); /* of each nginx worker */
     snprintf(d->https_port, sizeof d->https_port, "%ld", c->https_port);
     snprintf(d->upload, sizeof d->upload, "%ld", c->upload_max_mib);
     snprintf(d->names, sizeof d->names, "%s%slocalhost 127.0.0.1 [::1]",
@@ -230,6 +232,7 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
         {"PORT_SUFFIX", lg_port_suffix(c)},
         {"HTTPS_PORT", d.https_port},
         {"UPLOAD_MAX_MIB", d.upload},
+        {"API_KEEP", d.keep},
         {"LISTEN_TLS", lg_buf_cstr(&d.tls)},
         {"LISTEN_HTTP", lg_buf_cstr(&d.http)},
         {"LISTEN_DEFAULT", lg_buf_cstr(&d.fallback)},

@@ -208,6 +208,7 @@ int lg_prepare(int argc, char **argv)
         return 2;
     }
     umask(0022);
+    setenv("PATH", LG_PROC_PATH, 1);
     int rc = lg_conf_load(&s.conf, &e);
     rc = rc ? rc : lg_up_who(&s.conf, &s.who, &e);
     rc = rc ? rc : lg_up_dirs(&s.conf, &s.who, &e);
@@ -229,6 +230,7 @@ int lg_up(int argc, char **argv)
         return 2;
     }
     umask(0022);
+    setenv("PATH", LG_PROC_PATH, 1); /* where execvp looks: never in folders of whoever called us */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);

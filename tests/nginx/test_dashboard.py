@@ -129,7 +129,7 @@ def test_a_missing_pool_is_the_envelope_and_comes_back(site):
     path = f"{site.state}/run/api.sock"
     os.rename(path, path + ".away")
     try:
-        a = site.get("/api/v1/x")
+        a = site.ask("POST", "/api/v1/x")  # a read may still find a kept connection
         assert a.status == 502 and a.error["code"] == "BACKEND_UNAVAILABLE" and a.names["retry-after"] == "1"
     finally:
         os.rename(path + ".away", path)
@@ -314,3 +314,16 @@ def test_nginx_has_nothing_to_complain_about(site):
     out = subprocess.run(["nginx", "-t", "-e", "stderr", "-p", f"{site.state}/nginx", "-c", "nginx.conf"],
                          capture_output=True, text=True)
     assert out.returncode == 0 and "[warn]" not in out.stderr, out.stderr
+
+
+def test_a_write_is_never_sent_twice_and_a_read_survives_a_given_up_connection(site):
+    for _ in range(30):
+        assert site.get("/api/v1/x").status == 200
+    died = []
+
+    def die(params, body):
+        died.append(params["REQUEST_METHOD"])
+        raise OSError("the worker dies")
+    site.api.answer = die
+    assert site.ask("POST", "/api/v1/x", body=b"{}").status == 502
+    assert died == ["POST"]
