@@ -9,6 +9,9 @@ export const store = {
   instances: new Map(),
   total: 0,
   loaded: false,
+  error: null,
+  /** Are there more instances than were loaded? */
+  partial: () => store.total > store.instances.size,
   operations: new Map(),
   images: new Map(),
   imagesLoaded: false,
@@ -30,12 +33,45 @@ export function emit(topic, detail) {
 
 // ── loading ────────────────────────────────────────────────────────────────────────────────────────
 
+// While a list is on its way, events go on: what they touched or deleted is newer than the list.
+const loads = new Set();
+
+function merge(items, meanwhile) {
+  const fresh = new Map();
+  for (const item of items) {
+    const known = store.instances.get(item.id);
+    if (meanwhile.dropped.has(item.id)) continue;
+    fresh.set(item.id, known && known.updatedAt > item.updatedAt ? known : item);
+  }
+  for (const id of meanwhile.touched) {
+    const known = store.instances.get(id);
+    if (known && !fresh.has(id)) fresh.set(id, known);
+  }
+  return fresh;
+}
+
 export async function loadInstances() {
-  const { items, total } = await all('/compute/instances', 'instances');
-  store.instances = new Map(items.map((i) => [i.id, i]));
-  store.total = total;
-  store.loaded = true;
-  emit('instances');
+  const meanwhile = { touched: new Set(), dropped: new Set() };
+  loads.add(meanwhile);
+  try {
+    const { items, total } = await all('/compute/instances', 'instances');
+    store.instances = merge(items, meanwhile);
+    store.total = Math.max(total, store.instances.size);
+    Object.assign(store, { loaded: true, error: null });
+  } catch (e) {
+    store.error = e;
+    throw e;
+  } finally {
+    loads.delete(meanwhile);
+    emit('instances');
+  }
+}
+
+/** More instances than were loaded: let the server look, and keep what it finds. */
+export async function findInstances(q, state) {
+  const query = new URLSearchParams({ pageSize: '500', ...(q ? { q } : {}), ...(state ? { state } : {}) });
+  const page = await get(`/compute/instances?${query}`);
+  for (const inst of page.instances) putInstance(inst);
 }
 
 export async function loadImages() {
@@ -53,7 +89,9 @@ async function loadOperations() {
 export function putInstance(inst) {
   const old = store.instances.get(inst.id);
   if (old && old.updatedAt > inst.updatedAt) return;
+  if (!old && store.loaded && !store.partial()) store.total++;
   store.instances.set(inst.id, inst);
+  for (const load of loads) load.touched.add(inst.id);
   emit('instance', inst.id);
 }
 
@@ -114,6 +152,7 @@ async function fetchOne(id) {
 }
 
 function drop(id) {
+  for (const load of loads) load.dropped.add(id);
   if (!store.instances.delete(id)) return;
   store.total = Math.max(0, store.total - 1);
   emit('instance', id);
@@ -134,6 +173,7 @@ function instanceEvent(ev) {
   if (ev.at < inst.updatedAt) return undefined; // the list was read after this happened
   const d = ev.data ?? {};
   if (ev.kind === 'instance.state' && d.state) {
+    for (const load of loads) load.touched.add(id);
     Object.assign(inst, { state: d.state, reason: d.reason ?? null, updatedAt: ev.at });
     if (d.address) inst.network = { ...inst.network, address: d.address };
     emit('instance', id);
@@ -202,6 +242,8 @@ function open() {
     const msg = JSON.parse(e.data);
     if (msg.type === 'ready') {
       attempt = 0;
+      store.last = Math.max(store.last, msg.last ?? 0);
+      if (!store.loaded && store.error) loadInstances().catch(() => {});
       setConn('online');
     } else if (msg.type === 'gone') {
       socket = null;
@@ -237,7 +279,7 @@ export async function start(session) {
   store.session = session;
   store.last = session.lastEvent ?? 0;
   open();
-  await Promise.all([loadInstances(), loadOperations()]);
+  await Promise.all([loadInstances(), loadOperations()].map((p) => p.catch((e) => e))); // the views show what failed
 }
 
 export function stop() {
@@ -246,7 +288,7 @@ export function stop() {
   socket = null;
   ws?.close();
   attempt = 0;
-  Object.assign(store, { session: null, loaded: false, imagesLoaded: false, total: 0, last: 0 });
+  Object.assign(store, { session: null, loaded: false, error: null, imagesLoaded: false, total: 0, last: 0 });
   store.instances.clear();
   store.operations.clear();
   store.images.clear();

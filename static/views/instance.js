@@ -42,7 +42,7 @@ class Detail {
     this.node = h('div', { class: 'page' }, h('h1', { class: 'sr-only' }, 'Instance'), h('p', { class: 'quiet pad' }, 'Loading…'));
     this.built = false;
     ctx.on('instance', (changed) => changed === id && this.changed());
-    ctx.on('instances', () => this.changed());
+    ctx.on('instances', () => (store.instances.has(id) ? this.changed() : this.built && this.load()));
     ctx.dispose(() => this.tabCtx?.end());
     const tick = () => this.built && this.inst && this.drawHead(this.inst);
     document.addEventListener('lodge:tick', tick);

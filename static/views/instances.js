@@ -2,7 +2,7 @@
 
 import { button, fill, h, icon, reconcile, setBlocked, setText } from '../dom.js';
 import { age, bytes, full, percent } from '../format.js';
-import { loadInstances, store } from '../live.js';
+import { findInstances, loadInstances, store } from '../live.js';
 import { setQuery } from '../router.js';
 import { act, bulk, remove } from '../parts/actions.js';
 import { announce } from '../parts/announce.js';
@@ -34,6 +34,7 @@ const GROUPS = [
   ...STATES.filter((s) => ['paused', 'asleep'].includes(s)).map((s) => [s, s[0].toUpperCase() + s.slice(1)]),
 ];
 
+const inGroupOfServer = (group) => (group === 'busy' ? '' : group);
 const inGroup = (inst, group) => !group || (group === 'busy' ? TRANSIENT.has(inst.state) : inst.state === group);
 
 function matches(inst, words) {
@@ -80,7 +81,7 @@ function makeRow(inst, view) {
     cell('c-image', 'Image', p.image),
     cell('c-addr', '', p.addr),
     cell('c-cpu', '', h('span', { class: 'word-small' }, 'CPU '), p.cpuLine, p.cpu),
-    cell('c-mem', '', h('span', { class: 'word-small' }, 'Memory '), p.memLine, p.mem),
+    cell('c-mem', '', h('span', { class: 'word-small sr-only' }, 'Memory '), p.memLine, p.mem),
     cell('c-owner', 'Owner', owner(inst)),
     cell('c-age num', 'Age', p.age),
     cell('c-acts', '', p.act.start, p.act.stop, p.act.delete));
@@ -161,6 +162,7 @@ class View {
     this.frame = 0;
     ctx.dispose(() => this.usage.stop());
     ctx.dispose(() => cancelAnimationFrame(this.frame));
+    ctx.dispose(() => clearTimeout(this.asking));
     this.read(ctx.query);
     this.build();
     ctx.on('instances', () => this.later());
@@ -185,6 +187,7 @@ class View {
     setQuery({ q: this.q, state: this.state, sort: sort === 'name' ? '' : sort });
     this.limit = STEP;
     this.draw();
+    this.askServer();
   }
 
   build() {
@@ -270,7 +273,7 @@ class View {
   }
 
   draw() {
-    if (!store.loaded) return fill(this.empty, h('p', { class: 'quiet' }, 'Loading…'));
+    if (!store.loaded) return this.drawWaiting();
     const words = this.q.toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...store.instances.values()];
     const found = all.filter((i) => inGroup(i, this.state) && matches(i, words)).sort(compare(this.column, this.dir));
@@ -283,10 +286,26 @@ class View {
     this.sortSelect.value = this.column.key;
     this.more.hidden = found.length <= this.limit;
     this.table.hidden = !found.length;
-    setText(this.count, found.length === all.length ? `${store.total}` : `${found.length} of ${store.total}`);
+    setText(this.count, found.length === store.total ? `${store.total}` : `${found.length} of ${store.total}`);
     this.drawEmpty(all.length, found.length);
     this.drawSelection();
     return undefined;
+  }
+
+  drawWaiting() {
+    const e = store.error;
+    this.table.hidden = true;
+    this.more.hidden = true;
+    if (!e) return fill(this.empty, h('p', { class: 'quiet' }, 'Loading…'));
+    const none = !(store.session?.tenants ?? []).length;
+    return fill(this.empty, icon('alert'), h('h2', null, none ? 'You belong to no tenant yet' : 'The instances could not be read'),
+      h('p', null, none ? 'Ask an administrator to make you a member of one.' : e.message), button('Try again', { onclick: () => loadInstances().catch(() => {}) }));
+  }
+
+  /** Beyond what is loaded only the server can look. */
+  askServer() {
+    clearTimeout(this.asking);
+    if (store.partial() && (this.q || inGroupOfServer(this.state))) this.asking = setTimeout(() => findInstances(this.q, inGroupOfServer(this.state)).catch(() => {}), 300);
   }
 
   drawEmpty(total, found) {
@@ -313,6 +332,5 @@ class View {
 
 export default function instances(ctx) {
   const view = new View(ctx);
-  if (store.loaded) loadInstances().catch(() => {});
   return { title: 'Instances', node: view.node, update: (p, q) => view.update(p, q) };
 }

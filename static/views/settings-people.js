@@ -118,10 +118,12 @@ export function audit() {
       const got = await get(`/audit?page=${++page}&pageSize=50`);
       rows.push(...got.audit.map(auditRow));
       fill(listed, rows.length ? table('Audit log', ['When', 'Who', 'From', 'What', 'On', 'Result'], rows) : null);
-      setText(said, rows.length ? '' : 'Nothing is recorded yet.');
+      setText(said, 'Nothing is recorded yet.');
+      said.hidden = rows.length > 0;
       more.hidden = rows.length >= (got.total ?? 0);
     } catch (e) {
       more.hidden = true;
+      said.hidden = false;
       setText(said, e.status === 403 || e.status === 404 ? 'This is for the owners of the tenant and for admins.' : e.message);
     }
   };
