@@ -8,7 +8,7 @@
 
 int main(void)
 {
-    struct lg_conf conf;
+    static struct lg_conf conf;
     struct lg_err e = {0};
     lg_log_init("lodge-stream", LG_INFO);
     int rc = lg_conf_load(&conf, &e);

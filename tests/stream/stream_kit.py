@@ -47,6 +47,7 @@ class Stream:
             f.write(self.key)
         self.log = os.path.join(self.dir, "log")
         self.env = {"PATH": os.environ["PATH"], "LODGE_STATE": self.dir, "LODGE_RUN_USER": "nobody",
+                    "ASAN_OPTIONS": "quarantine_size_mb=4",  # freed memory that is kept is no growth
                     **{"LODGE_" + k.upper(): str(v) for k, v in settings.items()}}
         self.asan = bool(os.environ.get("SAN"))
         self.proc = None

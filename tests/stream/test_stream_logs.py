@@ -130,9 +130,11 @@ def test_the_descriptor_closes_with_the_client(stream, make_runner):
     ended = threading.Event()
 
     def feed(sock):
-        sock.sendall(log_frame(1, b"hi"))
-        sock.recv(1)
-        ended.set()
+        try:
+            sock.sendall(log_frame(1, b"hi"))
+            sock.recv(1)  # end of file, or a reset when "hi" was never read
+        finally:
+            ended.set()
 
     make_runner(pair_with(feed))
     for proto in ("ws", "sse", "text"):
