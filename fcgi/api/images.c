@@ -262,18 +262,29 @@ static int add_upload(struct lg_req *q, struct lg_image *im, const char *file, s
     return lg_req_commit(q, im->id, im->name, e);
 }
 
+/* nginx removes what it stored when the request ends, also when the client went away half-way; so what is
+ * kept gets another name. */
+static int adopt(const char *file, char kept[PATH_MAX], struct lg_err *e)
+{
+    if (snprintf(kept, PATH_MAX, "%s.tar", file) >= PATH_MAX || rename(file, kept))
+        return lg_fail_errno(e, LG_INTERNAL, "the upload cannot be kept");
+    return 0;
+}
+
 static int upload(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_image im;
     struct lg_operation op;
-    char dir[PATH_MAX];
+    char dir[PATH_MAX], kept[PATH_MAX];
     const char *file = uploaded(q, dir);
     if (!file)
         return lg_fail(e, LG_INVALID, "the upload is empty");
-    int rc = add_upload(q, &im, file, &op, e);
-    if (!rc)
+    int rc = adopt(file, kept, e);
+    if (rc)
+        return rc;
+    if (!(rc = add_upload(q, &im, kept, &op, e)))
         return answer(r, 202, &im, &op);
-    unlink(file);
+    unlink(kept);
     return rc;
 }
 

@@ -1,7 +1,8 @@
 """The dashboard's files and the API's front door."""
 import os
-import ssl
 import socket
+import ssl
+import time
 
 import pytest
 import websocket
@@ -266,7 +267,10 @@ def test_an_upload_is_stored_and_only_its_name_passed(site):
     data = os.urandom(2 << 20)
 
     def answer(p, body):
-        return (204, [], b"") if p["SCRIPT_NAME"] == "/upload-authorize" else (202, [("Content-Type", "application/json")], b"{}")
+        if p["SCRIPT_NAME"] == "/upload-authorize":
+            return 204, [], b""
+        os.rename(p["LODGE_UPLOAD_FILE"], p["LODGE_UPLOAD_FILE"] + ".tar")
+        return 202, [("Content-Type", "application/json")], b"{}"
     site.api.answer = answer
     a = site.ask("POST", "/api/v1/images/upload?name=x", body=data, headers=[("Content-Type", "application/x-tar"),
                                                                            ("Authorization", "Bearer t")])
@@ -275,10 +279,29 @@ def test_an_upload_is_stored_and_only_its_name_passed(site):
     assert ask["SCRIPT_NAME"] == "/upload-authorize" and ask["_body"] == b"" and ask["HTTP_AUTHORIZATION"] == "Bearer t"
     assert ask["REQUEST_URI"] == "/api/v1/images/upload?name=x" and ask["LODGE_UPLOAD_LENGTH"] == str(len(data))
     assert store["_body"] == b"" and store["SCRIPT_NAME"] == "" and store["REQUEST_METHOD"] == "POST"
-    with open(store["LODGE_UPLOAD_FILE"], "rb") as f:
-        assert f.read() == data
     assert store["LODGE_UPLOAD_FILE"].startswith(f"{site.state}/uploads/")
-    os.unlink(store["LODGE_UPLOAD_FILE"])
+    kept, = uploads(site)
+    with open(kept, "rb") as f:
+        assert f.read() == data
+    os.unlink(kept)
+
+
+def test_an_upload_that_breaks_off_or_is_not_adopted_leaves_nothing(site):
+    site.api.answer = lambda p, b: (204, [], b"") if p["SCRIPT_NAME"] else (400, [], b"")
+    with site.connect() as s:
+        s.sendall(b"POST /api/v1/images/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 600000)
+        for _ in range(200):
+            if uploads(site):
+                break
+            time.sleep(0.05)
+        assert uploads(site)
+    for _ in range(200):
+        if not uploads(site):
+            break
+        time.sleep(0.05)
+    assert not uploads(site)
+    assert site.ask("POST", "/api/v1/images/upload", body=b"x" * 300000).status == 400
+    assert not uploads(site)
 
 
 @pytest.mark.parametrize("status,code", [(401, "UNAUTHENTICATED"), (403, "FORBIDDEN"), (409, "CONFLICT"),
