@@ -9,7 +9,7 @@ unit_dirs = $(shell sed -n 's,^// links: ,,p' $(1))
 define unit_rule
 $(B)/tests/$(notdir $(basename $(1))): $(1) $(call objs,$(foreach d,$(call unit_dirs,$(1)),$(call src,$(d)))) $(if $(filter store,$(call unit_dirs,$(1))),$(B)/obj/gen/queries.o) | $(B)/gen/queries.h
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS) $$(LDOPT) -o $$@ $$(filter %.c %.o,$$^) $$(LIBS) -lcmocka -lsqlite3 -lcurl -lfcgi
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDOPT) -o $$@ $$(filter %.c %.o,$$^) $$(LIBS) -lcmocka -lsqlite3 -lcurl -lfcgi -lcrypto
 UNIT_TESTS += $(B)/tests/$(notdir $(basename $(1)))
 endef
 $(foreach t,$(wildcard tests/unit/test_*.c),$(eval $(call unit_rule,$(t))))
