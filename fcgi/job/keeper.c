@@ -47,7 +47,8 @@ static bool same_state(const struct lg_engine_state *a, const struct lg_engine_s
            !strcmp(a->api_version, b->api_version) && !strcmp(a->reason, b->reason);
 }
 
-static void probe(struct keeper *k, int i)
+/* True when the engine answered. */
+static bool probe(struct keeper *k, int i)
 {
     struct lg_err e = {0};
     struct lg_engine_info info = {0};
@@ -63,16 +64,17 @@ static void probe(struct keeper *k, int i)
     snprintf(s.api_version, sizeof s.api_version, "%s", rc ? told->api_version : info.api_version);
     snprintf(s.reason, sizeof s.reason, "%.255s", rc ? e.msg : "");
     if (same_state(&s, told) && s.checked_at - told->checked_at < TELL_MS)
-        return;
+        return s.healthy;
     if (told->checked_at && s.healthy != told->healthy)
         lg_log(s.healthy ? LG_INFO : LG_ERROR,
                s.healthy ? "the engine answers again" : "the engine does not answer", "backend", d->backend,
                "error", s.reason, NULL);
     if (lg_tx_write(k->db, NULL))
-        return;
+        return s.healthy;
     if (!lg_engine_state_put(k->db, &s, NULL) && !lg_tx_commit(k->db, NULL))
         *told = s;
     lg_tx_rollback(k->db);
+    return s.healthy;
 }
 
 /* In small steps with pauses, so that a long backlog stalls nobody. True while there is more to do. */
@@ -114,9 +116,10 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
     for (;;) {
         int64_t now = lg_clock_mono();
         if (now >= probe_at) {
+            bool healthy = true;
             for (int i = 0; i < r->drivers; i++)
-                probe(&k, i);
-            probe_at = lg_clock_mono() + PROBE_MS;
+                healthy = probe(&k, i) && healthy;
+            probe_at = healthy ? lg_clock_mono() + PROBE_MS : 0; /* at the next tick: a start waits for it */
         }
         if (now >= prune_at)
             prune_at = prune_events(&k) ? 0 : now + PRUNE_MS;
