@@ -25,11 +25,17 @@ static int count_instances(struct lg_req *q, const char *backend, int64_t *n, st
     return rc < 0 ? rc : 0;
 }
 
-static void render_used(struct lg_json *j, const char *key, double used, double total)
+static void render_capacity(const struct lg_req *q, struct lg_json *j, int64_t cpu, int64_t memory)
 {
-    lg_json_obj(j, key);
-    lg_json_real(j, "used", used);
-    lg_json_real(j, "total", total);
+    lg_json_obj(j, "resources");
+    lg_json_obj(j, "cpu");
+    lg_json_real(j, "used", (double)cpu / 1000);
+    lg_json_real(j, "total", (double)lg_host_cpu_millis(&q->app->conf) / 1000);
+    lg_json_end_obj(j);
+    lg_json_obj(j, "memory");
+    lg_json_int(j, "used", memory);
+    lg_json_int(j, "total", lg_host_memory_bytes());
+    lg_json_end_obj(j);
     lg_json_end_obj(j);
 }
 
@@ -50,10 +56,7 @@ static int render_backend(struct lg_req *q, struct lg_json *j, const char *backe
     lg_json_str(j, "status", *well ? "healthy" : "unavailable");
     lg_json_str(j, "reason", *well ? NULL : why.msg);
     lg_json_int(j, "instances", *n);
-    lg_json_obj(j, "resources");
-    render_used(j, "cpu", docker ? (double)cpu / 1000 : 0, (double)lg_host_cpu_millis(&q->app->conf) / 1000);
-    render_used(j, "memory", docker ? (double)memory : 0, (double)lg_host_memory_bytes());
-    lg_json_end_obj(j);
+    render_capacity(q, j, docker ? cpu : 0, docker ? memory : 0);
     lg_json_end_obj(j);
     return 0;
 }

@@ -226,8 +226,8 @@ static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *
     const char *type = lg_req_header(q, "CONTENT_TYPE"), *length = lg_req_header(q, "LODGE_UPLOAD_LENGTH");
     if (!type || (strcmp(type, "application/x-tar") && strcmp(type, "application/octet-stream")))
         return lg_fail(e, LG_MEDIA_TYPE, "send the image as Content-Type: application/x-tar");
-    if (!length || strtoll(length, NULL, 10) <= 0)
-        return lg_fail(e, LG_INVALID, "the upload is empty or does not say its length");
+    if (length && *length && strtoll(length, NULL, 10) <= 0) /* a chunked one does not say */
+        return lg_fail(e, LG_INVALID, "the upload is empty");
     int rc = parse_upload(q, &im, e);
     if (!rc)
         lg_resp_empty(r, 204);

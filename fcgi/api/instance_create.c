@@ -35,9 +35,15 @@ struct config {
 
 static const struct lg_field config_fields[] = {
     {.name = "image", .type = LG_T_STRING, .offset = offsetof(struct config, image)},
-    {.name = "command", .type = LG_T_STRINGS, .max = LG_COMMAND_MAX, .offset = offsetof(struct config, command)},
+    {.name = "command",
+     .type = LG_T_STRINGS,
+     .max = LG_COMMAND_MAX,
+     .offset = offsetof(struct config, command)},
     {.name = "env", .type = LG_T_STRINGS, .max = LG_ENV_MAX, .offset = offsetof(struct config, env)},
-    {.name = "secretEnv", .type = LG_T_STRINGS, .max = LG_ENV_MAX, .offset = offsetof(struct config, secret_env)},
+    {.name = "secretEnv",
+     .type = LG_T_STRINGS,
+     .max = LG_ENV_MAX,
+     .offset = offsetof(struct config, secret_env)},
     {.name = "ports", .type = LG_T_STRINGS, .max = LG_PORTS_MAX, .offset = offsetof(struct config, ports)},
     {.name = "networkMode", .type = LG_T_STRING, .offset = offsetof(struct config, network_mode)},
     {.name = "restartPolicy", .type = LG_T_STRING, .offset = offsetof(struct config, restart)},
@@ -129,7 +135,8 @@ static bool has_env(const struct lg_instance *in, const char *kv, size_t n)
     return false;
 }
 
-static int parse_env(const json_t *list, const char *field, bool secret, struct lg_instance *in, struct lg_err *e)
+static int parse_env(const json_t *list, const char *field, bool secret, struct lg_instance *in,
+                     struct lg_err *e)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *kv = json_string_value(json_array_get(list, i));
@@ -240,15 +247,24 @@ static const struct lg_field resource_fields[] = {
     {.name = "memory", .type = LG_T_OBJECT, .offset = offsetof(struct resources, memory)},
     {.name = "storage", .type = LG_T_OBJECT, .offset = offsetof(struct resources, storage)},
     {0}};
-static const struct lg_field cpu_fields[] = {
-    {.name = "cores", .type = LG_T_REAL, .min = CPU_MIN, .max = 100000, .offset = offsetof(struct amounts, cores)},
-    {0}};
-static const struct lg_field memory_fields[] = {
-    {.name = "limit", .type = LG_T_INT, .min = MEMORY_MIN, .max = SPACE_MAX, .offset = offsetof(struct amounts, limit)},
-    {0}};
-static const struct lg_field storage_fields[] = {
-    {.name = "totalSpace", .type = LG_T_INT, .min = 1, .max = SPACE_MAX, .offset = offsetof(struct amounts, space)},
-    {0}};
+static const struct lg_field cpu_fields[] = {{.name = "cores",
+                                              .type = LG_T_REAL,
+                                              .min = CPU_MIN,
+                                              .max = 100000,
+                                              .offset = offsetof(struct amounts, cores)},
+                                             {0}};
+static const struct lg_field memory_fields[] = {{.name = "limit",
+                                                 .type = LG_T_INT,
+                                                 .min = MEMORY_MIN,
+                                                 .max = SPACE_MAX,
+                                                 .offset = offsetof(struct amounts, limit)},
+                                                {0}};
+static const struct lg_field storage_fields[] = {{.name = "totalSpace",
+                                                  .type = LG_T_INT,
+                                                  .min = 1,
+                                                  .max = SPACE_MAX,
+                                                  .offset = offsetof(struct amounts, space)},
+                                                 {0}};
 
 int lg_resources_parse(const json_t *obj, struct lg_resources *out, struct lg_err *e)
 {
@@ -282,10 +298,12 @@ int64_t lg_host_cpu_millis(const struct lg_conf *c)
     return host_cores() * 1000 * c->cpu_overcommit;
 }
 
-static int over(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used, int64_t asked)
+static int over(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used,
+                int64_t asked)
 {
-    lg_fail(e, LG_LIMIT, "there is not enough %s left on this host: %lld of %lld %s are taken, %lld were asked for",
-            limit, (long long)used, (long long)total, unit, (long long)asked);
+    lg_fail(e, LG_LIMIT,
+            "there is not enough %s left on this host: %lld of %lld %s are taken, %lld were asked for", limit,
+            (long long)used, (long long)total, unit, (long long)asked);
     lg_err_detail(e, "limit", "%s", limit);
     lg_err_detail(e, "total", "%lld", (long long)total);
     lg_err_detail(e, "used", "%lld", (long long)used);
@@ -312,9 +330,11 @@ int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t m
 static int check_config(const struct config *c, struct lg_err *e)
 {
     if (c->network_mode && strcmp(c->network_mode, "bridge"))
-        return wrong(e, LG_UNSUPPORTED, "config.networkMode", "must be bridge: every tenant has a network of its own");
+        return wrong(e, LG_UNSUPPORTED, "config.networkMode",
+                     "must be bridge: every tenant has a network of its own");
     if (c->restart && !lg_restart_policy_valid(c->restart))
-        return wrong(e, LG_INVALID, "config.restartPolicy", "must be no, always, on-failure or unless-stopped");
+        return wrong(e, LG_INVALID, "config.restartPolicy",
+                     "must be no, always, on-failure or unless-stopped");
     if (json_array_size(c->volumes))
         return wrong(e, LG_UNSUPPORTED, "config.volumes",
                      "are not supported yet: what a container writes lasts until it is deleted");
@@ -402,13 +422,17 @@ int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struc
 
 /* --- image --- */
 
-/* Not in the catalogue: what the engine can fetch from a registry by this reference. */
+/* Not in the catalogue. A plain name can only be meant for it; anything more is a reference that the engine
+ * fetches. */
 static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
-    int rc = lg_image_ref_full(in->image, in->image_ref, sizeof in->image_ref, e);
-    if (!rc && lg_image_ref_loopback(in->image) && !q->who.admin)
-        rc = lg_fail(e, LG_NOT_FOUND, "there is no image called %s", in->image);
-    return rc ? lg_err_detail(e, "field", "config.image") : 0;
+    int rc = -(int)LG_NOT_FOUND;
+    if (strpbrk(in->image, "/:@") && (q->who.admin || !lg_image_ref_loopback(in->image)))
+        rc = lg_image_ref_full(in->image, in->image_ref, sizeof in->image_ref, e);
+    if (!rc)
+        return 0;
+    lg_fail(e, LG_NOT_FOUND, "there is no %s image called %s; pull or upload it first", in->type, in->image);
+    return lg_err_detail(e, "field", "config.image");
 }
 
 int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
