@@ -1,8 +1,9 @@
-/* The command line: `lodge <command> …`. One row a command; the work is in cli/ and up/. */
+/* The command line: `lodge <command> …`. What runs and looks after Lodge itself is here and in up/, the rest in cli/. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "cli/cli.h"
 #include "up/up.h"
 
 static const struct command {
@@ -16,10 +17,11 @@ static const struct command {
 
 static int usage(FILE *to)
 {
-    fprintf(to, "usage: lodge <command> …\n\n");
+    fprintf(to, "usage: lodge <command> …\n       lodge <noun> help\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
-    return to == stdout ? 0 : 2;
+        fprintf(to, "  %-37s %s\n", commands[i].name, commands[i].help);
+    lg_cli_help(to, NULL);
+    return to == stdout ? 0 : LG_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -32,6 +34,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(commands[i].name, argv[1]))
             return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "lodge: unknown command %s\n", argv[1]);
-    return usage(stderr);
+    return lg_cli(argc - 1, argv + 1);
 }

@@ -1,0 +1,28 @@
+/* What client.c and follow.c share. */
+#ifndef LG_CLI_CLIENT_H
+#define LG_CLI_CLIENT_H
+
+#include <curl/curl.h>
+#include <limits.h>
+
+#include "cli/cli.h"
+
+struct lg_client {
+    char url[512], token[128], tenant[64], cacert[PATH_MAX + 32];
+    char file[PATH_MAX + 64]; /* the credentials file that is in question */
+    const char *source;       /* where the token came from */
+    bool insecure;
+    CURL *h;
+    struct curl_slist *headers;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* Finds credentials once; later calls do nothing. Returns an exit code. */
+int lg_client_open(struct lg_cli *c);
+/* A fresh request to a path below /api/v1. */
+void lg_client_begin(struct lg_client *k, const char *path);
+void lg_client_refused(long status, const json_t *json, struct lg_err *e);
+int lg_client_unreachable(const struct lg_client *k, CURLcode rc, struct lg_err *e);
+int lg_exit_of(enum lg_code code);
+
+#endif

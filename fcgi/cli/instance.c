@@ -1,0 +1,483 @@
+/* lodge instance … */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "cli/cli.h"
+
+/* ── look-ups ── */
+
+static int get_instance(struct lg_cli *c, const char *name, struct lg_answer *a)
+{
+    char path[LG_PATH_LEN];
+    if (lg_id_valid(name))
+        lg_path(path, "/compute/instances/%s", name);
+    else
+        lg_path(path, "/compute/instances/name/%s", name);
+    return lg_call(c, "GET", path, NULL, a);
+}
+
+int lg_instance_id(struct lg_cli *c, const char *name, char out[40])
+{
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    if (lg_id_valid(name)) {
+        snprintf(out, 40, "%s", name);
+        return 0;
+    }
+    int rc = get_instance(c, name, &a);
+    if (!rc)
+        snprintf(out, 40, "%s", lg_text_at(a.json, "id"));
+    return rc;
+}
+
+/* ── printing ── */
+
+static void text_url(const json_t *rules, struct lg_buf *out)
+{
+    lg_buf_str(out, lg_text_at(json_array_get(rules, 0), "url"));
+}
+
+static void text_ports(const json_t *ports, struct lg_buf *out)
+{
+    size_t i;
+    const json_t *p;
+    json_array_foreach(ports, i, p)
+        lg_buf_fmt(out, "%s%s:%lld->%lld/%s", i ? ", " : "", lg_text_at(p, "hostAddress"),
+                   (long long)json_integer_value(lg_at(p, "hostPort")),
+                   (long long)json_integer_value(lg_at(p, "port")), lg_text_at(p, "protocol"));
+}
+
+static void text_rules(const json_t *rules, struct lg_buf *out)
+{
+    size_t i;
+    const json_t *r;
+    json_array_foreach(rules, i, r)
+        lg_buf_fmt(out, "%s%s -> %lld (%s)", i ? ", " : "", lg_text_at(r, "url"),
+                   (long long)json_integer_value(lg_at(r, "targetPort")), lg_text_at(r, "access"));
+}
+
+static void text_labels(const json_t *labels, struct lg_buf *out)
+{
+    const char *key;
+    json_t *v;
+    bool first = true;
+    json_object_foreach((json_t *)(uintptr_t)labels, key, v)
+    {
+        lg_buf_fmt(out, "%s%s=%s", first ? "" : ", ", key, json_string_value(v) ? json_string_value(v) : "");
+        first = false;
+    }
+}
+
+static const struct lg_col list_cols[] = {
+    {"NAME", "name", NULL},
+    {"STATE", "state", NULL},
+    {"IMAGE", "config.image", NULL},
+    {"ADDRESS", "network.address", NULL},
+    {"URL", "ingress", text_url},
+    {"AGE", "createdAt", lg_text_age},
+    {NULL, NULL, NULL},
+};
+
+static const struct lg_col one_cols[] = {
+    {"Name", "name", NULL},
+    {"Id", "id", NULL},
+    {"Tenant", "tenant", NULL},
+    {"State", "state", NULL},
+    {"Why", "reason.text", NULL},
+    {"Health", "status", NULL},
+    {"Operation", "operation.kind", NULL},
+    {"Image", "config.image", NULL},
+    {"Command", "config.command", lg_text_join},
+    {"Environment", "config.env", lg_text_join},
+    {"Address", "network.address", NULL},
+    {"Ports", "network.ports", text_ports},
+    {"Ingress", "ingress", text_rules},
+    {"Cores", "resources.cpu.cores", NULL},
+    {"Memory", "resources.memory.limit", lg_text_bytes},
+    {NULL, NULL, NULL},
+};
+
+/* The rest of them: a record has more than print.c's table is wide. */
+static const struct lg_col more_cols[] = {
+    {"Restart", "config.restartPolicy", NULL},
+    {"Labels", "labels", text_labels},
+    {"Owner", "owner", NULL},
+    {"Created", "createdAt", NULL},
+    {"Started", "startedAt", NULL},
+    {NULL, NULL, NULL},
+};
+
+static void print_one(const struct lg_cli *c, const json_t *o)
+{
+    lg_print_record(c, o, one_cols, "id");
+    if (!c->json && !c->quiet)
+        lg_print_record(c, o, more_cols, "id");
+}
+
+/* ── ls, get, usage ── */
+
+int lg_cli_instance_ls(struct lg_cli *c)
+{
+    static const struct {
+        const char *flag, *query;
+    } filters[] = {{"state", "state"}, {"label", "label"}, {"name", "name"}, {"find", "q"}};
+    lg_cleanup_buf struct lg_buf path = {.max = LG_PATH_LEN - 64};
+    json_t *rows;
+    lg_buf_str(&path, "/compute/instances");
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        int at = 0;
+        const char *v;
+        while ((v = lg_flag_next(c, filters[i].flag, &at))) {
+            char part[LG_PATH_LEN];
+            lg_buf_str(&path, strchr(lg_buf_cstr(&path), '?') ? "&" : "?");
+            lg_buf_fmt(&path, "%s=", filters[i].query);
+            lg_buf_str(&path, lg_path(part, "%s", v));
+        }
+    }
+    if (path.failed)
+        return lg_say(LG_EXIT_USAGE, "too many filters");
+    int rc = lg_list(c, lg_buf_cstr(&path), "instances", &rows);
+    if (rc)
+        return rc;
+    lg_print_rows(c, rows, "instances", list_cols, "id");
+    json_decref(rows);
+    return 0;
+}
+
+int lg_cli_instance_get(struct lg_cli *c)
+{
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    int rc = get_instance(c, c->arg[0], &a);
+    if (!rc)
+        print_one(c, a.json);
+    return rc;
+}
+
+int lg_cli_instance_usage(struct lg_cli *c)
+{
+    static const struct lg_col cols[] = {
+        {"At", "at", NULL},
+        {"CPU %", "cpuPercent", NULL},
+        {"Memory", "memoryBytes", lg_text_bytes},
+        {"Received", "rxBytes", lg_text_bytes},
+        {"Sent", "txBytes", lg_text_bytes},
+        {"Disk", "diskBytes", lg_text_bytes},
+        {"Processes", "pids", NULL},
+        {NULL, NULL, NULL},
+    };
+    char id[40], path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    int rc = lg_instance_id(c, c->arg[0], id);
+    if (!rc)
+        rc = lg_call(c, "GET", lg_path(path, "/compute/instances/%s/usage", id), NULL, &a);
+    if (!rc)
+        lg_print_record(c, a.json, cols, "at");
+    return rc;
+}
+
+/* ── create ── */
+
+static json_t *strings_of(const struct lg_cli *c, const char *flag)
+{
+    json_t *all = json_array();
+    int at = 0;
+    const char *v;
+    while ((v = lg_flag_next(c, flag, &at)))
+        json_array_append_new(all, json_string(v));
+    return all;
+}
+
+static void set_strings(const struct lg_cli *c, json_t *o, const char *flag, const char *key)
+{
+    if (lg_flag_set(c, flag))
+        json_object_set_new(o, key, strings_of(c, flag));
+}
+
+/* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
+static int64_t parse_size(const char *s)
+{
+    static const char units[] = "bkmgt";
+    char *end;
+    double v = strtod(s, &end);
+    const char *unit = *end ? strchr(units, *end | 32) : units;
+    if (end == s || !(v > 0) || v > 1e15 || !unit)
+        return -1;
+    if (*end && end[1] && strcmp(end + 1, "b") != 0 && strcmp(end + 1, "iB") != 0 &&
+        strcmp(end + 1, "B") != 0)
+        return -1;
+    return (int64_t)(v * (double)((int64_t)1 << (10 * (unit - units))));
+}
+
+static int set_resources(const struct lg_cli *c, json_t *body)
+{
+    json_t *r = json_object();
+    const char *cpus = lg_flag_value(c, "cpus"), *memory = lg_flag_value(c, "memory");
+    char *end = NULL;
+    double cores = cpus ? strtod(cpus, &end) : 0;
+    int64_t bytes = memory ? parse_size(memory) : 0;
+    if (cpus && (end == cpus || *end || !(cores > 0)))
+        return json_decref(r), lg_say(LG_EXIT_USAGE, "--cpus must be a number of cores, for example 0.5");
+    if (bytes < 0)
+        return json_decref(r), lg_say(LG_EXIT_USAGE, "--memory must be a size, for example 512m");
+    if (cpus)
+        json_object_set_new(r, "cpu", json_pack("{s:f}", "cores", cores));
+    if (memory)
+        json_object_set_new(r, "memory", json_pack("{s:I}", "limit", (json_int_t)bytes));
+    if (json_object_size(r))
+        json_object_set(body, "resources", r);
+    json_decref(r);
+    return 0;
+}
+
+static int set_labels(const struct lg_cli *c, json_t *body)
+{
+    int at = 0;
+    const char *v;
+    json_t *labels = json_object();
+    while ((v = lg_flag_next(c, "label", &at))) {
+        const char *eq = strchr(v, '=');
+        char key[256];
+        if (!eq || (size_t)(eq - v) >= sizeof key) {
+            json_decref(labels);
+            return lg_say(LG_EXIT_USAGE, "--label must be key=value");
+        }
+        snprintf(key, sizeof key, "%.*s", (int)(eq - v), v);
+        json_object_set_new(labels, key, json_string(eq + 1));
+    }
+    if (json_object_size(labels))
+        json_object_set(body, "labels", labels);
+    json_decref(labels);
+    return 0;
+}
+
+static json_t *config_of(const struct lg_cli *c)
+{
+    json_t *config = json_object();
+    if (lg_flag_value(c, "image"))
+        json_object_set_new(config, "image", json_string(lg_flag_value(c, "image")));
+    set_strings(c, config, "env", "env");
+    set_strings(c, config, "secret-env", "secretEnv");
+    set_strings(c, config, "publish", "ports");
+    if (lg_flag_value(c, "restart"))
+        json_object_set_new(config, "restartPolicy", json_string(lg_flag_value(c, "restart")));
+    if (c->rests) {
+        json_t *command = json_array();
+        for (int i = 0; i < c->rests; i++)
+            json_array_append_new(command, json_string(c->rest[i]));
+        json_object_set_new(config, "command", command);
+    }
+    return config;
+}
+
+/* --ingress port[:host] as the body of a rule; 0 with *rule NULL when it is not asked for. */
+static int rule_of(const struct lg_cli *c, json_t **rule)
+{
+    const char *v = lg_flag_value(c, "ingress"), *access = lg_flag_value(c, "access");
+    *rule = NULL;
+    if (!v)
+        return access ? lg_say(LG_EXIT_USAGE, "--access goes with --ingress") : 0;
+    char *end;
+    long port = strtol(v, &end, 10);
+    if (end == v || (*end && *end != ':') || port < 1 || port > 65535)
+        return lg_say(LG_EXIT_USAGE, "--ingress must be a port, or port:host");
+    *rule = json_pack("{s:i, s:I}", "port", 443, "targetPort", (json_int_t)port);
+    if (*end == ':' && end[1])
+        json_object_set_new(*rule, "host", json_string(end + 1));
+    if (access)
+        json_object_set_new(*rule, "access", json_string(access));
+    return 0;
+}
+
+/* The instance is there; now its address, the wait, and how it looks then. */
+static int after_create(struct lg_cli *c, const struct lg_answer *made, const json_t *rule)
+{
+    char path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0}, now = {.status = 0};
+    const char *id = lg_text_at(made->json, "id");
+    int bad = rule ? lg_call(c, "POST", lg_path(path, "/compute/instances/%s/ingress", id), rule, &a) : 0;
+    int rc = lg_finish(c, made, NULL);
+    int seen = lg_call(c, "GET", lg_path(path, "/compute/instances/%s", id), NULL, &now);
+    if (!seen)
+        print_one(c, now.json);
+    return rc ? rc : bad ? bad : seen;
+}
+
+int lg_cli_instance_create(struct lg_cli *c)
+{
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    json_t *rule, *body = json_pack("{s:s, s:o, s:b}", "name", c->arg[0], "config", config_of(c), "start",
+                                    !lg_flag_set(c, "no-start"));
+    if (!body)
+        return lg_say(LG_EXIT_USAGE, "the arguments must be UTF-8");
+    int rc = rule_of(c, &rule);
+    if (!rc)
+        rc = set_resources(c, body);
+    if (!rc)
+        rc = set_labels(c, body);
+    if (!rc)
+        rc = lg_call(c, "POST", "/compute/instances", body, &a);
+    if (!rc)
+        rc = after_create(c, &a, rule);
+    json_decref(rule);
+    json_decref(body);
+    return rc;
+}
+
+/* ── verbs on several ── */
+
+static int show_after(struct lg_cli *c, const char *id)
+{
+    char path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    int rc = lg_call(c, "GET", lg_path(path, "/compute/instances/%s", id), NULL, &a);
+    if (rc)
+        return rc;
+    if (c->json)
+        lg_print_json(a.json, true);
+    else if (c->quiet)
+        lg_print_clean(stdout, id), putchar('\n');
+    else {
+        lg_print_clean(stdout, lg_text_at(a.json, "name"));
+        printf(" %s\n", lg_text_at(a.json, "state"));
+    }
+    return 0;
+}
+
+static int power_one(struct lg_cli *c, const char *name, const json_t *body)
+{
+    char id[40], path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    int rc = lg_instance_id(c, name, id);
+    if (!rc)
+        rc = lg_call(c, "POST", lg_path(path, "/compute/instances/%s/%s", id, c->command->verb), body, &a);
+    if (!rc)
+        rc = lg_finish(c, &a, NULL);
+    return rc ? rc : show_after(c, id);
+}
+
+int lg_cli_instance_power(struct lg_cli *c)
+{
+    long timeout;
+    int worst = 0, rc = lg_flag_int(c, "timeout", 0, 3600, -1, &timeout);
+    if (rc)
+        return rc;
+    json_t *body = json_object();
+    if (lg_flag_set(c, "force"))
+        json_object_set_new(body, "force", json_true());
+    if (timeout >= 0)
+        json_object_set_new(body, "timeout", json_integer(timeout));
+    for (int i = 0; i < c->argc; i++)
+        if ((rc = power_one(c, c->arg[i], json_object_size(body) ? body : NULL)))
+            worst = rc;
+    json_decref(body);
+    return worst;
+}
+
+static int remove_one(struct lg_cli *c, const char *name)
+{
+    char id[40], path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    int rc = lg_instance_id(c, name, id);
+    if (!rc)
+        rc = lg_call(
+            c, "DELETE",
+            lg_path(path, "/compute/instances/%s?force=%s", id, lg_flag_set(c, "force") ? "true" : "false"),
+            NULL, &a);
+    if (!rc)
+        rc = lg_finish(c, &a, NULL);
+    if (rc)
+        return rc;
+    if (c->json)
+        lg_print_json(a.json, true);
+    else
+        lg_print_clean(stdout, c->quiet ? id : name), puts(c->quiet  ? ""
+                                                           : c->wait ? " deleted"
+                                                                     : " deleting");
+    return 0;
+}
+
+int lg_cli_instance_rm(struct lg_cli *c)
+{
+    int worst = 0;
+    for (int i = 0; i < c->argc; i++) {
+        int rc = remove_one(c, c->arg[i]);
+        worst = rc ? rc : worst;
+    }
+    return worst;
+}
+
+/* ── logs ── */
+
+struct tail {
+    struct lg_cli *c;
+    const char *id;
+    long lines; /* -1: all */
+    char since[64];
+    bool resumed;                     /* a connection before this one brought lines */
+    int64_t clock_ahead_ms, heard_ms; /* the server's clock against ours; when the last line came, by ours */
+};
+
+/* A second connection asks for what is newer than the last line. The log has no numbers, so the instant
+ * decides. */
+static const char *tail_path(void *arg, char out[LG_PATH_LEN])
+{
+    struct tail *t = arg;
+    const char *follow = lg_flag_set(t->c, "follow") ? "true" : "false";
+    char lines[32] = "-1", iso[LG_ISO_LEN];
+    const char *since = t->since;
+    if (t->resumed) {
+        lg_clock_iso(t->heard_ms + t->clock_ahead_ms, iso);
+        since = iso;
+    } else if (t->lines >= 0) {
+        snprintf(lines, sizeof lines, "%ld", t->lines);
+    }
+    if (!strcmp(lines, "-1"))
+        lg_path(out, "/compute/instances/%s/logs?follow=%s", t->id, follow);
+    else
+        lg_path(out, "/compute/instances/%s/logs?follow=%s&tail=%s", t->id, follow, lines);
+    if (*since) {
+        char part[LG_PATH_LEN];
+        strncat(out, lg_path(part, "&since=%s", since), LG_PATH_LEN - strlen(out) - 1);
+    }
+    return out;
+}
+
+static void tail_connected(void *arg, int64_t clock_ahead_ms)
+{
+    struct tail *t = arg;
+    /* The Date header has whole seconds: within that, our clocks are taken to agree. */
+    t->clock_ahead_ms = clock_ahead_ms > 1500 || clock_ahead_ms < -1500 ? clock_ahead_ms : 0;
+}
+
+static bool tail_event(void *arg, const struct lg_sse *e)
+{
+    struct tail *t = arg;
+    if (!strcmp(e->event, "end"))
+        return false;
+    json_t *line = json_loads(e->data, 0, NULL);
+    const char *text = lg_text_at(line, "text");
+    if (t->c->json)
+        lg_print_json(line, true);
+    else
+        fputs(text, !strcmp(lg_text_at(line, "stream"), "stderr") ? stderr : stdout);
+    fflush(stdout);
+    json_decref(line);
+    t->heard_ms = lg_clock_ms();
+    t->resumed = true;
+    return true;
+}
+
+int lg_cli_instance_logs(struct lg_cli *c)
+{
+    char id[40];
+    struct tail t = {.c = c, .id = id};
+    struct lg_follow f = {tail_path, tail_connected, tail_event, &t, 0};
+    int rc = lg_flag_int(c, "tail", 0, 1000000, -1, &t.lines);
+    if (!rc)
+        rc = lg_instance_id(c, c->arg[0], id);
+    const char *since = lg_flag_value(c, "since");
+    snprintf(t.since, sizeof t.since, "%s", since ? since : "");
+    return rc ? rc : lg_follow(c, &f);
+}
