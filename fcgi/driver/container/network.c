@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "driver/container/quirks.h"
+#include "driver/network/bridge.h"
 #include "driver/network/isolate.h"
 
 static void create_body(const struct lg_engine *g, const struct lg_net_spec *net, struct lg_buf *out)
@@ -70,28 +71,40 @@ static int check(const struct lg_engine *g, const struct lg_net_spec *net, const
     return 0;
 }
 
-int lg_ct_network_ensure(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e)
+/* In the engine, with the right addresses. An engine refuses a subnet that the host has, so the bridge comes
+ * later. */
+static int ensure_in_engine(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e)
 {
     bool stale = false;
     lg_cleanup_buf struct lg_buf reply = {0};
-    int rc = lg_network_isolate(&g->ctx, net, e); /* before the bridge exists, so nothing is ever open */
-    if (rc)
-        return rc;
     int status = lg_callf(g, &reply, e, "GET", NULL, "/networks/%s", net->name);
     if (status < 0)
         return status;
-    if (status == 404)
-        return create(g, net, e);
-    if (status != 200)
+    if (status != 200 && status != 404)
         return lg_call_fail(status, &reply, "cannot look at the network", e);
-    rc = check(g, net, &reply, &stale, e);
-    if (!rc && stale)
+    int rc = status == 200 ? check(g, net, &reply, &stale, e) : 0;
+    if (rc || (status == 200 && !stale))
+        return rc;
+    if (stale)
         rc = remove_from_engine(g, net, e);
-    return rc || !stale ? rc : create(g, net, e);
+    if (!rc)
+        rc = lg_bridge_remove(net, e);
+    return rc ? rc : create(g, net, e);
+}
+
+/* Rules first, before the bridge exists: nothing is open for a moment. */
+int lg_ct_network_ensure(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e)
+{
+    int rc = lg_network_isolate(&g->ctx, net, e);
+    if (!rc)
+        rc = ensure_in_engine(g, net, e);
+    return rc ? rc : lg_bridge_ensure(net, e);
 }
 
 int lg_ct_network_remove(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e)
 {
     int rc = remove_from_engine(g, net, e);
+    if (!rc)
+        rc = lg_bridge_remove(net, e);
     return rc ? rc : lg_network_release(&g->ctx, net, e);
 }
