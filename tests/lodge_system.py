@@ -311,9 +311,10 @@ class System:
     # End ------------------------------------------------------------------------------------------------------
     def empty(self):
         """Deletes every instance, tenant by tenant, as their users would."""
-        admin = self.admin()
-        for t in admin.get("/tenants").json["tenants"]:
-            self.admin(tenant=t["slug"]).remove_all()
+        admin = self.session()  # a token stays with its tenant
+        for t in admin.get("/tenants?pageSize=500").json["tenants"]:
+            admin.headers["Lodge-Tenant"] = t["slug"]
+            admin.remove_all()
 
     def close(self, verify=True):
         """Stops everything and removes the state directory. `verify`: nothing may be left that Lodge made."""

@@ -8,6 +8,12 @@
 #include "base/fd.h"
 #include "driver/fake/life.h"
 
+/* TCP and UDP ports of one number are two. */
+static json_int_t port_key(const struct lg_port_spec *p)
+{
+    return p->host_port + (strcmp(p->protocol, "udp") ? 0 : 1 << 16);
+}
+
 static json_t *strings(const char *const *list)
 {
     json_t *a = json_array();
@@ -29,7 +35,7 @@ static json_t *from_spec(const struct lg_engine *g, const struct lg_inst_spec *s
                           "image", s->image, "net", s->net.name, "address", s->address);
     json_t *ports = json_array();
     for (int i = 0; i < s->port_count; i++)
-        json_array_append_new(ports, json_integer(s->ports[i].host_port));
+        json_array_append_new(ports, json_integer(port_key(&s->ports[i])));
     json_object_set_new(o, "command", strings(s->command));
     json_object_set_new(o, "env", strings(s->env));
     json_object_set_new(o, "ports", ports);
@@ -101,7 +107,7 @@ static int clashes(void *arg, const json_t *o)
         snprintf(c->what, sizeof c->what, "address %.15s is in use", c->s->address);
     for (int i = 0; i < c->s->port_count; i++)
         json_array_foreach(json_object_get(o, "ports"), k,
-                           port) if (json_integer_value(port) == c->s->ports[i].host_port)
+                           port) if (json_integer_value(port) == port_key(&c->s->ports[i]))
             snprintf(c->what, sizeof c->what, "port %u is in use", c->s->ports[i].host_port);
     return *c->what != 0;
 }
