@@ -1,4 +1,5 @@
-/* The command line: `lodge <command> …`. What runs and looks after Lodge itself is here and in up/, the rest in cli/. */
+/* The command line: `lodge <command> …`. What runs and looks after Lodge itself is here and in up/, the rest
+ * in cli/. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ static const struct command {
 } commands[] = {
     {"up", lg_up, "prepare everything and run Lodge in the foreground"},
     {"prepare", lg_prepare, "make folders, keys, certificate and nginx's configuration, start nothing"},
+    {"doctor", lg_doctor, "look whether everything is as it should be, and say the cure"},
 };
 
 static int usage(FILE *to)

@@ -15,6 +15,9 @@ int lg_up(int argc, char **argv);
  * managers. */
 int lg_prepare(int argc, char **argv);
 
+/* `lodge doctor`: a verdict and a cure for everything a Lodge needs. Returns 1 when something is wrong. */
+int lg_doctor(int argc, char **argv);
+
 /* Who runs what. */
 struct lg_who {
     bool root; /* we are root: workers drop to uid and gid, engine and runner do not */
@@ -36,8 +39,8 @@ int lg_up_lock(const struct lg_conf *c, struct lg_err *e);
 /* first.c: the database, its first admin and $LODGE_STATE/credentials. */
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
 
-/* Builds the base image and queues its import unless the catalogue has it. A failure is only told: Lodge works
- * without it. */
+/* Builds the base image and queues its import unless the catalogue has it. A failure is only told: Lodge
+ * works without it. */
 void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w);
 
 /* base_image.c: the same, as the run user that opens the database. */
