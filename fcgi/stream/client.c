@@ -363,31 +363,38 @@ static void begin(struct lg_client *c, const struct lg_head *h)
     c->ops->start(c);
 }
 
-static void head_input(struct lg_client *c, const uint8_t *p, size_t n)
+/* A head that comes whole, as nearly all do, is parsed where it was read and never copied. */
+static void head_input(struct lg_client *c, uint8_t *bytes, size_t n)
 {
     struct lg_err e = {0};
     struct lg_head h;
-    c->in.max = LG_HEAD_MAX + READ_PER_TURN;
-    lg_buf_add(&c->in, p, n);
+    char *p = (char *)bytes;
+    if (c->in.len) {
+        lg_buf_add(&c->in, bytes, n);
+        p = c->in.data;
+        n = c->in.len;
+    }
+    size_t end = lg_head_end(p, n, &c->scanned);
+    if (!end && n < LG_HEAD_MAX && !c->in.len)
+        lg_buf_add(&c->in, bytes, n);
     if (c->in.failed) {
         lg_client_drop(c);
         return;
     }
-    size_t end = lg_head_end(c->in.data, c->in.len, &c->scanned);
-    if (!end && c->in.len < LG_HEAD_MAX)
+    if (!end && n < LG_HEAD_MAX)
         return;
     c->state = LG_CLIENT_OPEN;
     lg_timer_cancel(&c->server->loop.timers, &c->timer);
     if (!end || end > LG_HEAD_MAX) {
         lg_fail(&e, LG_TOO_LARGE, "the request's head is larger than %d bytes", LG_HEAD_MAX);
         lg_client_fail(c, &e);
-    } else if (!lg_head_parse(&h, c->in.data, end)) {
+    } else if (!lg_head_parse(&h, p, end)) {
         lg_fail(&e, LG_INVALID, "the request is not valid HTTP");
         lg_client_fail(c, &e);
     } else {
         begin(c, &h);
         if (c->context.proto == LG_PROTO_WS && c->ops)
-            ws_input(c, (uint8_t *)c->in.data + end, c->in.len - end);
+            ws_input(c, (uint8_t *)p + end, n - end);
     }
     lg_buf_done(&c->in);
 }
@@ -442,6 +449,7 @@ static void add(struct lg_server *s, int fd)
     c->server = s;
     c->source = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_ready};
     c->timer.fire = on_timer;
+    c->in.max = LG_HEAD_MAX + READ_PER_TURN;
     c->out.max = (size_t)64 << 20; /* above any cap and any single event */
     if (lg_loop_add(&s->loop, &c->source)) {
         lg_fd_close(&fd);

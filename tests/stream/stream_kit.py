@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -37,7 +38,8 @@ def until(what, message="it did not happen"):
 class Stream:
     """A lodge-stream with a state directory of its own."""
 
-    def __init__(self, **settings):
+    def __init__(self, nofile=None, **settings):
+        self.nofile = nofile  # hard limit of descriptors
         self.dir = tempfile.mkdtemp(prefix="lodge-stream-test-")
         os.chmod(self.dir, 0o755)
         for name in ("run", "keys"):
@@ -59,8 +61,12 @@ class Stream:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.proc = subprocess.Popen([BINARY], env=self.env, stderr=log, stdout=log, cwd="/")
+            self.proc = subprocess.Popen([BINARY], env=self.env, stderr=log, stdout=log, cwd="/",
+                                         preexec_fn=self.limit if self.nofile else None)
         until(self.answers, "lodge-stream does not start: " + self.log_text())
+
+    def limit(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
 
     def answers(self):
         assert self.proc.poll() is None, self.log_text()

@@ -1,13 +1,15 @@
 """What must not get in, and how it is refused."""
 import json
 import os
+import shutil
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 
-from stream_kit import UPGRADE, until
+from stream_kit import BINARY, PATIENCE, UPGRADE, until
 
 
 def refused(c):
@@ -218,3 +220,44 @@ def test_privileges_are_given_up(stream):
         assert status["CapEff"].strip("0") == ""
     for name in ("stream.sock", "feed.sock"):
         assert os.stat(stream.path(name)).st_mode & 0o777 == 0o660
+
+
+def test_out_of_descriptors_it_waits_and_recovers(make_stream, make_feeder):
+    stream = make_stream(nofile=40)
+    feeder = make_feeder(stream=stream)
+    live = stream.events().upgraded()
+    assert live.message()["type"] == "ready"
+    crowd = [stream.events() for _ in range(100)]
+    until(lambda: "cannot accept" in stream.log_text())
+    feeder.emit()
+    assert live.message()["id"] == 1
+    for c in crowd:
+        c.close()
+    until(lambda: stream.health()["clients"] == 1)
+    feeder.emit()
+    assert live.message()["id"] == 2
+
+
+@pytest.mark.parametrize("spoil, word", [
+    (lambda s: os.unlink(os.path.join(s.dir, "keys", "context.key")), "context.key"),
+    (lambda s: os.truncate(os.path.join(s.dir, "keys", "context.key"), 31), "context.key"),
+    (lambda s: s.env.update(LODGE_STREAM_CLIENTS_MAX="many"), "stream_clients_max"),
+    (lambda s: s.env.update(LODGE_RUN_USER="nobody-of-this-name"), "run_user"),
+    (lambda s: shutil.rmtree(s.path("")), "stream.sock"),
+])
+def test_says_why_it_does_not_start(stream, spoil, word):
+    if word == "run_user" and os.geteuid():
+        pytest.skip("only root changes the user")
+    stream.terminate()
+    spoil(stream)
+    with open(stream.log, "ab") as log:
+        assert subprocess.run([BINARY], env=stream.env, stderr=log, timeout=PATIENCE).returncode == 1
+    assert word in stream.log_text() or word == "stream.sock"
+
+
+def test_sockets_left_behind_are_replaced(stream):
+    """A socket file that a killed process left behind is no obstacle."""
+    stream.kill()
+    assert os.path.exists(stream.path("stream.sock"))
+    stream.start()
+    assert stream.health()["status"] == "ok"
