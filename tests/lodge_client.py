@@ -166,7 +166,7 @@ class Api(Http):
         return self.post(f"/compute/instances/{ident}/{verb}", body if body is not None else {}, expect).json
 
     def remove(self, ident, force=True):
-        return self.delete(f"/compute/instances/{ident}?force={'true' if force else 'false'}", 200, Prefer="wait=60")
+        return self.delete(f"/compute/instances/{ident}?force={'true' if force else 'false'}", 200, Prefer="wait=60").json
 
     def remove_all(self):
         """Every instance of this tenant, and the wait for their end."""

@@ -295,7 +295,7 @@ int lg_family_sweep(const struct lg_conf *c)
     return found;
 }
 
-int lg_family_guard(const struct lg_conf *c, struct lg_err *e)
+int lg_family_guard(const struct lg_conf *c, pid_t *guard, struct lg_err *e)
 {
     int life[2];
     if (pipe2(life, O_CLOEXEC))
@@ -316,5 +316,6 @@ int lg_family_guard(const struct lg_conf *c, struct lg_err *e)
         _exit(0);
     }
     close(life[0]);
+    *guard = pid;
     return life[1];
 }

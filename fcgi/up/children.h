@@ -52,8 +52,8 @@ int lg_family_sweep(const struct lg_conf *c);
 /*
  * A process that does nothing but outlive us: should we be killed, it runs lg_family_sweep and ends. It holds
  * a copy of every descriptor without CLOEXEC semantics mattering (no exec), so our lock stays until it has
- * swept. Returns a descriptor to keep open for life.
+ * swept. Returns a descriptor to keep open for life; *guard is its pid, to be waited for once that is closed.
  */
-int lg_family_guard(const struct lg_conf *c, struct lg_err *e);
+int lg_family_guard(const struct lg_conf *c, pid_t *guard, struct lg_err *e);
 
 #endif

@@ -33,6 +33,7 @@ struct site {
     struct lg_child child[5];
     struct lg_family family;
     int lock, guard;
+    pid_t guard_pid;
 };
 
 /* nginx says best itself what is wrong with a configuration. */
@@ -194,7 +195,8 @@ static void finish(struct site *s)
     fprintf(stderr, "\nlodge: stopping; instances go on\n");
     lg_family_stop(&s->family);
     lg_fd_close(&s->guard);
-    while (waitpid(-1, NULL, 0) > 0) /* the guard, and what may still be ending */
+    /* It alone: as the reaper of the engine's descendants we are also the parent of instances' monitors, which go on. */
+    while (waitpid(s->guard_pid, NULL, 0) < 0 && errno == EINTR)
         ;
     lg_fd_close(&s->lock);
 }
@@ -241,7 +243,7 @@ int lg_up(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* whoever reads our output may go away */
     int rc = lg_conf_load(&s.conf, &e);
     rc = rc ? rc : prepare(&s, &e);
-    if (!rc && (s.guard = lg_family_guard(&s.conf, &e)) < 0)
+    if (!rc && (s.guard = lg_family_guard(&s.conf, &s.guard_pid, &e)) < 0)
         rc = s.guard;
     if (rc) {
         fprintf(stderr, "lodge: %s\n", e.msg);
