@@ -183,6 +183,8 @@ bool lg_client_send(struct lg_client *c, const void *p, size_t n)
         too_slow(c);
         return false;
     }
+    if (!lg_client_pending(c)) /* whoever had nothing to read did not stall */
+        c->progress_at = c->server->loop.now;
     lg_buf_add(&c->out, p, n);
     if (c->out.failed) {
         lg_client_drop(c);
