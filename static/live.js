@@ -41,7 +41,7 @@ function merge(items, meanwhile) {
   for (const item of items) {
     const known = store.instances.get(item.id);
     if (meanwhile.dropped.has(item.id)) continue;
-    fresh.set(item.id, known && known.updatedAt > item.updatedAt ? known : item);
+    fresh.set(item.id, known && outdated(known, item.version, item.updatedAt) ? known : item);
   }
   for (const id of meanwhile.touched) {
     const known = store.instances.get(id);
@@ -86,9 +86,12 @@ async function loadOperations() {
   for (const op of page.operations ?? []) putOperation(op);
 }
 
+/** Is what we know of an instance newer than this? By its version; the clock decides where there is none. */
+const outdated = (known, version, at) => (known.version !== undefined && version !== undefined ? known.version > version : known.updatedAt > at);
+
 export function putInstance(inst) {
   const old = store.instances.get(inst.id);
-  if (old && old.updatedAt > inst.updatedAt) return;
+  if (old && outdated(old, inst.version, inst.updatedAt)) return;
   if (!old && store.loaded && !store.partial()) store.total++;
   store.instances.set(inst.id, inst);
   for (const load of loads) load.touched.add(inst.id);
@@ -170,11 +173,12 @@ function instanceEvent(ev) {
   if (ev.kind === 'instance.deleted') return drop(id);
   const inst = store.instances.get(id);
   if (!inst) return refetch(id);
-  if (ev.at < inst.updatedAt) return undefined; // the list was read after this happened
   const d = ev.data ?? {};
+  if (outdated(inst, d.version, ev.at)) return undefined; // the list was read after this happened
   if (ev.kind === 'instance.state' && d.state) {
     for (const load of loads) load.touched.add(id);
     Object.assign(inst, { state: d.state, reason: d.reason ?? null, updatedAt: ev.at });
+    for (const [to, from] of [['version', 'version'], ['status', 'health'], ['startedAt', 'startedAt']]) if (d[from] !== undefined) inst[to] = d[from];
     if (d.address) inst.network = { ...inst.network, address: d.address };
     emit('instance', id);
     if (TRANSIENT.has(d.state)) return undefined;

@@ -86,6 +86,12 @@ const notFound = () => ({
   node: h('div', { class: 'page' }, h('h1', null, 'There is no such page'), h('p', null, h('a', { href: '#/instances' }, 'Go to the instances'))),
 });
 
+const notLoaded = () => ({
+  title: 'Not loaded',
+  node: h('div', { class: 'page' }, h('h1', null, 'This view could not be loaded'), h('p', { role: 'alert' }, 'The server did not answer. It may be restarting.'),
+    h('button', { class: 'btn primary', type: 'button', onclick: () => location.reload() }, 'Load again')),
+});
+
 /** Show what the address says. `moveFocus`: the person navigated (not the first view). */
 export async function render(moveFocus = true) {
   const { path, query } = parse();
@@ -93,7 +99,7 @@ export async function render(moveFocus = true) {
   const hit = matchRoute(path);
   Object.assign(state, { path, query });
   if (hit && current?.load === hit.route.load && current.handle.update?.(hit.params, query)) return;
-  const module = hit ? await hit.route.load() : null;
+  const module = hit ? await hit.route.load().catch(() => ({ default: notLoaded })) : null;
   if (mine !== turn) return;
   leave();
   const ctx = context(hit?.params ?? {}, query);

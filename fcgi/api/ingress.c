@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <string.h>
 
 #include "api/compute.h"
@@ -153,11 +154,25 @@ static bool path_is_safe(const char *path)
     return true;
 }
 
-/* Not signed in: the dashboard's sign-in page, which comes back here. */
-static int send_to_sign_in(struct lg_resp *r)
+static void add_escaped(struct lg_buf *b, const char *s)
 {
+    for (const unsigned char *p = (const unsigned char *)s; *p; p++)
+        if (isalnum(*p) || strchr("-._~", *p))
+            lg_buf_char(b, (char)*p);
+        else
+            lg_buf_fmt(b, "%%%02X", *p);
+}
+
+/* Not signed in: the dashboard's sign-in page, which comes back here. */
+static int send_to_sign_in(struct lg_resp *r, const char *host, const char *path)
+{
+    lg_cleanup_buf struct lg_buf back = {0}, to = {0};
+    lg_buf_fmt(&back, "/api/v1/ingress/authorize?host=%s&path=", host);
+    add_escaped(&back, path);
+    lg_buf_str(&to, "/#/signin?next=");
+    add_escaped(&to, lg_buf_cstr(&back));
     lg_resp_empty(r, 302);
-    lg_resp_header(r, "Location", "/#/signin");
+    lg_resp_header(r, "Location", to.failed ? "/#/signin" : lg_buf_cstr(&to));
     return 0;
 }
 
@@ -189,7 +204,7 @@ static int authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (rc)
         return rc;
     if (!q->signed_in)
-        return send_to_sign_in(r);
+        return send_to_sign_in(r, host, path);
     if ((rc = lg_ingress_lookup(q->db, host, &t, e)) < 0 ||
         (rc && (rc = lg_app_member(q->db, q->who.user_id, t.tenant_id, e)) < 0))
         return rc;

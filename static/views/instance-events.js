@@ -18,6 +18,26 @@ function sentence(ev) {
   return d.url ?? d.text ?? '';
 }
 
+/** The events after `since`, as far as they are kept, a few pages at most. */
+async function past(since) {
+  const found = [];
+  for (let page = 0; page < 4; page++) {
+    let got;
+    try {
+      got = await get(`/events?since=${since}&pageSize=500`);
+    } catch (e) {
+      const oldest = Number(e.details?.oldest);
+      if (e.status !== 410 || !(oldest > since + 1)) throw e;
+      since = oldest - 1; // older ones are not kept
+      continue;
+    }
+    found.push(...got.events);
+    since = got.next;
+    if (got.events.length < 500) break;
+  }
+  return found;
+}
+
 export function events(ctx, inst) {
   const list = h('ol', { class: 'events', 'aria-label': 'Events, newest first' });
   const known = new Map();
@@ -28,8 +48,8 @@ export function events(ctx, inst) {
   };
   const empty = h('p', { class: 'quiet pad' }, 'Nothing has happened lately. What happens from now on appears here by itself.');
   ctx.on('event', (ev) => about(ev, inst.id) && (known.set(ev.id, ev), draw()));
-  get(`/events?since=${Math.max(0, store.last - BACK)}&pageSize=500`).then((page) => {
-    for (const ev of page.events ?? []) if (about(ev, inst.id)) known.set(ev.id, ev);
+  past(Math.max(0, store.last - BACK)).then((list) => {
+    for (const ev of list) if (about(ev, inst.id)) known.set(ev.id, ev);
     draw();
   }, () => {});
   draw();

@@ -6,7 +6,6 @@ import { store } from '../live.js';
 
 const MAX_LINES = 5000;
 const TAIL = 1000;
-// eslint-disable-next-line no-control-regex
 const ANSI = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
 class Log {

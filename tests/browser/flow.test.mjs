@@ -18,7 +18,7 @@ after(async () => {
   await system.close();
 });
 
-const stateIs = (page, state) => page.locator('.detail-head .state', { hasText: new RegExp(`^${state}$`) }).waitFor({ timeout: real ? 60000 : 15000 });
+const stateIs = (page, state) => page.locator('.detail-head .state', { hasText: new RegExp(`^${state}$`) }).waitFor({ timeout: real ? 60000 : 30000 });
 
 async function create(page) {
   await page.getByRole('button', { name: 'Create instance' }).click();
@@ -72,7 +72,7 @@ test('sign in, create, watch, open, follow the log, stop, delete', async () => {
   await row.locator('.state', { hasText: 'stopped' }).waitFor();
   await row.getByRole('button', { name: `Delete ${name}` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
-  await row.waitFor({ state: 'detached', timeout: real ? 60000 : 15000 });
+  await row.waitFor({ state: 'detached', timeout: real ? 60000 : 30000 });
 
   await page.getByRole('button', { name: /^Operations/ }).click();
   await page.locator('.op', { hasText: `${name} deleted` }).waitFor();

@@ -144,3 +144,59 @@ test('the log goes on after the connection was lost, without lines twice', { ski
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByText('The log ended here').waitFor();
 });
+
+test('an event that overtakes a list on its way wins', { skip: real }, async () => {
+  await page.route('**/compute/instances?*', async (route) => {
+    const old = await route.fetch();
+    mock.state.vanish(inst('app-002'));
+    mock.state.setState(inst('app-001'), 'paused');
+    const fresh = mock.state.addInstance({ name: 'newcomer' }, 'ada', 'running');
+    mock.state.emit('instance.created', { type: 'instance', id: fresh.id, name: fresh.name }, {});
+    await new Promise((r) => setTimeout(r, 500));
+    await route.fulfill({ response: old });
+  }, { times: 1 });
+  await page.reload();
+  await rowState('app-001', 'paused');
+  await rowState('newcomer', 'running');
+  assert.equal(await row('app-002').count(), 0);
+});
+
+test('a list that cannot be read says so, and can be tried again', { skip: real }, async () => {
+  const error = { error: { code: 'STORAGE_UNAVAILABLE', message: 'the disk is full', details: {} } };
+  await page.route('**/compute/instances?*', (route) => route.fulfill({ status: 503, json: error }));
+  await page.reload();
+  await page.getByText('the disk is full').waitFor();
+  await page.unroute('**/compute/instances?*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await row('app-001').waitFor();
+});
+
+test('who belongs to no tenant is told what to do', { skip: real }, async () => {
+  await page.route('**/api/v1/session', async (route) => {
+    const res = await route.fetch();
+    await route.fulfill({ response: res, json: { ...(await res.json()), tenant: null, tenants: [] } });
+  });
+  await page.route('**/compute/instances?*', (route) => route.fulfill({ status: 403, json: { error: { code: 'FORBIDDEN', message: 'choose a tenant', details: {} } } }));
+  await page.reload();
+  await page.getByText('You belong to no tenant yet').waitFor();
+});
+
+test('beyond what is loaded the server looks', { skip: real }, async () => {
+  mock.state.instances.clear();
+  mock.state.seed(5020);
+  await page.reload();
+  await page.getByText('5000 of 5020').waitFor();
+  await page.getByRole('searchbox').fill('app-5017');
+  await row('app-5017').waitFor();
+});
+
+test('events of an instance: the past that is kept, and what happens now', { skip: real }, async () => {
+  mock.state.prune();
+  mock.state.setState(inst('app-001'), 'paused');
+  await row('app-001').getByRole('link').click();
+  await page.getByRole('tab', { name: 'Events' }).click();
+  const events = page.getByRole('list', { name: 'Events, newest first' });
+  await events.getByText('running → paused').waitFor();
+  mock.state.setState(inst('app-001'), 'running');
+  await events.getByText('paused → running').waitFor();
+});

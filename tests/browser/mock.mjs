@@ -180,7 +180,7 @@ const ROUTES = [
   ['POST', '/images/upload', (s, r) => importImage(s, r.query.get('name'), r.user)],
   ['PUT', '/images/:id', (s, r) => changeImage(s, find(s.images, r.params.id), r.body)],
   ['DELETE', '/images/:id', (s, r) => dropImage(s, find(s.images, r.params.id))],
-  ['GET', '/compute/instances', (s, r) => ({ body: paged('instances', [...s.instances.values()], r.query) })],
+  ['GET', '/compute/instances', (s, r) => ({ body: paged('instances', [...s.instances.values()].filter((i) => i.name.includes(r.query.get('q') ?? '')), r.query) })],
   ['POST', '/compute/instances', (s, r) => createInstance(s, r.body, r.user)],
   ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
@@ -194,7 +194,10 @@ const ROUTES = [
   ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],
   ['GET', '/operations/:id', (s, r) => ({ body: find(s.operations, r.params.id) })],
   ['DELETE', '/operations/:id', (s, r) => cancel(s, find(s.operations, r.params.id))],
-  ['GET', '/events', (s, r) => ({ body: { events: s.events.filter((e) => e.id > Number(r.query.get('since') ?? 0)).slice(0, 500), next: s.last } })],
+  ['GET', '/events', (s, r) => {
+    if (Number(r.query.get('since') ?? 0) < s.oldest) throw new ApiFail(410, 'GONE', 'events are not kept that long', { oldest: String(s.oldest + 1), last: String(s.last) });
+    return { body: { events: s.events.filter((e) => e.id > Number(r.query.get('since') ?? 0)).slice(0, 500), next: s.last } };
+  }],
 ].map(([method, pattern, handler, open]) => ({ method, parts: pattern.split('/').slice(1), handler, open }));
 
 function route(method, path) {
