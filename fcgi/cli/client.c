@@ -386,11 +386,16 @@ int lg_try(struct lg_cli *c, const char *method, const char *path, const json_t 
     return rc;
 }
 
+static int complain(const struct lg_cli *c, int code, const char *text)
+{
+    return lg_say(code, "%s%s%s", c->about ? c->about : "", c->about ? ": " : "", text);
+}
+
 int lg_call(struct lg_cli *c, const char *method, const char *path, const json_t *body, struct lg_answer *a)
 {
     struct lg_err e = {0};
     int rc = lg_try(c, method, path, body, a, &e);
-    return rc && *e.msg ? lg_say(rc, "%s", e.msg) : rc;
+    return rc && *e.msg ? complain(c, rc, e.msg) : rc;
 }
 
 static size_t give_file(char *p, size_t size, size_t n, void *arg)
@@ -502,14 +507,16 @@ static void show_progress(const struct lg_cli *c, const json_t *op, char last[12
     fputc('\n', stderr);
 }
 
-static int judge(const json_t *op)
+static int judge(const struct lg_cli *c, const json_t *op)
 {
     const char *status = lg_text_at(op, "status"), *why = lg_text_at(op, "error.message");
     const char *kind = lg_text_at(op, "kind");
     if (!strcmp(status, "done"))
         return 0;
     int code = lg_exit_of(lg_code_of(lg_text_at(op, "error.code")));
-    return lg_say(code, "%s %s%s%s", kind, status, *why ? ": " : "", why);
+    char text[700];
+    snprintf(text, sizeof text, "%s %s%s%s", kind, status, *why ? ": " : "", why);
+    return complain(c, code, text);
 }
 
 static bool ended(const json_t *op)
@@ -546,7 +553,7 @@ int lg_wait_operation(struct lg_cli *c, const char *id, long timeout_s, json_t *
         if (ended(a.json)) {
             if (end)
                 *end = json_incref(a.json);
-            return judge(a.json);
+            return judge(c, a.json);
         }
         show_progress(c, a.json, last);
     }

@@ -96,11 +96,6 @@ static const struct lg_col one_cols[] = {
     {"Ingress", "ingress", text_rules},
     {"Cores", "resources.cpu.cores", NULL},
     {"Memory", "resources.memory.limit", lg_text_bytes},
-    {NULL, NULL, NULL},
-};
-
-/* The rest of them: a record has more than print.c's table is wide. */
-static const struct lg_col more_cols[] = {
     {"Restart", "config.restartPolicy", NULL},
     {"Labels", "labels", text_labels},
     {"Owner", "owner", NULL},
@@ -108,13 +103,6 @@ static const struct lg_col more_cols[] = {
     {"Started", "startedAt", NULL},
     {NULL, NULL, NULL},
 };
-
-static void print_one(const struct lg_cli *c, const json_t *o)
-{
-    lg_print_record(c, o, one_cols, "id");
-    if (!c->json && !c->quiet)
-        lg_print_record(c, o, more_cols, "id");
-}
 
 /* ── ls, get, usage ── */
 
@@ -151,7 +139,7 @@ int lg_cli_instance_get(struct lg_cli *c)
     lg_cleanup_answer struct lg_answer a = {.status = 0};
     int rc = get_instance(c, c->arg[0], &a);
     if (!rc)
-        print_one(c, a.json);
+        lg_print_record(c, a.json, one_cols, "id");
     return rc;
 }
 
@@ -159,11 +147,12 @@ int lg_cli_instance_usage(struct lg_cli *c)
 {
     static const struct lg_col cols[] = {
         {"At", "at", NULL},
-        {"CPU %", "cpuPercent", NULL},
-        {"Memory", "memoryBytes", lg_text_bytes},
-        {"Received", "rxBytes", lg_text_bytes},
-        {"Sent", "txBytes", lg_text_bytes},
-        {"Disk", "diskBytes", lg_text_bytes},
+        {"CPU %", "cpu.usage", NULL},
+        {"Memory", "memory.used", lg_text_bytes},
+        {"Limit", "memory.limit", lg_text_bytes},
+        {"Disk", "storage.used", lg_text_bytes},
+        {"Received", "network.rxBytes", lg_text_bytes},
+        {"Sent", "network.txBytes", lg_text_bytes},
         {"Processes", "pids", NULL},
         {NULL, NULL, NULL},
     };
@@ -300,7 +289,7 @@ static int after_create(struct lg_cli *c, const struct lg_answer *made, const js
     int rc = lg_finish(c, made, NULL);
     int seen = lg_call(c, "GET", lg_path(path, "/compute/instances/%s", id), NULL, &now);
     if (!seen)
-        print_one(c, now.json);
+        lg_print_record(c, now.json, one_cols, "id");
     return rc ? rc : bad ? bad : seen;
 }
 
@@ -368,9 +357,11 @@ int lg_cli_instance_power(struct lg_cli *c)
         json_object_set_new(body, "force", json_true());
     if (timeout >= 0)
         json_object_set_new(body, "timeout", json_integer(timeout));
-    for (int i = 0; i < c->argc; i++)
+    for (int i = 0; i < c->argc; i++) {
+        c->about = c->argc > 1 ? c->arg[i] : NULL;
         if ((rc = power_one(c, c->arg[i], json_object_size(body) ? body : NULL)))
             worst = rc;
+    }
     json_decref(body);
     return worst;
 }
@@ -402,6 +393,7 @@ int lg_cli_instance_rm(struct lg_cli *c)
 {
     int worst = 0;
     for (int i = 0; i < c->argc; i++) {
+        c->about = c->argc > 1 ? c->arg[i] : NULL;
         int rc = remove_one(c, c->arg[i]);
         worst = rc ? rc : worst;
     }

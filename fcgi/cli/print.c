@@ -157,7 +157,7 @@ static void shorten(char *s, int max)
         }
 }
 
-#define COLS_MAX 16
+#define COLS_MAX 32
 
 static int count_columns(const struct lg_col *cols)
 {

@@ -158,6 +158,7 @@ int lg_cli_image_rm(struct lg_cli *c)
 {
     int worst = 0;
     for (int i = 0; i < c->argc; i++) {
+        c->about = c->argc > 1 ? c->arg[i] : NULL;
         int rc = remove_image(c, c->arg[i]);
         worst = rc ? rc : worst;
     }
@@ -226,9 +227,9 @@ int lg_cli_image_set(struct lg_cli *c)
 /* ── ingress ── */
 
 static const struct lg_col rule_cols[] = {
-    {"INSTANCE", "instanceName", NULL}, {"URL", "url", NULL},
-    {"TARGET", "targetPort", NULL},     {"ACCESS", "access", NULL},
-    {"AGE", "createdAt", lg_text_age},  {NULL, NULL, NULL},
+    {"URL", "url", NULL},           {"TARGET", "targetPort", NULL},
+    {"ACCESS", "access", NULL},     {"AGE", "createdAt", lg_text_age},
+    {"INSTANCE", "instance", NULL}, {NULL, NULL, NULL},
 };
 
 int lg_cli_ingress_ls(struct lg_cli *c)
@@ -242,7 +243,7 @@ int lg_cli_ingress_ls(struct lg_cli *c)
         rc = lg_list(c, path, "ingress", &rows);
     if (rc)
         return rc;
-    lg_print_rows(c, rows, "ingress", rule_cols + (c->argc ? 1 : 0), "host");
+    lg_print_rows(c, rows, "ingress", rule_cols, "url");
     json_decref(rows);
     return 0;
 }
@@ -265,7 +266,7 @@ int lg_cli_ingress_add(struct lg_cli *c)
     rc = lg_call(c, "POST", lg_path(path, "/compute/instances/%s/ingress", id), body, &a);
     json_decref(body);
     if (!rc)
-        lg_print_record(c, a.json, rule_cols + 1, "url");
+        lg_print_record(c, a.json, rule_cols, "url");
     return rc;
 }
 

@@ -338,7 +338,7 @@ static void check_nginx(struct doctor *d)
     if (rc)
         sayf(d, BAD, "run `lodge prepare`, which writes it anew; a wrong setting is named in the message",
              "nginx refuses its configuration: %.400s", lg_buf_cstr(&said));
-    if (d->running && lg_up_answers(&d->conf, why, sizeof why) != 1)
+    if (d->running && lg_up_answers(&d->conf, why, sizeof why) != LG_SITE_UP)
         sayf(d, BAD, "see log/nginx.log, and the other checks", "the site is not healthy: %s", why);
     else if (!rc)
         say(d, FINE,
