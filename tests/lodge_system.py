@@ -49,7 +49,7 @@ class Process:
         self.name = os.path.basename(self.argv[0]) if self.argv else ""
 
     def __repr__(self):
-        return f"{self.pid} {' '.join(self.argv)}"
+        return f"{self.pid} {' '.join(self.argv)[:200]}"
 
 
 def processes():

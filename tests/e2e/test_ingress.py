@@ -8,20 +8,43 @@ from e2e_names import FOREVER
 from lodge_client import Connection, Http
 from lodge_system import until
 
-# A WebSocket server of BusyBox alone: the handshake, then whatever comes goes back.
-WS_ECHO = r'''while read -r line; do line=${line%?}; [ -z "$line" ] && break
-case $line in Sec-WebSocket-Key:*|sec-websocket-key:*) key=${line#*: };; esac; done
-printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n' \
-"$(printf %s "${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11" | sha1sum | cut -c1-40 | xxd -r -p | base64)"
-exec cat'''
-# Answers with the request it got, headers and all.
-MIRROR = r'''body=; while read -r line; do line=${line%?}; [ -z "$line" ] && break; body="$body$line
-"; done
-printf 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Accel-Redirect: /etc/passwd\r\nConnection: close\r\n\r\n%s' "$body"'''
+# Runs in an instance's network. Upgrades to WebSocket and echoes the bytes, or answers with the head it got.
+SERVER = r"""
+import base64, hashlib, re, socketserver, sys
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = self.request.recv(65536)
+            if not more: return
+            head += more
+        key = re.search(rb"(?im)^sec-websocket-key: *(\S+)", head)
+        if not key:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Accel-Redirect: /etc/passwd\r\n"
+                                 b"X-Accel-Buffering: no\r\nConnection: close\r\n\r\n" + head)
+            return
+        accept = base64.b64encode(hashlib.sha1(key.group(1) + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        self.request.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+Server(("0.0.0.0", 9000), Handler).serve_forever()
+"""
 
 
-def server(script, port=80):
-    return ["nc", "-lk", "-p", str(port), "-e", "sh", "-c", script]
+@pytest.fixture
+def speaking(system, admin, name):
+    """An instance with that server at port 9000 behind ingress."""
+    i = admin.create(name, FOREVER)
+    server = system.engine.beside(i["id"], "/usr/bin/python3", "-c", SERVER)
+    rule(admin, i["id"], targetPort=9000)
+    page_with(system, name, 200)
+    yield i
+    server.kill()
+    server.wait()
+    admin.remove(i["id"])
 
 
 def rule(api, ident, **more):
@@ -50,8 +73,8 @@ def test_unknown_stopped_and_refusing(system, admin, name):
 
 def test_stop_start_and_new_target_take_effect_without_reload(system, admin, name):
     workers = system.pids("nginx-workers")
-    i = admin.create(name, ["sh", "-c", "mkdir -p /tmp/b && echo second > /tmp/b/index.html && httpd -p 81 -h /tmp/b && "
-                                        "exec httpd -f -p 80 -h /srv/www"])
+    i = admin.create(name, ["sh", "-c", "mkdir -p /tmp/b; echo second > /tmp/b/index.html; httpd -p 81 -h /tmp/b; "
+                                        "httpd -p 80 -h /srv/www; " + FOREVER[2]])
     rule(admin, i["id"])
     page_with(system, name, 200, text="Your instance is running")
     admin.power(i["id"], "stop")
@@ -95,10 +118,7 @@ def test_a_freed_address_is_not_the_next_ones(system, admin, name):
         admin.remove(f["id"])
 
 
-def test_what_the_application_sees_and_says(system, admin, name):
-    i = admin.create(name, server(MIRROR))
-    rule(admin, i["id"])
-    page_with(system, name, 200)
+def test_what_the_application_sees_and_says(system, speaking, name):
     a = system.app(name).request("GET", "/a%20b/../c?x=1&y=%2F", headers={
         "Cookie": "one=1; __Host-lodge=stolen; two=2; __Host-lodge-app=stolen2", "X-Forwarded-For": "1.2.3.4",
         "X-Lodge-Context": "forged", "X-Upstream": "127.0.0.1:1", "X-Remote-User": "root", "Forwarded": "for=1.2.3.4"})
@@ -108,32 +128,16 @@ def test_what_the_application_sees_and_says(system, admin, name):
     assert "x-forwarded-for: 127.0.0.1\n" in head and "1.2.3.4" not in head and "forged" not in head
     assert "x-upstream" not in head and "x-remote-user" not in head
     assert f"host: {name}.apps.localhost:{system.https_port}" in head
-    admin.remove(i["id"])
 
 
-def test_websocket_through_ingress(system, admin, name):
-    i = admin.create(name, server(WS_ECHO, 9000))
-    rule(admin, i["id"], targetPort=9000)
-    until("the server listens", lambda: system.engine.exec(i["id"], "nc", "-z", "127.0.0.1", "9000")[0] == 0)
-
-    def open_one():
-        c = Connection("127.0.0.1", f"{name}.apps.localhost", system.https_port, system.tls, 30)
-        c.connect()
-        return websocket.create_connection(f"wss://{name}.apps.localhost:{system.https_port}/ws", sock=c.sock, timeout=30)
-
-    ws = until("the route is known", lambda: attempt(open_one), timeout=30)
+def test_websocket_through_ingress(system, speaking, name):
+    c = Connection("127.0.0.1", f"{name}.apps.localhost", system.https_port, system.tls, 30)
+    c.connect()
+    ws = websocket.create_connection(f"wss://{name}.apps.localhost:{system.https_port}/ws", sock=c.sock, timeout=30)
     for text in ("hello", "x" * 70000):
         ws.send(text)
         assert ws.recv() == text
     ws.close()
-    admin.remove(i["id"])
-
-
-def attempt(fn):
-    try:
-        return fn()
-    except (OSError, websocket.WebSocketException):
-        return None
 
 
 def follow(system, location, headers=None):

@@ -24,7 +24,7 @@ def test_env_arrives_exactly(system, admin, name):
         assert env.get(key) == value, key
     assert env["PASSWORD"] == SECRET
     assert sorted(i["config"]["env"]) == sorted(ODD + ["PASSWORD=********"])
-    admin.power(i["id"], "restart")
+    admin.power(i["id"], "restart", {"timeout": 0})
     assert environment_of(system, i["id"])["PASSWORD"] == SECRET
     admin.remove(i["id"])
 
@@ -35,7 +35,7 @@ def test_a_secret_is_seen_nowhere(system, admin, tail, name):
     ident = a.json["id"]
     admin.until(ident, "running")
     tail.wait(lambda e: e["kind"] == "operation.done" and e["data"]["operation"]["id"] == operation_of(a))
-    admin.power(ident, "restart")
+    admin.power(ident, "restart", {"timeout": 0})
     said = [a.text] + [admin.get(p).text for p in (f"/compute/instances/{ident}", "/compute/instances", "/operations", "/audit",
                                                    f"/compute/instances/name/{name}", "/events?since=0")]
     said += [json.dumps(tail.events)] + [system.log(n) for n in ("api", "runner", "stream", "nginx", "engine")] + [system.said()]
