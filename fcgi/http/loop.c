@@ -80,10 +80,20 @@ static int parse_query(struct lg_req *q, char *text, struct lg_err *e)
     return 0;
 }
 
+/* In a sub-request of nginx' own the query is that of the original target. */
+static const char *query_of(const FCGX_Request *r)
+{
+    const char *query = param(r, "QUERY_STRING"), *target = param(r, "REQUEST_URI");
+    if (*query || !*param(r, "SCRIPT_NAME"))
+        return query;
+    const char *mark = strchr(target, '?');
+    return mark ? mark + 1 : "";
+}
+
 /* The scratch area holds the route's parameters, then the decoded query. */
 static int parse_target(struct lg_req *q, struct lg_err *e)
 {
-    const char *query = param(q->fcgx, "QUERY_STRING");
+    const char *query = query_of(q->fcgx);
     size_t path_len = strlen(q->path) + 1;
     q->scratch = malloc(path_len + strlen(query) + 1);
     if (!q->scratch)
