@@ -28,13 +28,18 @@ static int check_up(struct lg_job *j, enum lg_restart policy, struct lg_err *e)
     return lg_err_detail(e, "reason", "exited");
 }
 
-/* Makes it in the engine, with all it stands on. */
+/* Makes it in the engine. The image is there nearly always, so the engine is asked for it only when it misses
+ * it. */
 static int make(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
     int64_t t0 = lg_clock_mono();
-    int rc = lg_job_image(j, s->inst.image, e);
-    if (!rc)
-        rc = LG_VERB(j->d, create, e, j->g, &s->inst);
+    int rc = LG_VERB(j->d, create, e, j->g, &s->inst);
+    if (rc == -LG_NOT_FOUND) {
+        lg_err_clear(e);
+        rc = lg_job_image(j, s->inst.image, e);
+        if (!rc)
+            rc = LG_VERB(j->d, create, e, j->g, &s->inst);
+    }
     if (!rc)
         lg_job_log(j, "made from %s in %lld ms", s->inst.image, (long long)(lg_clock_mono() - t0));
     return rc;

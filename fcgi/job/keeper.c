@@ -11,6 +11,8 @@
 #include "store/event.h"
 
 #define TICK_MS            250
+#define CHECKPOINT_MS      1000 /* the first commit after one syncs twice, so not after each */
+#define WAL_FULL_BYTES     ((int64_t)8 << 20)
 #define PROBE_MS           2000
 #define TELL_MS            10000 /* an unchanged engine state is written again after this */
 #define PRUNE_MS           5000
@@ -25,20 +27,24 @@ struct keeper {
     struct lg_db *db;
     struct lg_engines engines;
     struct lg_engine_state told[LG_DRIVERS_MAX];
-    int64_t version, truncated_at;
+    int64_t version, checked_at, truncated_at;
 };
 
 /* The WAL's size says nothing once it has been copied and begun anew: a commit by others does. */
 static void checkpoint(struct keeper *k)
 {
-    int64_t version = lg_db_data_version(k->db), now = lg_clock_mono();
-    if (lg_db_wal_bytes(k->db) > WAL_MAX_BYTES && now - k->truncated_at > TRUNCATE_MS) {
+    int64_t version = lg_db_data_version(k->db), now = lg_clock_mono(), bytes = lg_db_wal_bytes(k->db);
+    if (bytes > WAL_MAX_BYTES && now - k->truncated_at > TRUNCATE_MS) {
         k->truncated_at = now;
         lg_db_checkpoint(k->db, true);
-    } else if (version != k->version) {
+    } else if (version == k->version ||
+               now - k->checked_at < (bytes > WAL_FULL_BYTES ? TICK_MS : CHECKPOINT_MS)) {
+        return;
+    } else {
         lg_db_checkpoint(k->db, false);
     }
     k->version = version;
+    k->checked_at = now;
 }
 
 static bool same_state(const struct lg_engine_state *a, const struct lg_engine_state *b)

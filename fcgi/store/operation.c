@@ -267,12 +267,14 @@ int lg_operation_claim(struct lg_db *db, const char *id, struct lg_err *e)
     return rc < 0 ? rc : tell(db, "operation.progress", id, e);
 }
 
-/* One line of the log: control characters and line ends would break it. */
-static void clean_line(const char *line, char out[512])
+#define LINES_MAX 8192
+
+/* Lines of the log, without other control characters. */
+static void clean_lines(const char *line, char out[LINES_MAX])
 {
     size_t n = 0;
-    for (; *line && n < 510; line++)
-        out[n++] = (unsigned char)*line < 0x20 ? ' ' : *line;
+    for (; *line && n < LINES_MAX - 2; line++)
+        out[n++] = (unsigned char)*line < 0x20 && *line != '\n' ? ' ' : *line;
     out[n++] = '\n';
     out[n] = 0;
 }
@@ -280,9 +282,9 @@ static void clean_line(const char *line, char out[512])
 int lg_operation_progress(struct lg_db *db, const struct lg_operation *op, const char *step, double progress,
                           const char *line, struct lg_err *e)
 {
-    char text[512] = "";
+    char text[LINES_MAX] = "";
     if (line)
-        clean_line(line, text);
+        clean_lines(line, text);
     int rc = progress < 0 ? lg_sql_run(db, Q_OPERATION_PROGRESS, e, "ttnt", op->id, step, text)
                           : lg_sql_run(db, Q_OPERATION_PROGRESS, e, "ttrt", op->id, step, progress, text);
     return rc <= 0 ? rc : tell(db, "operation.progress", op->id, e);

@@ -46,7 +46,7 @@ int lg_operation_open_each(struct lg_db *db, int limit, void (*fn)(void *arg, co
 
 /* A worker takes it: status running, attempts+1. LG_STATE when it is not open any more. */
 int lg_operation_claim(struct lg_db *db, const char *id, struct lg_err *e);
-/* Current step, progress (-1 unknown) and, when not NULL, a log line. */
+/* Current step, progress (-1 unknown) and, when not NULL, a log line or several, parted by line ends. */
 int lg_operation_progress(struct lg_db *db, const struct lg_operation *op, const char *step, double progress,
                           const char *line, struct lg_err *e);
 /* The end: status "done", "failed" or "cancelled"; `why` for the latter two. Writes the event that ends

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/proc.h"
+#include "driver/network/generation.h"
 #include "driver/network/rules.h"
 
 #define NFT_MS 10000
@@ -79,13 +80,23 @@ static bool complete(const struct lg_rules *all, int count)
     return true;
 }
 
+static bool all_known(uint32_t generation, const struct lg_net_spec *nets, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!lg_nft_known(generation, nets[i].name))
+            return false;
+    return true;
+}
+
 int lg_network_repair(const struct lg_driver_ctx *ctx, const struct lg_net_spec *nets, int count,
                       bool *repaired, struct lg_err *e)
 {
     int rc = 0;
+    uint32_t generation = 0; /* read before the listing: a change during it makes the next look a full one */
+    bool counted = lg_nft_generation(&generation);
     if (repaired)
         *repaired = false;
-    if (count <= 0)
+    if (count <= 0 || (counted && all_known(generation, nets, count)))
         return 0;
     struct lg_rules *all = calloc((size_t)count, sizeof *all);
     if (!all)
@@ -99,6 +110,9 @@ int lg_network_repair(const struct lg_driver_ctx *ctx, const struct lg_net_spec 
         rc = apply(all, count, e);
         if (repaired)
             *repaired = !rc;
+    } else if (!rc && counted) {
+        for (int i = 0; i < count; i++)
+            lg_nft_remember(generation, nets[i].name);
     }
     lg_fd_close(&fd);
     free(all);
