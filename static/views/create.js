@@ -81,11 +81,11 @@ function asCommand({ body, ingress }) {
   const words = ['lodge', 'instance', 'create', body.name || '<name>'];
   const flag = (name, ...values) => values.forEach((v) => words.push(`--${name}`, shell(String(v))));
   if (c.image) flag('image', c.image);
-  flag('cpu', body.resources.cpu.cores);
+  flag('cpus', body.resources.cpu.cores);
   flag('memory', body.resources.memory.limit / 2 ** 20 + 'M');
   flag('env', ...(c.env ?? []));
   flag('secret-env', ...(masked(body).config.secretEnv ?? []));
-  flag('port', ...(c.ports ?? []));
+  flag('publish', ...(c.ports ?? []));
   if (c.restartPolicy) flag('restart', c.restartPolicy);
   flag('label', ...Object.entries(body.labels ?? {}).map(([k, v]) => `${k}=${v}`));
   if (ingress) flag('ingress', ingress.targetPort);

@@ -65,7 +65,7 @@ test('everything that was filled in arrives, and the previews say the same witho
   await dialog().getByRole('combobox', { name: 'Restart policy' }).selectOption('always');
   const shown = await dialog().getByRole('complementary').innerText();
   assert.doesNotMatch(shown, /hush/);
-  assert.match(shown, /--port 8053:53\/udp/);
+  assert.match(shown, /--publish 8053:53\/udp/);
   assert.match(shown, /echo it'\\''s on/);
   await dialog().getByRole('button', { name: 'Create', exact: true }).click();
   await page.getByRole('heading', { name: 'full', level: 1 }).waitFor();
