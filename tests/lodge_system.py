@@ -93,7 +93,7 @@ class System:
         self.drivers = drivers
         self.https_port, self.http_port = free_port(), free_port()
         self.settings = {"https_port": self.https_port, "http_port": self.http_port, "drivers": drivers,
-                         "subnet_pool": pool, "run_user": USER, **settings}
+                         "subnet_pool": pool, "run_user": USER, "cpu_overcommit": 64, **settings}
         self.share = share_dir(self.state)
         self.up = None
         self.site = ""
