@@ -33,8 +33,9 @@ def make_system():
 
 @pytest.fixture(scope="session")
 def fake_system():
-    """One Lodge with the fake driver for a whole folder of tests."""
-    s = System(drivers="fake", pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), sign_in_per_minute=1000)
+    """One Lodge with the fake driver for a whole folder of tests. Its instances' addresses are loopback's, so that what
+    ingress sends to them never leaves this host, and a test may listen there itself."""
+    s = System(drivers="fake", pool=os.environ.get("LODGE_TEST_FAKE_POOL", "127.96.0.0/16"), sign_in_per_minute=1000)
     try:
         s.start()
         yield s

@@ -83,7 +83,7 @@ def test_what_is_not_kept_is_gone(red):
 
 
 def test_pruned_events_are_gone_on_every_way(make_system):
-    s = make_system(drivers="fake", pool="10.94.130.0/24", event_keep=100)
+    s = make_system(drivers="fake", pool="127.94.130.0/24", event_keep=100)
     api = s.start().admin()
     inst = api.create("noisy", memory=4 << 20, cores=0.01)["id"]
     for n in range(150):

@@ -84,7 +84,7 @@ def test_host_ports_are_unique_over_the_host(red, blue, label):
 
 
 def test_lodges_own_ports_are_refused(make_system):
-    s = make_system(drivers="fake", pool="10.94.128.0/24", publish_address="127.0.0.1").start()
+    s = make_system(drivers="fake", pool="127.94.128.0/24", publish_address="127.0.0.1").start()
     for port in (s.https_port, s.http_port):
         a = s.admin().post("/compute/instances", {"name": "x", "config": {"ports": [f"{port}:80"]}}, 409)
         assert a.json["error"]["details"]["field"] == "config.ports"
@@ -124,7 +124,7 @@ def test_what_cannot_be_had(red, label, body, status, code):
 
 
 def test_capacity_is_admitted_and_given_back(make_system):
-    s = make_system(drivers="fake", pool="10.94.129.0/24", cpu_overcommit=1)
+    s = make_system(drivers="fake", pool="127.94.129.0/24", cpu_overcommit=1)
     api = s.start().admin()
     status = api.get("/compute/cluster/status").json["backends"]["docker"]["resources"]
     cores = int(status["cpu"]["total"])
