@@ -172,8 +172,9 @@ int lg_ask_password(const char *prompt, bool again, char out[LG_PASSWORD_MAX]);
     X(instance_create)                                                                                       \
     X(instance_get)                                                                                          \
     X(instance_power)                                                                                        \
-    X(instance_rm) X(instance_logs) X(instance_usage) X(image_ls) X(image_get) X(image_pull) X(image_upload) \
-        X(image_rm) X(image_alias) X(image_set) X(ingress_ls) X(ingress_add) X(ingress_rm) X(operation_ls)   \
+    X(instance_rm)                                                                                           \
+    X(instance_logs) X(instance_usage) X(image_ls) X(image_get) X(image_pull) X(image_upload) X(image_rm)    \
+        X(image_alias) X(image_set) X(ingress_ls) X(ingress_add) X(ingress_rm) X(operation_ls)               \
             X(operation_get) X(operation_wait) X(operation_cancel) X(events) X(token_ls) X(token_create)     \
                 X(token_revoke) X(user_ls) X(user_create) X(user_set) X(user_rm) X(tenant_ls)                \
                     X(tenant_create) X(tenant_rm) X(tenant_members) X(tenant_join) X(tenant_leave)           \

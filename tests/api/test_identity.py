@@ -163,6 +163,7 @@ def test_rate_limit(make_system):
     assert a.error == "RATE_LIMITED" and 1 <= int(a.header("Retry-After")) <= 60
     anonymous.post("/session", {"username": "bob", "password": PASSWORD}, 429)  # the address as well
     admin.get("/session", 200)  # tokens are not concerned
+    s.close(verify=False)  # whoever looks around afterwards would have to sign in
 
 
 # Tokens -------------------------------------------------------------------------------------------------------

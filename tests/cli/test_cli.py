@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from conftest import LODGE, Cli  # tests/cli/conftest.py
+from lodge_cli import LODGE, Cli
 
 PASSWORD = "correct horse battery"
 
