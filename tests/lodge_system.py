@@ -311,10 +311,15 @@ class System:
     # End ------------------------------------------------------------------------------------------------------
     def empty(self):
         """Deletes every instance, tenant by tenant, as their users would."""
-        admin = self.session()  # a token stays with its tenant
+        admin = self.admin()
+        session = None
         for t in admin.get("/tenants?pageSize=500").json["tenants"]:
-            admin.headers["Lodge-Tenant"] = t["slug"]
-            admin.remove_all()
+            if t["slug"] == "default":
+                admin.remove_all()
+                continue
+            session = session or self.session()  # a token stays with its tenant
+            session.headers["Lodge-Tenant"] = t["slug"]
+            session.remove_all()
 
     def close(self, verify=True):
         """Stops everything and removes the state directory. `verify`: nothing may be left that Lodge made."""
