@@ -263,6 +263,15 @@ def uploads(site):
     return [f"{site.state}/uploads/{f}" for f in os.listdir(f"{site.state}/uploads")]
 
 
+def until_empty(site):
+    """nginx removes a file just after the request has ended."""
+    for _ in range(200):
+        if not uploads(site):
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_an_upload_is_stored_and_only_its_name_passed(site):
     data = os.urandom(2 << 20)
 
@@ -295,13 +304,9 @@ def test_an_upload_that_breaks_off_or_is_not_adopted_leaves_nothing(site):
                 break
             time.sleep(0.05)
         assert uploads(site)
-    for _ in range(200):
-        if not uploads(site):
-            break
-        time.sleep(0.05)
-    assert not uploads(site)
+    assert until_empty(site)
     assert site.ask("POST", "/api/v1/images/upload", body=b"x" * 300000).status == 400
-    assert not uploads(site)
+    assert until_empty(site)
 
 
 @pytest.mark.parametrize("status,code", [(401, "UNAUTHENTICATED"), (403, "FORBIDDEN"), (409, "CONFLICT"),

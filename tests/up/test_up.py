@@ -67,6 +67,7 @@ class Host:
                     "LODGE_HTTP_PORT": str(self.http), "LODGE_ENGINE_SOCKET": "/nonexistent.sock",
                     "LODGE_TEST_BACKENDS": f"{ROOT}/tests/nginx"}
         self.started = []
+        self.monitors = set()
 
     def up(self, **env):
         log = f"{self.dir}/out.{len(self.started)}"
@@ -80,6 +81,7 @@ class Host:
         p = self.up(**env)
         until(lambda: "Lodge is up" in p.said() or p.poll() is not None)
         assert p.poll() is None, p.said()
+        self.monitors.add(int(until(lambda: os.path.exists(f"{self.state}/monitor.pid") and open(f"{self.state}/monitor.pid").read())))
         return p
 
     def get(self, path):
@@ -100,8 +102,12 @@ class Host:
                 p.terminate()
                 p.wait(30)
         left = processes(self.state)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
+        for pid in [*left, *self.monitors]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                if pid in self.monitors:
+                    left[pid] = "an instance's monitor was ended"
         for port in (self.https, self.http):  # nginx's workers overwrite their environment: their sockets tell
             with socket.socket() as s:
                 if not s.connect_ex(("127.0.0.1", port)):
