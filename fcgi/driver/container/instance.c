@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "driver/container/leaks.h"
 #include "driver/container/quirks.h"
 #include "driver/container/spec.h"
 
@@ -61,6 +62,7 @@ static int leftover(struct lg_engine *g, const struct lg_inst_spec *s, const cha
     if (rc || (l.st.run != LG_RUN_ABSENT && (l.ever_ran || !strcmp(l.spec, digest))))
         return rc;
     *again = true;
+    lg_leak_end(g, l.st.ref);
     return delete (g, s->id, true, e);
 }
 
@@ -91,6 +93,21 @@ int lg_ct_create(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_er
     }
 }
 
+/* Starts it; what a killed engine left in the way is cleared, one thing at a time. */
+static int start(struct lg_engine *g, const struct lg_inst_spec *s, const char *ref, struct lg_err *e)
+{
+    for (int attempt = 0;; attempt++) {
+        struct lg_err why = {0};
+        int rc = post(g, s->id, "start", &why);
+        if (!rc)
+            return 0;
+        bool again = rc == -(int)LG_BACKEND && attempt < 4 &&
+                     (lg_leak_free(g, s, ref, why.msg) || lg_quirk_free_ports(g, s));
+        if (!again)
+            return lg_fail(e, why.code, "%s", why.msg);
+    }
+}
+
 int lg_ct_start(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e)
 {
     struct lg_ct_look l;
@@ -98,9 +115,7 @@ int lg_ct_start(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err
     int rc = look_ours(g, s->id, true, &l, e);
     if (rc || l.st.run == LG_RUN_RUNNING)
         return rc;
-    rc = post(g, s->id, "start", e);
-    if (rc && lg_quirk_free_ports(g, s))
-        rc = post(g, s->id, "start", e);
+    rc = start(g, s, l.st.ref, e);
     lg_spec_limits(s, limits);
     return rc || !strcmp(limits, l.limits) ? rc : lg_ct_update(g, s, e);
 }
@@ -172,6 +187,8 @@ int lg_ct_remove(struct lg_engine *g, const char *id, bool force, struct lg_err 
     int rc = look_ours(g, id, false, &l, e);
     if (rc)
         return rc;
+    if (l.st.run == LG_RUN_CREATED)
+        lg_leak_end(g, l.st.ref);
     /* Also when it seems absent: a killed engine may have left its name and layer behind. */
     return delete (g, id, force || l.st.run == LG_RUN_ABSENT, e);
 }

@@ -83,9 +83,21 @@ static void read_all(const struct lg_engine *g, const char *id, const json_t *o,
     snprintf(l->limits, sizeof l->limits, "%s", lg_member_str(labels, LG_LABEL_LIMITS));
 }
 
+/* GET, asked again a few times where Podman stumbled. */
+static int get(struct lg_engine *g, const char *path, struct lg_buf *reply, struct lg_err *e)
+{
+    struct lg_call c = {.method = "GET", .path = path};
+    for (int i = 0;; i++) {
+        int status = lg_call(g, &c, reply, e);
+        if (status < 0 || i == 20 || !lg_quirk_transient(status, reply))
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+}
+
 int lg_ct_look(struct lg_engine *g, const char *id, struct lg_ct_look *l, struct lg_err *e)
 {
-    char name[LG_CT_NAME_LEN];
+    char name[LG_CT_NAME_LEN], path[96];
     lg_cleanup_buf struct lg_buf reply = {0};
     memset(l, 0, sizeof *l);
     int rc = lg_ct_name(id, name, e);
@@ -93,7 +105,8 @@ int lg_ct_look(struct lg_engine *g, const char *id, struct lg_ct_look *l, struct
         rc = lg_quirk_identify(g, e);
     if (rc)
         return rc;
-    int status = lg_callf(g, &reply, e, "GET", NULL, "/containers/%s/json", name);
+    snprintf(path, sizeof path, "/containers/%s/json", name);
+    int status = get(g, path, &reply, e);
     if (status < 0 || status == 404)
         return status < 0 ? status : 0;
     if (status != 200)
@@ -148,8 +161,7 @@ int lg_ct_list(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *
     lg_cleanup_buf struct lg_buf path = {0}, reply = {.max = (size_t)256 << 20};
     lg_buf_str(&path, "/containers/json?all=1&filters=");
     site_filter(g, &path);
-    struct lg_call c = {.method = "GET", .path = lg_buf_cstr(&path)};
-    int status = lg_call(g, &c, &reply, e);
+    int status = get(g, lg_buf_cstr(&path), &reply, e);
     if (status < 0)
         return status;
     if (status != 200)

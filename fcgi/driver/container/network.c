@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "driver/container/leaks.h"
 #include "driver/container/quirks.h"
 #include "driver/network/bridge.h"
 #include "driver/network/isolate.h"
@@ -104,7 +105,9 @@ int lg_ct_network_ensure(struct lg_engine *g, const struct lg_net_spec *net, str
 int lg_ct_network_remove(struct lg_engine *g, const struct lg_net_spec *net, struct lg_err *e)
 {
     int rc = remove_from_engine(g, net, e);
-    if (!rc)
-        rc = lg_bridge_remove(net, e);
+    if (rc)
+        return rc;
+    lg_leak_sweep(g, net);
+    rc = lg_bridge_remove(net, e);
     return rc ? rc : lg_network_release(&g->ctx, net, e);
 }

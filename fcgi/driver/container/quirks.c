@@ -76,6 +76,12 @@ bool lg_quirk_already(int status, const struct lg_buf *reply)
     return status == 304 || ((status == 500 || status == 409) && says(reply, words));
 }
 
+bool lg_quirk_transient(int status, const struct lg_buf *reply)
+{
+    static const char *const words[] = {"no such process", "/cgroup: no such file", NULL};
+    return status == 500 && says(reply, words);
+}
+
 /*
  * Docker revives `always` when its daemon restarts, even what was stopped on purpose; `unless-stopped` is
  * what Lodge means by both. Podman treats the two alike.

@@ -16,6 +16,9 @@ bool lg_quirk_conflict(int status, const struct lg_buf *reply);
 /* "Already so": pause of a paused one and the like. */
 bool lg_quirk_already(int status, const struct lg_buf *reply);
 
+/* Podman stumbles over a process that ends while it looks at it; asking again helps. */
+bool lg_quirk_transient(int status, const struct lg_buf *reply);
+
 /* The engine's name of a restart policy. */
 const char *lg_quirk_restart(const struct lg_engine *g, enum lg_restart r);
 /* Engine-specific members of HostConfig (limits of the log). */
