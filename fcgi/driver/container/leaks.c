@@ -104,6 +104,21 @@ bool lg_leak_free(struct lg_engine *g, const struct lg_inst_spec *s, const char 
     return lg_address_forget(owner + strlen(TAKEN), s->address);
 }
 
+bool lg_leak_half_removed(struct lg_engine *g, int status, const struct lg_buf *reply)
+{
+    static const char says[] = "getting container from store ";
+    const char *at = status == 500 ? strstr(lg_buf_cstr(reply), says) : NULL;
+    char ref[65] = "";
+    if (!at || !strstr(at, "container not known") || !private_podman(g))
+        return false;
+    at += sizeof says - 1;
+    at += strspn(at, "\\\"");
+    snprintf(ref, sizeof ref, "%.64s", at);
+    lg_cleanup_buf struct lg_buf answer = {0};
+    return valid_ref(ref) &&
+           lg_callf(g, &answer, NULL, "DELETE", NULL, "/containers/%s?force=true&v=true", ref) / 100 == 2;
+}
+
 void lg_leak_sweep(struct lg_engine *g, const struct lg_net_spec *net)
 {
     if (private_podman(g))

@@ -15,6 +15,11 @@
 bool lg_leak_free(struct lg_engine *g, const struct lg_inst_spec *s, const char *ref, const char *message);
 /* Before a container that the engine holds for never started is removed: ends what the runtime has of it. */
 void lg_leak_end(struct lg_engine *g, const char *ref);
+/*
+ * One container whose layer is gone but whose entry is not (killed in the middle of a removal) makes even a
+ * listing fail. Finishes the removal; true when the refused call is worth another try.
+ */
+bool lg_leak_half_removed(struct lg_engine *g, int status, const struct lg_buf *reply);
 /* Removes every name space that hangs on the network's bridge, when the network goes. */
 void lg_leak_sweep(struct lg_engine *g, const struct lg_net_spec *net);
 

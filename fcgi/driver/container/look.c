@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "driver/container/instance.h"
+#include "driver/container/leaks.h"
 #include "driver/container/quirks.h"
 #include "driver/container/spec.h"
 
@@ -89,7 +90,11 @@ static int get(struct lg_engine *g, const char *path, struct lg_buf *reply, stru
     struct lg_call c = {.method = "GET", .path = path};
     for (int i = 0;; i++) {
         int status = lg_call(g, &c, reply, e);
-        if (status < 0 || i == 20 || !lg_quirk_transient(status, reply))
+        if (status < 300 || i == 20)
+            return status;
+        if (lg_leak_half_removed(g, status, reply))
+            continue;
+        if (!lg_quirk_transient(status, reply))
             return status;
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
