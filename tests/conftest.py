@@ -46,7 +46,7 @@ def fake_system():
 @pytest.fixture(scope="session")
 def system():
     """One Lodge on the real engine for a whole folder of tests."""
-    s = System(drivers="container", pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), sign_in_per_minute=1000,
+    s = System(drivers="container", sign_in_per_minute=1000,
                reconcile_ms=1000, sample_ms=1000)
     try:
         s.start()

@@ -3,6 +3,8 @@
 Every process is stopped by its pid. What is left over after that is found by name of the state directory and of the
 site, reported, and only then swept away.
 """
+import fcntl
+import ipaddress
 import os
 import shutil
 import signal
@@ -36,6 +38,30 @@ def until(what, condition, timeout=60, step=0.1):
             return value
         assert time.monotonic() < end, f"waited {timeout} s in vain until {what}"
         time.sleep(step)
+
+
+class Pool:
+    """Addresses that no other System on this host uses: those given, or 16 networks of LODGE_TEST_POOL held by a lock."""
+
+    def __init__(self, text=None):
+        self.lock, self.text = None, text
+        if text:
+            return
+        whole = ipaddress.ip_network(os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"))
+        for part in whole.subnets(new_prefix=20):
+            self.lock = os.open(f"/tmp/lodge-pool-{part.network_address}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.text = str(part)
+                return
+            except BlockingIOError:
+                self.close()
+        raise RuntimeError(f"every part of {whole} is in use by other tests")
+
+    def close(self):
+        if self.lock is not None:
+            os.close(self.lock)
+        self.lock = None
 
 
 class Process:
@@ -87,13 +113,14 @@ def share_dir(state):
 class System:
     """start(), stop(), and everything a test wants to know of the processes in between."""
 
-    def __init__(self, drivers="container", pool="10.96.0.0/16", state=None, **settings):
+    def __init__(self, drivers="container", pool=None, state=None, **settings):
         self.state = state or tempfile.mkdtemp(prefix="lodge-", dir=os.environ.get("LODGE_TEST_DIR", "/tmp"))
         os.chmod(self.state, 0o755)
         self.drivers = drivers
+        self.pool = Pool(pool)
         self.https_port, self.http_port = free_port(), free_port()
         self.settings = {"https_port": self.https_port, "http_port": self.http_port, "drivers": drivers,
-                         "subnet_pool": pool, "run_user": USER, "cpu_overcommit": 64, **settings}
+                         "subnet_pool": self.pool.text, "run_user": USER, "cpu_overcommit": 64, **settings}
         self.share = share_dir(self.state)
         self.up = None
         self.site = ""
@@ -332,8 +359,9 @@ class System:
             self.stop()
             if verify:
                 allowed = self._networks_of_tenants()
-                problems += [f"process {p}" for p in self._after_end()] + [f"bridge {b}" for b in self.bridges()]
-                problems += [f"nft table {t}" for t in self.nft_tables()] if not allowed else []
+                problems += [f"process {p}" for p in self._after_end()]
+                if not allowed:
+                    problems += [f"bridge {b}" for b in self.bridges()] + [f"nft table {t}" for t in self.nft_tables()]
         except (AssertionError, OSError) as e:
             problems.append(str(e))
         finally:
@@ -380,5 +408,6 @@ class System:
         for m in sorted(self.mounts(), reverse=True):
             subprocess.run(["umount", m], check=False)
         shutil.rmtree(self.engine_run_dir(), ignore_errors=True)
+        self.pool.close()
         if not os.environ.get("LODGE_TEST_KEEP"):
             shutil.rmtree(self.state, ignore_errors=True)

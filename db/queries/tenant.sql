@@ -16,9 +16,18 @@ WHERE m.role IS NOT NULL OR ?2 = 1 ORDER BY coalesce(m.since, 9e18), t.slug LIMI
 SELECT count(*) FROM tenant t LEFT JOIN member m ON m.tenant_id = t.id AND m.user_id = ?1 WHERE m.role IS NOT NULL OR ?2 = 1;
 
 -- name: tenant_free_net
--- The lowest number no tenant has.
-SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM tenant WHERE net_index = 0) THEN 0 ELSE
-  (SELECT min(t.net_index + 1) FROM tenant t WHERE NOT EXISTS (SELECT 1 FROM tenant o WHERE o.net_index = t.net_index + 1)) END;
+-- The lowest number that no tenant has and no engine may still hold.
+SELECT min(n) FROM (SELECT 0 AS n UNION SELECT net_index + 1 FROM tenant UNION SELECT net_index + 1 FROM network_release)
+WHERE n NOT IN (SELECT net_index FROM tenant) AND n NOT IN (SELECT net_index FROM network_release);
+
+-- name: network_release_put
+INSERT OR REPLACE INTO network_release VALUES (?1, ?2);
+
+-- name: network_release_list
+SELECT net_index FROM network_release ORDER BY net_index LIMIT 100;
+
+-- name: network_release_clear
+DELETE FROM network_release WHERE net_index = ?1;
 
 -- name: tenant_content
 -- Instances, images.

@@ -14,8 +14,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/tenant.h"
 
 #define NETWORKS_EVERY_MS 30000 /* isolation that somebody flushed comes back within this */
+#define RELEASES_MAX      16    /* networks of deleted tenants removed in one round */
 #define HINTS_MAX         64    /* more than these at once: sweep instead */
 
 struct seen {
@@ -258,6 +260,42 @@ static void ensure_networks(struct lg_rec *rec)
     }
 }
 
+/* Takes one network of a deleted tenant from every engine; false while one still holds it. */
+static bool remove_network(struct lg_rec *rec, int net_index)
+{
+    struct lg_net net;
+    struct lg_err e = {0};
+    if (lg_net_of(rec->r->conf->subnet_pool, rec->r->site, net_index, &net, &e))
+        return true; /* the pool was made smaller since */
+    struct lg_net_spec spec = lg_net_spec_of(&net);
+    for (int i = 0; i < rec->r->drivers; i++) {
+        const struct lg_driver *d;
+        struct lg_engine *g;
+        int rc = lg_engines_get(&rec->engines, rec->r->driver[i]->backend, &d, &g, &e);
+        if (!rc && d->network_remove)
+            rc = d->network_remove(g, &spec, &e);
+        if (rc && rc != -LG_UNAVAILABLE)
+            lg_log_err(LG_WARN, "a deleted tenant's network cannot be removed yet", &e);
+        if (rc)
+            return false;
+    }
+    return true;
+}
+
+/* Their numbers are nobody's until this has cleared them, so no new tenant's network can be meant. */
+static void remove_networks(struct lg_rec *rec)
+{
+    int released[RELEASES_MAX];
+    int n = lg_network_release_list(rec->db, released, RELEASES_MAX, NULL);
+    for (int i = 0; i < n; i++) {
+        if (!remove_network(rec, released[i]) || lg_tx_write(rec->db, NULL))
+            continue;
+        if (!lg_network_release_clear(rec->db, released[i], NULL))
+            lg_tx_commit(rec->db, NULL);
+        lg_tx_rollback(rec->db);
+    }
+}
+
 static void sweep(struct lg_rec *rec)
 {
     rec->running_count = 0;
@@ -310,6 +348,7 @@ void lg_reconcile_main(const struct lg_runner *r, int arg)
         int64_t now = lg_clock_mono();
         if (now >= sweep_at) {
             sweep(&rec);
+            remove_networks(&rec);
             if (now >= networks_at) {
                 ensure_networks(&rec);
                 networks_at = now + NETWORKS_EVERY_MS;

@@ -225,6 +225,26 @@ int lg_tenant_remove(struct lg_db *db, const struct lg_tenant *t, struct lg_err 
         rc = lg_sql_run(db, Q_TENANT_FORGET_COUNTS, e, "t", t->id);
     if (rc >= 0)
         rc = lg_sql_run(db, Q_TENANT_REMOVE, e, "t", t->id);
+    if (rc >= 0)
+        rc = lg_sql_run(db, Q_NETWORK_RELEASE_PUT, e, "ii", (int64_t)t->net_index, lg_clock_ms());
+    return rc < 0 ? rc : 0;
+}
+
+int lg_network_release_list(struct lg_db *db, int *out, int cap, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_NETWORK_RELEASE_LIST, e, "");
+    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    while (s && n < cap && (rc = lg_sql_step(db, s, e)) > 0)
+        out[n++] = (int)lg_col_int(s, 0);
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}
+
+int lg_network_release_clear(struct lg_db *db, int net_index, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_NETWORK_RELEASE_CLEAR, e, "i", (int64_t)net_index);
     return rc < 0 ? rc : 0;
 }
 

@@ -31,12 +31,19 @@ int lg_member_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg
 int lg_member_get(struct lg_db *db, const char *tenant_id, const char *user_id, struct lg_member *m,
                   struct lg_err *e);
 
+/* Numbers of deleted tenants' networks that engines may still hold, lowest first. Returns how many. */
+int lg_network_release_list(struct lg_db *db, int *out, int cap, struct lg_err *e);
+
 /* All below need a write transaction. */
 
-/* Fills id, net_index (the lowest free one) and created_at. LG_CONFLICT (details.field "slug") when the slug
- * is taken, LG_LIMIT when subnet_pool is used up. */
+/* The engines have let go of it: the number may be given to a new tenant. */
+int lg_network_release_clear(struct lg_db *db, int net_index, struct lg_err *e);
+
+/* Fills id, net_index (the lowest free one that no engine may still hold) and created_at. LG_CONFLICT
+ * (details.field "slug") when the slug is taken, LG_LIMIT when subnet_pool is used up. */
 int lg_tenant_add(struct lg_db *db, struct lg_tenant *t, struct lg_err *e);
-/* With its memberships and tokens. LG_CONFLICT while it has instances or images. */
+/* With its memberships and tokens; lodge-runner then removes its network. LG_CONFLICT while it has instances
+ * or images. */
 int lg_tenant_remove(struct lg_db *db, const struct lg_tenant *t, struct lg_err *e);
 /* Adds a member or changes its role; LG_CONFLICT when that takes the last owner away. */
 int lg_member_put(struct lg_db *db, const char *tenant_id, const char *user_id, const char *role,

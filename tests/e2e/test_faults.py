@@ -1,4 +1,5 @@
 """The engine or the disk fails: clear errors, and recovery by itself when the cause ends."""
+import errno
 import os
 import signal
 import subprocess
@@ -45,7 +46,7 @@ def test_engine_killed_in_the_middle_of_creates(system, admin, name):
 
 def test_engine_socket_missing():
     """A setting that names no engine: Lodge starts, says so, refuses nothing it can do."""
-    s = System(engine_socket="/tmp/no-such-engine.sock", pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), reconcile_ms=500)
+    s = System(engine_socket="/tmp/no-such-engine.sock", reconcile_ms=500)
     try:
         s.start(ready=False)
         parts = until("health answers", s.healthy)
@@ -69,7 +70,7 @@ def test_engine_socket_missing():
 @pytest.fixture
 def small_disk():
     """A Lodge whose database lives on a file system of 6 MB."""
-    s = System(drivers="fake", pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"))
+    s = System(drivers="fake")
     os.mkdir(f"{s.state}/db")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "lodge-test", f"{s.state}/db"], check=True)
     try:
@@ -84,13 +85,14 @@ def test_disk_full_for_the_database(small_disk):
     s, admin = small_disk, small_disk.admin()
     kept = admin.post("/compute/instances", {"name": "before"}, 201)
     filler = f"{s.state}/db/filler"
-    with open(filler, "wb") as f:
-        try:
-            while True:
-                f.write(b"x" * 4096)
-                f.flush()
-        except OSError:
+    fd = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(fd, b"x" * 4096):
             pass
+    except OSError as e:
+        assert e.errno == errno.ENOSPC
+    finally:
+        os.close(fd)
     refused = None
     for k in range(400):  # what is allocated already may still take a few
         a = admin.post("/compute/instances", {"name": f"full-{k}"}, None)

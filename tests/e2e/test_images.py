@@ -42,7 +42,7 @@ def answers(http):
 @pytest.fixture(scope="module")
 def lodge(registry):
     """A Lodge whose engine may speak plain HTTP to that registry, which holds one image."""
-    s = System(pool=os.environ.get("LODGE_TEST_POOL", "10.96.0.0/16"), reconcile_ms=1000)
+    s = System(reconcile_ms=1000)
     try:
         os.makedirs(f"{s.state}/engine", mode=0o711)
         with open(f"{s.state}/engine/registries.conf", "w") as f:

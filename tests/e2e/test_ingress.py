@@ -123,7 +123,7 @@ def test_what_the_application_sees_and_says(system, speaking, name):
         "Cookie": "one=1; __Host-lodge=stolen; two=2; __Host-lodge-app=stolen2", "X-Forwarded-For": "1.2.3.4",
         "X-Lodge-Context": "forged", "X-Upstream": "127.0.0.1:1", "X-Remote-User": "root", "Forwarded": "for=1.2.3.4"})
     assert a.status == 200 and "root:" not in a.text, "X-Accel-Redirect of an application must do nothing"
-    head = a.text.lower()
+    head = a.text.lower().replace("\r", "")
     assert "stolen" not in head and "one=1" in head and "two=2" in head
     assert "x-forwarded-for: 127.0.0.1\n" in head and "1.2.3.4" not in head and "forged" not in head
     assert "x-upstream" not in head and "x-remote-user" not in head
@@ -133,7 +133,7 @@ def test_what_the_application_sees_and_says(system, speaking, name):
 def test_websocket_through_ingress(system, speaking, name):
     c = Connection("127.0.0.1", f"{name}.apps.localhost", system.https_port, system.tls, 30)
     c.connect()
-    ws = websocket.create_connection(f"wss://{name}.apps.localhost:{system.https_port}/ws", sock=c.sock, timeout=30)
+    ws = websocket.create_connection(f"wss://{name}.apps.localhost:{system.https_port}/ws", socket=c.sock, timeout=30)
     for text in ("hello", "x" * 70000):
         ws.send(text)
         assert ws.recv() == text

@@ -39,7 +39,7 @@ def host_service():
 
 def fetch(system, ident, where):
     """From inside an instance's network; (exit code, text)."""
-    p = system.engine.beside(ident, "curl", "-s", "-S", "-m", "3", "--noproxy", "*", f"http://{where}/", stdout=subprocess.PIPE,
+    p = system.engine.beside(ident, "curl", "-s", "-S", "-m", "2", "--noproxy", "*", f"http://{where}/", stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
     text, _ = p.communicate(timeout=30)
     return p.returncode, text
