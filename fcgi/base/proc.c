@@ -37,8 +37,9 @@ static void become(const struct lg_proc *p, int in, int out, int err)
         _exit(127);
     if (p->uid > 0 && setresuid((uid_t)p->uid, (uid_t)p->uid, (uid_t)p->uid))
         _exit(127);
-    const char *const *env = p->env ? p->env : clean_env;
-    execvpe(p->argv[0], (char *const *)(uintptr_t)p->argv, (char *const *)(uintptr_t)env);
+    environ =
+        (char **)(uintptr_t)(p->env ? p->env : clean_env); /* before the look-up: its PATH counts, not ours */
+    execvp(p->argv[0], (char *const *)(uintptr_t)p->argv);
     _exit(127);
 }
 

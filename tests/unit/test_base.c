@@ -185,6 +185,13 @@ static void children_see_no_descriptor_and_a_clean_environment(void **state)
     close(leak);
     assert_true(atoi(out.data) <= 4); /* 0, 1, 2 and the directory itself */
     assert_null(strstr(out.data, "LODGE_TEST_SECRET"));
+
+    const char *path = getenv("PATH");
+    lg_cleanup_buf struct lg_buf keep = {.max = 65536};
+    lg_buf_str(&keep, path ? path : "");
+    setenv("PATH", "/nonexistent", 1); /* a program is found by the PATH it gets, not by its parent's */
+    assert_int_equal(lg_proc_run(&p, 5000, NULL, NULL, &e), 0);
+    setenv("PATH", lg_buf_cstr(&keep), 1);
 }
 
 static void descriptors_travel(void **state)
