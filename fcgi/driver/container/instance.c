@@ -10,6 +10,9 @@
 #include "driver/container/quirks.h"
 #include "driver/container/spec.h"
 
+#define SETTLE_MS      20000
+#define SETTLE_STEP_MS 50
+
 /* Looks, and refuses what is not ours. `must` exist: else absence is told by st.run alone. */
 static int look_ours(struct lg_engine *g, const char *id, bool must, struct lg_ct_look *l, struct lg_err *e)
 {
@@ -121,12 +124,13 @@ int lg_ct_start(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err
 }
 
 /*
- * A crash loop between two lives looks like an exit, and the engine would start the container again right
- * after a stop that found nothing to stop. So a recent exit under a restart policy is watched for a moment.
+ * A crash loop between two lives looks like an end, and the engine would start the container again right
+ * after a stop that found nothing to stop. So it is watched until the engine has decided; not for ever, its
+ * helper may have died.
  */
 static bool may_revive(const struct lg_ct_look *l)
 {
-    return l->revives && l->st.run == LG_RUN_EXITED && lg_clock_ms() - l->st.finished_at < 3000;
+    return l->settling && lg_clock_ms() - l->st.finished_at < SETTLE_MS;
 }
 
 /* *stopped tells whether the engine ended it on our word (and will not revive it) or found nothing to end. */
@@ -153,13 +157,13 @@ int lg_ct_stop(struct lg_engine *g, const char *id, int timeout_s, struct lg_err
     struct lg_ct_look l;
     int rc = look_ours(g, id, true, &l, e);
     bool stopped = false;
-    for (int i = 0; !rc && i < 100; i++) {
+    for (int i = 0; !rc && i < SETTLE_MS / SETTLE_STEP_MS; i++) {
         if (l.st.run == LG_RUN_RUNNING || l.st.run == LG_RUN_PAUSED) {
             rc = stop_once(g, &l, id, timeout_s, &stopped, e);
         } else if (stopped || !may_revive(&l)) {
             return 0;
         } else {
-            nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+            nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_MS * 1000000L}, NULL);
         }
         if (!rc)
             rc = look_ours(g, id, true, &l, e);

@@ -24,7 +24,8 @@ struct lg_ct_look {
     struct lg_inst_status st;
     bool ours; /* carries our site's and this instance's label */
     bool ever_ran;
-    bool revives; /* has a restart policy */
+    bool settling; /* down, but the engine may be about to start it again by its policy */
+    bool revives;  /* has a restart policy */
     char spec[64], limits[80];
 };
 int lg_ct_look(struct lg_engine *g, const char *id, struct lg_ct_look *l, struct lg_err *e);

@@ -211,6 +211,11 @@ enum lg_run lg_quirk_run(const char *status)
     return LG_RUN_EXITED;
 }
 
+bool lg_quirk_settling(const char *status)
+{
+    return !strcmp(status, "stopped") || lg_quirk_run(status) == LG_RUN_CREATED;
+}
+
 /*
  * Podman never reports it and the cgroup with its counter is gone with the container; the kernel's log names
  * the cgroup it killed in. An exit code of 137 alone could as well be a stop that had to kill.

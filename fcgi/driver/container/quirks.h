@@ -38,6 +38,12 @@ bool lg_quirk_free_ports(struct lg_engine *g, const struct lg_inst_spec *s);
 /* The engine's word for a state. */
 enum lg_run lg_quirk_run(const char *status);
 
+/*
+ * On the way from one life to the next Podman says "stopped", then states of a container that never ran; only
+ * "exited" is final. (Docker says "restarting", which counts as running.)
+ */
+bool lg_quirk_settling(const char *status);
+
 /* Was the first process ended because memory ran out? Asks the kernel where the engine does not know. */
 bool lg_quirk_oom(const struct lg_engine *g, const char *ref, int exit_code, bool engine_says);
 
