@@ -35,7 +35,8 @@ static bool at_work(const struct lg_instance *in)
     return in->state == LG_ST_RUNNING || in->state == LG_ST_PAUSED;
 }
 
-static int render_resources(struct lg_req *q, struct lg_json *j, const struct lg_instance *in, struct lg_err *e)
+static int render_resources(struct lg_req *q, struct lg_json *j, const struct lg_instance *in,
+                            struct lg_err *e)
 {
     struct lg_sample s;
     int rc = at_work(in) ? lg_sample_get(q->db, in->id, &s, e) : 0;
@@ -111,7 +112,8 @@ static int render_ingress(struct lg_req *q, struct lg_json *j, const struct lg_i
     return rc < 0 ? rc : 0;
 }
 
-static int render_operation(struct lg_req *q, struct lg_json *j, const struct lg_instance *in, struct lg_err *e)
+static int render_operation(struct lg_req *q, struct lg_json *j, const struct lg_instance *in,
+                            struct lg_err *e)
 {
     struct lg_operation op;
     int rc = lg_operation_open_of(q->db, in->id, &op, e);

@@ -8,9 +8,10 @@
 #include "base/err.h"
 
 /*
- * "nginx" → "docker.io/library/nginx:latest", "ghcr.io/a/b:1" → itself. With the registry and the tag explicit a
- * reference can mean nothing that merely lies on this host: neither a content id nor a short name of another
- * tenant's upload. LG_INVALID when it is malformed, LG_NOT_FOUND when it names this host's own store.
+ * "nginx" → "docker.io/library/nginx:latest", "ghcr.io/a/b:1" → itself. With the registry and the tag
+ * explicit a reference can mean nothing that merely lies on this host: neither a content id nor a short name
+ * of another tenant's upload. LG_INVALID when it is malformed, LG_NOT_FOUND when it names this host's own
+ * store.
  */
 int lg_image_ref_full(const char *ref, char *out, size_t cap, struct lg_err *e);
 /* Does it name a registry on this very host? Those are for admins alone. */
