@@ -13,6 +13,12 @@ SELECT count(*) FROM session WHERE user_id = ?1;
 -- name: session_one_expired
 SELECT id, user_id FROM session WHERE expires_at <= ?1 LIMIT 1;
 
+-- name: session_due
+-- Is there anything for a sweep? ?2: failed sign-ins before it count no more; ?3: so long revoked tokens are forgotten.
+SELECT EXISTS (SELECT 1 FROM session WHERE expires_at <= ?1)
+    OR EXISTS (SELECT 1 FROM token WHERE revoked_at IS NULL AND expires_at <= ?1 OR revoked_at <= ?3)
+    OR EXISTS (SELECT 1 FROM sign_in_attempt WHERE window_at <= ?2);
+
 -- name: session_remove
 DELETE FROM session WHERE id = ?1;
 

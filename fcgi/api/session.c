@@ -57,8 +57,6 @@ static int open_session(struct lg_req *q, const struct lg_user *u, char token[LG
     lg_token_new(token);
     lg_digest(&q->app->token_key, token, strlen(token), digest);
     int rc = lg_req_begin(q, e);
-    if (!rc)
-        rc = lg_session_sweep(q->db, e);
     if (!rc && q->signed_in && *q->who.session_id)
         rc = lg_session_end(q->db, q->who.session_id, q->who.user_id, e);
     if (!rc)

@@ -39,8 +39,6 @@ static int refuse(struct lg_req *q, const char *username, const struct lg_user *
                                                       : "wrong password"};
     int rc = lg_req_begin(q, e);
     if (!rc)
-        rc = lg_session_sweep(q->db, e);
-    if (!rc)
         rc = lg_sign_in_failed(q->db, username, q->address, e);
     if (!rc)
         rc = lg_audit_add(q->db, &a, e);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "job/job.h"
 #include "store/event.h"
+#include "store/session.h"
 
 #define TICK_MS            250
 #define CHECKPOINT_MS      1000 /* the first commit after one syncs twice, so not after each */
@@ -17,6 +18,7 @@
 #define TELL_MS            10000 /* an unchanged engine state is written again after this */
 #define PRUNE_MS           5000
 #define PRUNE_STEP         1000 /* events forgotten in one transaction */
+#define EXPIRY_MS          5000
 #define OPERATIONS_MS      3600000
 #define OPERATIONS_KEEP_MS ((int64_t)30 * 24 * 3600000)
 #define WAL_MAX_BYTES      ((int64_t)64 << 20)
@@ -118,7 +120,7 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
     k.r = r;
     k.db = lg_child_db(r);
     lg_engines_init(&k.engines, r, NULL);
-    int64_t probe_at = 0, prune_at = 0, operations_at = lg_clock_mono() + 60000;
+    int64_t probe_at = 0, prune_at = 0, expiry_at = 0, operations_at = lg_clock_mono() + 60000;
     for (;;) {
         int64_t now = lg_clock_mono();
         if (now >= probe_at) {
@@ -129,6 +131,10 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
         }
         if (now >= prune_at)
             prune_at = prune_events(&k) ? 0 : now + PRUNE_MS;
+        if (now >= expiry_at) {
+            lg_session_sweep(k.db, NULL);
+            expiry_at = now + EXPIRY_MS;
+        }
         if (now >= operations_at) {
             prune_operations(&k);
             operations_at = now + OPERATIONS_MS;

@@ -103,17 +103,36 @@ static int end_expired(struct lg_db *db, int64_t now, struct lg_err *e)
     return rc < 0 ? rc : 1;
 }
 
+static int due(struct lg_db *db, int64_t now, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_SESSION_DUE, e, "iii", now, now - WINDOW_MS, now - LG_TOKEN_KEEP_MS);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc > 0)
+        rc = lg_col_int(s, 0) != 0;
+    if (rc >= 0)
+        lg_sql_done(s);
+    return rc;
+}
+
 int lg_session_sweep(struct lg_db *db, struct lg_err *e)
 {
     int64_t now = lg_clock_ms();
-    int rc;
+    int rc = due(db, now, e);
+    if (rc <= 0)
+        return rc;
+    rc = lg_tx_write(db, e);
+    if (rc)
+        return rc;
     while ((rc = end_expired(db, now, e)) > 0)
         ;
     if (!rc)
         rc = lg_token_sweep(db, now, e);
     if (!rc)
         rc = lg_sql_run(db, Q_SIGN_IN_PRUNE, e, "i", now - WINDOW_MS);
-    return rc < 0 ? rc : 0;
+    if (rc >= 0)
+        rc = lg_tx_commit(db, e);
+    lg_tx_rollback(db);
+    return rc;
 }
 
 static void user_subject(const char *username, char out[80])

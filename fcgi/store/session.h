@@ -1,4 +1,5 @@
-/* Dashboard sessions, and the count of failed sign-ins. All but lg_sign_in_wait need a write transaction. */
+/* Dashboard sessions, and the count of failed sign-ins. All but lg_sign_in_wait and lg_session_sweep need a
+ * write transaction. */
 #ifndef LG_STORE_SESSION_H
 #define LG_STORE_SESSION_H
 
@@ -14,8 +15,9 @@ int lg_session_end(struct lg_db *db, const char *id, const char *user_id, struct
 int lg_session_end_all(struct lg_db *db, const char *user_id, const char *keep, struct lg_err *e);
 int lg_session_set_tenant(struct lg_db *db, const char *id, const char *tenant_id, struct lg_err *e);
 
-/* Ends what has expired (sessions, tokens) and forgets old failures and long-dead tokens, so that open
- * streams close: called at each sign-in. */
+/* Ends what has expired (sessions, tokens), so that open streams close, and forgets old failures and
+ * long-dead tokens. In a transaction of its own, and only when there is something to do: lodge-runner calls
+ * it every few seconds. */
 int lg_session_sweep(struct lg_db *db, struct lg_err *e);
 
 /* Milliseconds that this user or this address has to wait: 0 it may try. `limit` failures a minute are free.

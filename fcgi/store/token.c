@@ -6,8 +6,6 @@
 #include "store/event.h"
 #include "store/sql.h"
 
-#define KEEP_REVOKED_MS ((int64_t)90 * 86400 * 1000)
-
 static void read_row(lg_stmt *s, struct lg_token *t)
 {
     lg_col_copy(s, 0, t->id, sizeof t->id);
@@ -167,7 +165,7 @@ int lg_token_sweep(struct lg_db *db, int64_t now, struct lg_err *e)
         if ((rc = revoke(db, &t, "expired", e)) < 0)
             break;
     if (!rc)
-        rc = lg_sql_run(db, Q_TOKEN_PRUNE, e, "i", now - KEEP_REVOKED_MS);
+        rc = lg_sql_run(db, Q_TOKEN_PRUNE, e, "i", now - LG_TOKEN_KEEP_MS);
     return rc < 0 ? rc : 0;
 }
 

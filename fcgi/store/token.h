@@ -7,7 +7,8 @@
 #include "base/json.h"
 #include "store/db.h"
 
-#define LG_TOKENS_MAX 200 /* live ones of one user */
+#define LG_TOKENS_MAX    200                          /* live ones of one user */
+#define LG_TOKEN_KEEP_MS ((int64_t)90 * 86400 * 1000) /* how long a revoked one is still shown */
 
 struct lg_token {
     char id[LG_ID_LEN], name[101], prefix[16], user_id[LG_ID_LEN], username[65], tenant_id[LG_ID_LEN],
@@ -32,7 +33,7 @@ int lg_token_revoke_all(struct lg_db *db, const char *user_id, const char *tenan
 /* Closes the streams of a user's live tokens (of one tenant, or tenant_id "") without revoking them. */
 int lg_token_tell_all(struct lg_db *db, const char *user_id, const char *tenant_id, const char *why,
                       struct lg_err *e);
-/* Revokes what has expired and forgets what was revoked 90 days before `now`. */
+/* Revokes what has expired and forgets what was revoked LG_TOKEN_KEEP_MS before `now`. */
 int lg_token_sweep(struct lg_db *db, int64_t now, struct lg_err *e);
 
 /* `secret` NULL, or the token itself: only in the answer to its creation. */

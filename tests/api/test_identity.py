@@ -1,9 +1,11 @@
 """Users, sign-in, sessions, tokens, tenants, members and the audit record, through the front door."""
+import sqlite3
 import uuid
 
 import pytest
 
 from lodge_client import Api
+from lodge_system import until
 
 PASSWORD = "correct horse battery"
 
@@ -314,10 +316,12 @@ def test_tenant_with_wrong_fields(admin, body):
 
 
 def test_networks_of_tenants_are_the_lowest_free(admin, fake_system):
+    until("engines have let go", lambda: fake_system.query("SELECT count(*) FROM network_release") == [(0,)])
     made = [admin.post("/tenants", {"slug": name("n")}, 201).json for _ in range(3)]
     subnets = [t["network"]["subnet"] for t in made]
     assert len(set(subnets)) == 3 and all(s.endswith("/24") for s in subnets)
     admin.delete(f"/tenants/{made[0]['id']}", 204)
+    until("engines have let go", lambda: fake_system.query("SELECT count(*) FROM network_release") == [(0,)])
     again = admin.post("/tenants", {"slug": name("n")}, 201).json
     assert again["network"]["subnet"] == subnets[0]
     a = admin.post("/tenants", {"slug": made[1]["slug"]}, 409)
@@ -416,3 +420,19 @@ def test_wrong_methods_and_paths(fake_system, admin):
     admin.delete("/tokens/none", 404)
     for bad in ("", "lg_", "lg_" + "A" * 43, "x" * 5000, "é"):
         fake_system.anonymous().call("GET", "/session", None, 401, Authorization=f"Bearer {bad}".encode().decode("latin-1"))
+
+
+def test_a_stream_ends_when_its_token_expires(fake_system, team):
+    """Nobody asks anything meanwhile: lodge-runner notices it."""
+    made = team.owner_session.post("/tokens", {"name": "short", "expiresInDays": 1}, 201).json
+    ws = Api(fake_system, made["token"]).websocket("/api/v1/events?since=0")
+    db = sqlite3.connect(f"{fake_system.state}/db/lodge.db", timeout=10)
+    with db:
+        db.execute("UPDATE token SET expires_at = 1 WHERE id = ?", (made["id"],))
+    db.close()
+    while True:
+        code, data = ws.recv_data()
+        if code == 8:
+            break
+    assert int.from_bytes(data[:2], "big") == 4401
+    Api(fake_system, made["token"]).get("/session", 401)

@@ -116,9 +116,9 @@ static void sweep_ends_what_expired(void **state)
     add_token(f, &u, &t, 1, 5, &dead);
     add_token(f, &u, &t, 2, 0, &live);
     assert_int_equal(lg_session_add(f->db, u.id, (uint8_t[LG_DIGEST_BYTES]){1}, "::1", -1, id, &f->e), 0);
-    assert_int_equal(lg_session_sweep(f->db, &f->e), 0);
-    assert_int_equal(lg_session_sweep(f->db, &f->e), 0);
     END(f);
+    assert_int_equal(lg_session_sweep(f->db, &f->e), 0);
+    assert_int_equal(lg_session_sweep(f->db, &f->e), 0);
     assert_int_equal(events(f, "session.ended"), 1);
     assert_int_equal(events(f, "token.revoked"), 1);
     assert_int_equal(lg_token_get(f->db, dead.id, &dead, &f->e), 0);
