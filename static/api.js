@@ -35,6 +35,23 @@ function toError(status, text, retryAfter) {
 
 const operationOf = (location) => location?.split('/').pop() ?? null;
 
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Reading is tried again when the network blinked; whether a write arrived only its caller can find out. */
+async function exchange(url, init) {
+  const pauses = init.method === 'GET' ? [150, 500] : [];
+  for (;;) {
+    try {
+      const res = await fetch(url, init);
+      return { res, text: await res.text() };
+    } catch (e) {
+      if (e.name === 'AbortError') throw e;
+      if (!pauses.length) throw new ApiError(0, 'OFFLINE', 'The server cannot be reached.');
+      await sleep(pauses.shift());
+    }
+  }
+}
+
 /** → {data, operation: id|null, status}. `quiet`: a 401 is the caller's to handle. */
 export async function request(method, path, body, { headers = {}, quiet = false, signal } = {}) {
   const init = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', cache: 'no-store', signal };
@@ -43,14 +60,7 @@ export async function request(method, path, body, { headers = {}, quiet = false,
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
-  let res;
-  try {
-    res = await fetch(BASE + path, init);
-  } catch (e) {
-    if (e.name === 'AbortError') throw e;
-    throw new ApiError(0, 'OFFLINE', 'The server cannot be reached.');
-  }
-  const text = await res.text();
+  const { res, text } = await exchange(BASE + path, init);
   if (!res.ok) {
     const err = toError(res.status, text, Number(res.headers.get('Retry-After')) || 0);
     if (res.status === 401 && !quiet) hooks.unauthorized();

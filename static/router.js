@@ -92,6 +92,19 @@ const notLoaded = () => ({
     h('button', { class: 'btn primary', type: 'button', onclick: () => location.reload() }, 'Load again')),
 });
 
+/** A second try helps when the network blinked, a fresh page when the browser remembers the failure. */
+async function loadView(load) {
+  for (const pause of [0, 400]) {
+    try {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      return await load();
+    } catch (e) {
+      console.warn(e.message);
+    }
+  }
+  return window.lodgeLoadAgain() ? { default: () => ({ title: 'Loading', node: h('p', { class: 'page quiet' }, 'Loading…') }) } : { default: notLoaded };
+}
+
 /** Show what the address says. `moveFocus`: the person navigated (not the first view). */
 export async function render(moveFocus = true) {
   const { path, query } = parse();
@@ -99,7 +112,7 @@ export async function render(moveFocus = true) {
   const hit = matchRoute(path);
   Object.assign(state, { path, query });
   if (hit && current?.load === hit.route.load && current.handle.update?.(hit.params, query)) return;
-  const module = hit ? await hit.route.load().catch(() => ({ default: notLoaded })) : null;
+  const module = hit ? await loadView(hit.route.load) : null;
   if (mine !== turn) return;
   leave();
   const ctx = context(hit?.params ?? {}, query);

@@ -1,6 +1,6 @@
 // Verbs on instances: ask where needed, send, and let a toast follow the operation.
 
-import { del, put } from '../api.js';
+import { del, get, put } from '../api.js';
 import { operationEnd, putInstance } from '../live.js';
 import { refusal, VERBS } from './state.js';
 import { fail, followOperation } from './toast.js';
@@ -10,6 +10,27 @@ const NOW = { headers: { Prefer: 'wait=0' } };
 
 /** Send the verb; answers the operation's id. Throws ApiError. */
 export async function send(inst, verb, force = false) {
+  try {
+    return await ask(inst, verb, force);
+  } catch (e) {
+    if (e.code !== 'OFFLINE') throw e;
+    const op = await arrived(inst, verb);
+    return op === undefined ? ask(inst, verb, force) : op;
+  }
+}
+
+/** The answer got lost: was the verb taken? Its operation (null: done already), or undefined when it was not. */
+async function arrived(inst, verb) {
+  try {
+    const { operation } = await get(`/compute/instances/${inst.id}`);
+    return operation?.kind === `instance.${verb}` && operation.id !== inst.operation?.id ? operation.id : undefined;
+  } catch (e) {
+    if (e.status === 404 && verb === 'delete') return null;
+    throw e;
+  }
+}
+
+async function ask(inst, verb, force) {
   const path = `/compute/instances/${inst.id}`;
   const { data, operation } =
     verb === 'delete' ? await del(`${path}${force ? '?force=true' : ''}`, NOW) : await put(`${path}/${verb}`, force ? { force: true } : undefined, NOW);

@@ -23,6 +23,9 @@ export const input = (props = {}) => h('input', { autocomplete: 'off', ...props 
 export const select = (options, value, props = {}) =>
   h('select', props, options.map(([v, text]) => h('option', { value: v, selected: v === value }, text)));
 
+/** The server names the field in its sentence; at the field "it" will do. */
+const atField = (message, named) => (named && message.startsWith(`${named} `) ? `It ${message.slice(named.length + 1)}` : message);
+
 /** `.form-error` of `root` or the field that details.field names; → the field, or null. */
 export function showError(root, error) {
   const named = error.details?.field ?? '';
@@ -32,7 +35,7 @@ export function showError(root, error) {
   const box = root.querySelector('.form-error');
   if (hit) {
     hit.closest('details')?.setAttribute('open', '');
-    hit.setError?.(error.message);
+    hit.setError?.(atField(error.message, named));
     (hit.control ?? hit.querySelector('input, select, textarea, button'))?.focus();
   } else if (box) box.textContent = error.message;
   return hit ?? null;

@@ -53,9 +53,12 @@ export function setState(el, state, health) {
 
 export const kindIcon = (inst) => icon(inst.type === 'vm' ? 'vm' : 'container', inst.type === 'vm' ? 'Virtual machine' : 'Container');
 
-/** The one sentence: why is it in this state? */
+const STAMP = / at \d{4}-\d\d-\d\dT[\d:.]+Z/;
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The one sentence: why is it in this state? The time in it is shown beside it, as a time. */
 export function why(inst) {
-  if (inst.reason?.text) return inst.reason.text;
+  if (inst.reason?.text) return sentence(inst.reason.text.replace(STAMP, ''));
   if (TRANSIENT.has(inst.state)) return inst.operation?.step || 'At work…';
   return '';
 }

@@ -1,7 +1,7 @@
 // Create an instance. Everything but the name has a default; the same request stands beside it as curl and `lodge`.
 
 import { button, h, setText } from '../dom.js';
-import { post } from '../api.js';
+import { get, post } from '../api.js';
 import { parseSize, shell, splitWords } from '../format.js';
 import { loadImages, putInstance, store } from '../live.js';
 import { go } from '../router.js';
@@ -152,13 +152,26 @@ async function addRule(inst, ingress) {
   }
 }
 
+/** Names are unique: when the answer got lost, the name tells whether the request arrived. */
+async function createOrFind(body) {
+  const sent = Date.now();
+  try {
+    return await post('/compute/instances', body);
+  } catch (e) {
+    if (e.code !== 'OFFLINE') throw e;
+    const data = await get(`/compute/instances/name/${body.name}`).catch(() => null);
+    if (!data || Date.parse(data.createdAt) < sent - 60000) throw e;
+    return { data, operation: data.operation?.id ?? null };
+  }
+}
+
 async function submit(f, root, dialog, button_) {
   clearErrors(root);
   if (!check(f)) return;
   button_.disabled = true;
   const req = requestOf(f);
   try {
-    const { data, operation } = await post('/compute/instances', req.body);
+    const { data, operation } = await createOrFind(req.body);
     putInstance(data);
     followOperation(operation, `Creating ${data.name}`);
     if (req.ingress) await addRule(data, req.ingress);

@@ -33,6 +33,8 @@ class Log {
     const url = `/api/v1/compute/instances/${this.inst.id}/logs?tail=100000`;
     this.node = h('div', { class: 'log-pane' }, h('div', { class: 'tools' }, h('span', { class: 'search' }, this.search), this.found, this.status, h('span', { class: 'grow' }),
       h('label', { class: 'inline' }, this.wrap, 'Wrap'), this.pauseBtn, h('a', { class: 'btn small', href: url, download: `${this.inst.name}.log` }, 'Download')), this.out);
+    this.nothing = h('p', { class: 'quiet log-empty' }, 'It has written nothing yet.');
+    this.out.append(this.nothing);
     this.setWrap();
   }
 
@@ -132,7 +134,7 @@ class Log {
   clear() {
     this.pending = [];
     this.partial = { stdout: '', stderr: '' };
-    this.out.replaceChildren();
+    this.out.replaceChildren(this.nothing);
   }
 
   flushSoon() {
@@ -146,6 +148,7 @@ class Log {
     const lines = this.pending.slice(-MAX_LINES);
     this.pending = [];
     const part = document.createDocumentFragment();
+    if (lines.length) this.nothing.remove();
     for (const [stream, text] of lines) part.append(this.line(stream, text));
     this.out.append(part);
     while (this.out.childElementCount > MAX_LINES) this.out.firstChild.remove();
@@ -176,7 +179,7 @@ class Log {
 
   find() {
     this.needle = this.search.value.toLowerCase();
-    for (const el of this.out.children) this.paint(el);
+    for (const el of this.out.querySelectorAll('.line')) this.paint(el);
     this.at = -1;
     this.count();
     if (this.hits.length) this.step(-1);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { again, clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
 
 let browser;
 let mock;
@@ -135,7 +135,7 @@ test('a verb that cannot be used says why, and does nothing', { skip: real }, as
 });
 
 test('images: pull with progress, a failure, aliases, default, upload, delete', { skip: real }, async () => {
-  await page.goto(`${mock.url}/#/images`);
+  await visit(page, `${mock.url}/#/images`);
   await page.getByRole('heading', { name: 'Images' }).waitFor();
   const row = (name) => page.getByRole('row', { name: new RegExp(name) });
   await row('lodge-base').waitFor();
@@ -185,7 +185,7 @@ test('ingress: publish under another name, a taken one, remove', { skip: real },
 });
 
 test('settings: a token shown once, revoked; a user with an error; the password', { skip: real }, async () => {
-  await page.goto(`${mock.url}/#/settings/tokens`);
+  await visit(page, `${mock.url}/#/settings/tokens`);
   await page.getByRole('textbox', { name: 'Name' }).fill('ci');
   await page.getByRole('button', { name: 'Create token' }).click();
   assert.match(await page.locator('.token-value').innerText(), /^lodge_/);
@@ -214,7 +214,7 @@ test('settings: a token shown once, revoked; a user with an error; the password'
 test('the theme that was chosen stays', { skip: real }, async () => {
   await page.emulateMedia({ colorScheme: 'light' });
   await page.getByRole('button', { name: 'Use the dark theme' }).click();
-  await page.reload();
+  await again(page);
   await page.getByRole('button', { name: 'Use the light theme' }).waitFor();
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).colorScheme), 'dark');
   await page.evaluate(() => localStorage.clear());

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
 
 let browser;
 let system;
@@ -37,7 +37,7 @@ async function openApplication(page, context) {
   await tab.waitForLoadState();
   let status = 0;
   for (let i = 0; i < 40 && status !== 200; i++) {
-    status = (await tab.goto(url).catch(() => null))?.status() ?? 0;
+    status = (await visit(tab, url).catch(() => null))?.status() ?? 0;
     if (status !== 200) await page.waitForTimeout(250);
   }
   assert.equal(status, 200, 'the published page answers');
@@ -86,7 +86,7 @@ test('every request of the first view is small', { skip: real }, async () => {
   page.on('response', async (r) => {
     if (/\.js$/.test(new URL(r.url()).pathname)) bytes += (await r.body().catch(() => '')).length;
   });
-  await page.goto(`${system.url}/#/instances`);
+  await visit(page, `${system.url}/#/instances`);
   await page.getByRole('heading', { name: 'Instances', exact: true }).waitFor();
   await page.waitForLoadState('networkidle').catch(() => {});
   assert.ok(bytes > 10000 && bytes < 100 * 1024, `${bytes} bytes of script`);

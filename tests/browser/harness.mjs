@@ -25,7 +25,7 @@ export async function openBrowser(options = {}) {
 }
 
 /** What the console may say in a test that provokes it. */
-const EXPECTED = /status of (400|401|403|404|409|429|503)|ERR_CONNECTION|WebSocket connection|net::ERR/;
+const EXPECTED = /status of (400|401|403|404|409|429|503)|ERR_CONNECTION|WebSocket connection|net::ERR|Failed to fetch dynamically imported module/;
 
 export async function openPage(context) {
   const page = await context.newPage();
@@ -45,8 +45,22 @@ export async function target({ instances = 0, speed = 60 } = {}) {
   return startMock({ state });
 }
 
+/** The browser gives up a navigation when an interface of the host comes or goes: every container is one. */
+export async function visit(page, url) {
+  for (let i = 0; ; i++) {
+    try {
+      return await page.goto(url);
+    } catch (e) {
+      if (i === 5 || !/ERR_NETWORK_CHANGED|ERR_ABORTED/.test(e.message)) throw e;
+      await page.waitForTimeout(300);
+    }
+  }
+}
+
+export const again = (page) => page.reload().catch(() => visit(page, page.url()));
+
 export async function signIn(page, url, hash = '') {
-  await page.goto(`${url}/${hash}`);
+  await visit(page, `${url}/${hash}`);
   await page.getByLabel('User name').fill(credentials.user);
   await page.getByLabel('Password', { exact: true }).fill(credentials.password);
   await page.getByRole('button', { name: 'Sign in' }).click();

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn } from './harness.mjs';
+import { again, clean, openBrowser, openPage, real, signIn } from './harness.mjs';
 import { startMock } from './mock.mjs';
 import { State } from './mock-state.mjs';
 
@@ -80,7 +80,7 @@ test('filter, state and sort live in the address', { skip: real }, async () => {
   await page.getByRole('button', { name: 'Age', exact: true }).click();
   assert.match(page.url(), /\?q=app-00&state=stopped&sort=age$/);
   assert.equal(await page.locator('tbody tr').count(), 1);
-  await page.reload();
+  await again(page);
   await row('app-003').waitFor();
   assert.equal(await page.locator('tbody tr').count(), 1);
   assert.equal(await page.locator('th[aria-sort=ascending]').innerText(), 'Age');
@@ -93,7 +93,7 @@ test('filter, state and sort live in the address', { skip: real }, async () => {
 test('500 rows: shown at once, filtered and changed without delay', { skip: real }, async () => {
   mock.state.instances.clear();
   mock.state.seed(506);
-  await page.reload();
+  await again(page);
   await page.getByRole('row', { name: /app-499/ }).waitFor();
   assert.equal(await page.locator('tbody tr').count(), 500);
   await page.getByRole('button', { name: 'Show more' }).click();
@@ -155,7 +155,7 @@ test('an event that overtakes a list on its way wins', { skip: real }, async () 
     await new Promise((r) => setTimeout(r, 500));
     await route.fulfill({ response: old });
   }, { times: 1 });
-  await page.reload();
+  await again(page);
   await rowState('app-001', 'paused');
   await rowState('newcomer', 'running');
   assert.equal(await row('app-002').count(), 0);
@@ -164,7 +164,7 @@ test('an event that overtakes a list on its way wins', { skip: real }, async () 
 test('a list that cannot be read says so, and can be tried again', { skip: real }, async () => {
   const error = { error: { code: 'STORAGE_UNAVAILABLE', message: 'the disk is full', details: {} } };
   await page.route('**/compute/instances?*', (route) => route.fulfill({ status: 503, json: error }));
-  await page.reload();
+  await again(page);
   await page.getByText('the disk is full').waitFor();
   await page.unroute('**/compute/instances?*');
   await page.getByRole('button', { name: 'Try again' }).click();
@@ -177,14 +177,14 @@ test('who belongs to no tenant is told what to do', { skip: real }, async () => 
     await route.fulfill({ response: res, json: { ...(await res.json()), tenant: null, tenants: [] } });
   });
   await page.route('**/compute/instances?*', (route) => route.fulfill({ status: 403, json: { error: { code: 'FORBIDDEN', message: 'choose a tenant', details: {} } } }));
-  await page.reload();
+  await again(page);
   await page.getByText('You belong to no tenant yet').waitFor();
 });
 
 test('beyond what is loaded the server looks', { skip: real }, async () => {
   mock.state.instances.clear();
   mock.state.seed(5020);
-  await page.reload();
+  await again(page);
   await page.getByText('5000 of 5020').waitFor();
   await page.getByRole('searchbox').fill('app-5017');
   await row('app-5017').waitFor();

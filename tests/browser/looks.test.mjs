@@ -1,7 +1,7 @@
 // Every view, in both themes and at two widths: no violation that axe knows, nothing scrolls sideways, no console error.
 
 import { after, before, test } from 'node:test';
-import { axe, clean, noSideways, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { axe, clean, noSideways, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
 
 let browser;
 let mock;
@@ -71,7 +71,7 @@ function views(state) {
 
 async function look(page, url, list, where) {
   for (const [name, hash, act] of list) {
-    await page.goto(`${url}/#${hash}`);
+    await visit(page, `${url}/#${hash}`);
     await page.locator('#main h1').first().waitFor({ state: 'attached' });
     await page.waitForTimeout(150);
     await act?.(page);
@@ -88,7 +88,7 @@ for (const theme of ['light', 'dark'])
       const page = await openPage(browser.context);
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 740 });
-      await page.goto(mock.url);
+      await visit(page, mock.url);
       await page.getByRole('heading', { name: 'Sign in to Lodge' }).waitFor();
       await axe(page, `sign-in, ${theme}`);
       await noSideways(page, 'sign-in');

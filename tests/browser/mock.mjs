@@ -182,6 +182,11 @@ const ROUTES = [
   ['DELETE', '/images/:id', (s, r) => dropImage(s, find(s.images, r.params.id))],
   ['GET', '/compute/instances', (s, r) => ({ body: paged('instances', [...s.instances.values()].filter((i) => i.name.includes(r.query.get('q') ?? '')), r.query) })],
   ['POST', '/compute/instances', (s, r) => createInstance(s, r.body, r.user)],
+  ['GET', '/compute/instances/name/:name', (s, r) => {
+    const inst = s.byName(r.params.name);
+    if (!inst) throw new ApiFail(404, 'INSTANCE_NOT_FOUND', 'there is no such instance');
+    return { body: inst };
+  }],
   ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
   ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: usage(s.instance(r.params.id)) })],

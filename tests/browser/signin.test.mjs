@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
 
 let browser;
 let mock;
@@ -18,7 +18,7 @@ after(async () => {
 
 test('a wrong password is said, then too many tries', { skip: real }, async () => {
   const page = await openPage(browser.context);
-  await page.goto(mock.url);
+  await visit(page, mock.url);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByText('Enter your user name and password.').waitFor();
   await page.getByLabel('User name').fill('admin');
@@ -47,7 +47,7 @@ test('back to the view that was asked for, filter and all', { skip: real }, asyn
 
   // the session ends elsewhere: the next request leads to the sign-in, and from there back
   mock.state.sessions.clear();
-  await page.goto(`${mock.url}/#/images`);
+  await visit(page, `${mock.url}/#/images`);
   await page.getByRole('heading', { name: 'Sign in to Lodge' }).waitFor();
   assert.match(page.url(), /signin\?next=%2Fimages/);
   await page.getByLabel('User name').fill('admin');
