@@ -16,6 +16,7 @@ from lodge_system import until
 
 ROUNDS = {"api": ("api-workers", "api", "api-workers"), "runner": ("runner-workers", "runner", "runner-workers", "runner"),
           "stream and engine": ("stream", "engine", "stream", "engine")}
+SMALL = {"cpu": {"cores": 0.05}, "memory": {"limit": 16 << 20}}
 CREATES = 34  # beside 16 deletes: fifty changes at the same time
 DELETES = 16
 
@@ -37,7 +38,8 @@ def until_told(fn, right):
 
 def create(api, name):
     """The id of the instance, whichever of our tries it was that made it."""
-    a = until_told(lambda: api.call("POST", "/compute/instances", {"name": name, "config": {"command": FOREVER}}), (201, 409))
+    a = until_told(lambda: api.call("POST", "/compute/instances", {"name": name, "config": {"command": FOREVER},
+                                                                            "resources": SMALL}), (201, 409))
     if a.status == 409:
         a = until_told(lambda: api.call("GET", f"/compute/instances/name/{name}"), (200,))
     return a.json["id"]
@@ -84,8 +86,15 @@ def check(system, admin, expected, deleted):
     assert not system.query("SELECT 1 FROM quarantine")
 
 
+@pytest.fixture
+def cleared(admin):
+    """What a failing round leaves must not make the next one fail."""
+    yield
+    admin.remove_all()
+
+
 @pytest.mark.parametrize("victims", ROUNDS)
-def test_kill_in_the_middle_of_creates_and_deletes(system, admin, victims, name):
+def test_kill_in_the_middle_of_creates_and_deletes(system, admin, cleared, victims, name):
     start = admin.get("/session").json["lastEvent"]
     tail = admin.events(since=start)
     with ThreadPoolExecutor(8) as pool:
