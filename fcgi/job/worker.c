@@ -17,6 +17,7 @@
 #include "base/log.h"
 
 #define PROGRESS_EVERY_MS 250
+#define ATTEMPTS          8 /* of one worker at one operation, whatever goes wrong */
 
 static volatile sig_atomic_t cancelled;
 
@@ -164,16 +165,42 @@ static int take(struct lg_job *j, const struct lg_order_msg *o, struct lg_err *e
 
 /* ---- running it ---- */
 
+static bool has_reason(const struct lg_err *why, const char *reason)
+{
+    for (int i = 0; i < why->details; i++)
+        if (!strcmp(why->detail[i].key, "reason") && !strcmp(why->detail[i].value, reason))
+            return true;
+    return false;
+}
+
+/*
+ * An engine that died under a create may have left a wreck that it refuses to start. Nothing of the user's is
+ * in it yet, so it is made anew.
+ */
+static bool clear_wreck(struct lg_job *j, int rc, bool interrupted, const struct lg_err *e)
+{
+    if (rc != -LG_BACKEND || !interrupted || j->kind->verb != LG_V_CREATE || *j->cancel ||
+        j->kind->subject != LG_ON_INSTANCE || has_reason(e, "exited") || has_reason(e, "image_missing"))
+        return false;
+    lg_job_log(j, "what an interrupted attempt left is of no use (%s); beginning anew", e->msg);
+    return !j->d->remove(j->g, j->in.id, true, NULL);
+}
+
 static int attempt(struct lg_job *j, struct lg_err *e)
 {
-    for (int tries = 0;; tries++) {
+    bool interrupted = j->op.attempts > 0; /* an earlier worker had begun */
+    for (int tries = 0, unanswered = 0; tries < ATTEMPTS; tries++) {
         int rc = *j->cancel ? lg_fail(e, LG_CANCELLED, "it was cancelled") : j->kind->run(j, e);
-        if (rc != -LG_UNAVAILABLE || tries >= j->kind->retries || *j->cancel)
+        if (rc == -LG_UNAVAILABLE && unanswered < j->kind->retries && !*j->cancel) {
+            lg_job_log(j, "the engine does not answer (%s); trying again", e->msg);
+            lg_pause_ms(250 << unanswered++);
+            interrupted = true;
+        } else if (!clear_wreck(j, rc, interrupted, e)) {
             return rc;
-        lg_job_log(j, "the engine does not answer (%s); trying again", e->msg);
-        lg_pause_ms(250 << tries);
+        }
         lg_err_clear(e);
     }
+    return lg_fail(e, LG_BACKEND, "it did not succeed in %d attempts", ATTEMPTS);
 }
 
 static int find_engine(struct lg_job *j, struct lg_err *e)
@@ -182,14 +209,6 @@ static int find_engine(struct lg_job *j, struct lg_err *e)
                           : !strcmp(j->im.kind, "vm")        ? "kvm"
                                                              : "docker";
     return lg_engines_get(j->engines, backend, &j->d, &j->g, e);
-}
-
-static bool has_reason(const struct lg_err *why, const char *reason)
-{
-    for (int i = 0; i < why->details; i++)
-        if (!strcmp(why->detail[i].key, "reason") && !strcmp(why->detail[i].value, reason))
-            return true;
-    return false;
 }
 
 /* After a failure: nothing half-made stays, and the state will be what the engine says. */
