@@ -17,7 +17,7 @@
 #include "base/log.h"
 
 #define PROGRESS_EVERY_MS 250
-#define ATTEMPTS          8 /* of one worker at one operation, whatever goes wrong */
+#define REFUSALS          3 /* asked again after an interruption */
 
 static volatile sig_atomic_t cancelled;
 
@@ -174,33 +174,38 @@ static bool has_reason(const struct lg_err *why, const char *reason)
 }
 
 /*
- * An engine that died under a create may have left a wreck that it refuses to start. Nothing of the user's is
- * in it yet, so it is made anew.
+ * The engine may still be at what a dead worker asked of it, or have died half way: what it says then is not
+ * its last word. A create's wreck, which it may refuse to start for good, is cleared: nothing of the user's
+ * is in it yet.
  */
-static bool clear_wreck(struct lg_job *j, int rc, bool interrupted, const struct lg_err *e)
+static bool worth_another(struct lg_job *j, int rc, bool interrupted, const struct lg_err *e)
 {
-    if (rc != -LG_BACKEND || !interrupted || j->kind->verb != LG_V_CREATE || *j->cancel ||
+    if ((rc != -LG_BACKEND && rc != -LG_CONFLICT) || !interrupted || *j->cancel ||
         j->kind->subject != LG_ON_INSTANCE || has_reason(e, "exited") || has_reason(e, "image_missing"))
         return false;
-    lg_job_log(j, "what an interrupted attempt left is of no use (%s); beginning anew", e->msg);
-    return !j->d->remove(j->g, j->in.id, true, NULL);
+    lg_job_log(j, "after an interruption: %s; trying again", e->msg);
+    if (j->kind->verb == LG_V_CREATE)
+        j->d->remove(j->g, j->in.id, true, NULL);
+    return true;
 }
 
 static int attempt(struct lg_job *j, struct lg_err *e)
 {
     bool interrupted = j->op.attempts > 0; /* an earlier worker had begun */
-    for (int tries = 0, unanswered = 0; tries < ATTEMPTS; tries++) {
-        int rc = *j->cancel ? lg_fail(e, LG_CANCELLED, "it was cancelled") : j->kind->run(j, e);
+    for (int unanswered = 0, refused = 0;;) {
+        int rc = *j->cancel ? lg_fail(e, LG_CANCELLED, "it was cancelled") : j->kind->run(j, e), pause_ms;
         if (rc == -LG_UNAVAILABLE && unanswered < j->kind->retries && !*j->cancel) {
             lg_job_log(j, "the engine does not answer (%s); trying again", e->msg);
-            lg_pause_ms(250 << unanswered++);
             interrupted = true;
-        } else if (!clear_wreck(j, rc, interrupted, e)) {
+            pause_ms = 250 << unanswered++;
+        } else if (refused < REFUSALS && worth_another(j, rc, interrupted, e)) {
+            pause_ms = 250 << refused++;
+        } else {
             return rc;
         }
+        lg_pause_ms(pause_ms);
         lg_err_clear(e);
     }
-    return lg_fail(e, LG_BACKEND, "it did not succeed in %d attempts", ATTEMPTS);
 }
 
 static int find_engine(struct lg_job *j, struct lg_err *e)
