@@ -48,6 +48,19 @@ static const struct lg_field credential_fields[] = {
     {.name = NULL},
 };
 
+/* While the password was being hashed the user may have been disabled, deleted or given another one. */
+static int still_good(struct lg_req *q, const struct lg_user *proved, struct lg_err *e)
+{
+    struct lg_user now;
+    int known = lg_user_by_name(q->db, proved->username, &now, e);
+    if (known < 0)
+        return known;
+    if (known && !now.disabled && !strcmp(now.id, proved->id) &&
+        !strcmp(now.password_hash, proved->password_hash))
+        return 0;
+    return lg_fail(e, LG_UNAUTHENTICATED, "wrong user name or password");
+}
+
 /* A session is always a new one, whatever the browser sent: the old one of the same browser ends. */
 static int open_session(struct lg_req *q, const struct lg_user *u, char token[LG_TOKEN_LEN], int64_t life_ms,
                         struct lg_err *e)
@@ -57,6 +70,8 @@ static int open_session(struct lg_req *q, const struct lg_user *u, char token[LG
     lg_token_new(token);
     lg_digest(&q->app->token_key, token, strlen(token), digest);
     int rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = still_good(q, u, e);
     if (!rc && q->signed_in && *q->who.session_id)
         rc = lg_session_end(q->db, q->who.session_id, q->who.user_id, e);
     if (!rc)
@@ -239,6 +254,8 @@ static int change_password(struct lg_req *q, struct lg_resp *r, struct lg_err *e
         rc = lg_password_hash(c.new, hash, e);
     if (!rc)
         rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = still_good(q, &u, e);
     if (!rc)
         rc = lg_sign_in_good(q->db, q->who.username, e);
     if (!rc)
