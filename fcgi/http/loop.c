@@ -262,6 +262,17 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
 }
 
 /*
+ * A connection goes on only when all of the request was taken off it: what a refused body left behind would be
+ * read as the next request's records, and those are nginx' word for who asks and from where.
+ */
+static void take_leave(FCGX_Request *fr)
+{
+    if (FCGX_GetChar(fr->in) != EOF)
+        fr->keepConnection = 0;
+    FCGX_Finish_r(fr);
+}
+
+/*
  * Waits for the next request. A kept connection is preferred; when only the listening socket knocks while
  * ours idles, ours is given up, so that a pool never starves behind connections nginx merely keeps. False:
  * stop.
@@ -296,7 +307,7 @@ int lg_loop(struct lg_app *app, const struct lg_pool *pool, int listen_fd, const
         return 1;
     while (next_request(&fr, listen_fd, stop, unblocked)) {
         serve_one(&w, &fr);
-        FCGX_Finish_r(&fr);
+        take_leave(&fr);
     }
     FCGX_Free(&fr, 1);
     lg_buf_done(&w.headers);

@@ -1,0 +1,42 @@
+"""What an attacker tries beyond bad input: each was possible once, or is one mistake away from it."""
+import json
+import socket
+import struct
+
+
+def record(kind, content=b""):
+    pad = -len(content) % 8
+    return struct.pack(">BBHHBB", 1, kind, 1, len(content), pad, 0) + content + b"\0" * pad
+
+
+def pairs(**params):
+    def size(n):
+        return bytes([n]) if n < 128 else struct.pack(">I", n | 1 << 31)
+    return b"".join(size(len(k)) + size(len(v)) + k.encode() + v.encode() for k, v in params.items())
+
+
+def request(body=b"", **params):
+    """A FastCGI request as nginx sends it on a connection it keeps."""
+    return (record(1, b"\0\1\1\0\0\0\0\0") + record(4, pairs(CONTENT_LENGTH=str(len(body)), **params)) + record(4)
+            + (record(5, body) if body else b"") + record(5))
+
+
+def test_a_refused_body_never_becomes_the_next_request(fake_system, red):
+    """A read with a body is refused unread. What is left of the body on the kept connection was once read as the next
+    request: with it a client chose its own address, and its answer went to whoever came next."""
+    wish = json.dumps({"name": "smuggled"}).encode()
+    forged = request(wish, REQUEST_METHOD="POST", DOCUMENT_URI="/api/v1/tokens", CONTENT_TYPE="application/json",
+                     REMOTE_ADDR="6.6.6.6", REQUEST_ID="f" * 32, HTTP_AUTHORIZATION=f"Bearer {red.api.token}")
+    outer = {"REQUEST_METHOD": "GET", "DOCUMENT_URI": "/api/v1/nothing", "REMOTE_ADDR": "127.0.0.1", "REQUEST_ID": "e" * 32}
+    # The worker reads 8 KiB at a time: the forged one begins where the first read ends.
+    fill = 8192 - request(b"x" * 20000, **outer).index(b"x" * 20000)
+    for path in ("/api/v1/nothing", "/api/v1/compute/instances"):  # refused before and after its route was found
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(f"{fake_system.state}/run/api.sock")
+            s.sendall(request(b"x" * (fill - len(path) + len("/api/v1/nothing")) + forged + b"x" * 9000, **{**outer, "DOCUMENT_URI": path}))
+            answer = b""
+            while chunk := s.recv(65536):
+                answer += chunk
+            assert answer.count(b"Status: ") == 1, answer
+    assert not fake_system.query("SELECT count(*) FROM token WHERE name = 'smuggled'")[0][0]
