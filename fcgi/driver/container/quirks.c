@@ -8,7 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+
+#define FREE_PORTS_MS 10000
 
 /* The value of header `name`, up to the first character of `stop`; false when the line is another one. */
 static bool header(const char *line, size_t n, const char *name, const char *stop, char *out, size_t cap)
@@ -143,7 +146,9 @@ bool lg_quirk_free_ports(struct lg_engine *g, const struct lg_inst_spec *s)
 {
     if (g->kind != LG_ENGINE_PODMAN || ports_free(g, s))
         return false;
-    for (int i = 0; i < 200; i++) {
+    for (int64_t end = lg_clock_mono() + FREE_PORTS_MS; lg_clock_mono() < end;) {
+        if (lg_engine_cancelled(g))
+            return false;
         lg_cleanup_buf struct lg_buf reply = {0};
         if (lg_callf(g, &reply, NULL, "GET", NULL, "/info") < 0)
             return false;
