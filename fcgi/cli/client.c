@@ -391,10 +391,21 @@ static int complain(const struct lg_cli *c, int code, const char *text)
     return lg_say(code, "%s%s%s", c->about ? c->about : "", c->about ? ": " : "", text);
 }
 
+/* nginx answers in place of workers that are just being started again. */
+static bool restarting(const struct lg_answer *a)
+{
+    return a->status == 502 || a->status == 504;
+}
+
 int lg_call(struct lg_cli *c, const char *method, const char *path, const json_t *body, struct lg_answer *a)
 {
     struct lg_err e = {0};
     int rc = lg_try(c, method, path, body, a, &e);
+    for (int tries = 0; rc && restarting(a) && !strcmp(method, "GET") && tries < 10; tries++) {
+        lg_answer_done(a);
+        nanosleep(&(struct timespec){0, 300000000}, NULL);
+        rc = lg_try(c, method, path, body, a, &e);
+    }
     return rc && *e.msg ? complain(c, rc, e.msg) : rc;
 }
 

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from lodge_cli import LODGE, Cli
+from lodge_system import until
 
 PASSWORD = "correct horse battery"
 
@@ -121,7 +122,9 @@ def test_events_survive_the_death_of_every_process(make_system, make_follow):
     f.until("creation", lambda lines: any('"one"' in x for x in lines))
     s.kill("stream")
     cli("instance", "create", "two")
+    old = s.pids("api-workers")
     s.kill("api")
+    until("the old workers are gone", lambda: not [p for p in old if os.path.exists(f"/proc/{p}")])
     s.wait_ready()
     cli("instance", "create", "three")
     f.until("all three running", lambda lines: {e["subject"]["name"] for e in map(json.loads, lines)
