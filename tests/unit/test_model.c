@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "model/image_ref.h"
 #include "model/net.h"
 #include "model/state.h"
 #include "model/validate.h"
@@ -146,9 +147,37 @@ static void networks(void **state)
         assert_int_equal(lg_net_capacity(bad[i], &e), -(int)LG_INVALID);
 }
 
+static void references_are_made_whole(void **state)
+{
+    (void)state;
+    struct lg_err e;
+    char out[64];
+    static const char *const whole[][2] = {
+        {"nginx", "docker.io/library/nginx:latest"},
+        {"nginx:alpine", "docker.io/library/nginx:alpine"},
+        {"deadbeef", "docker.io/library/deadbeef:latest"}, /* never a content id */
+        {"a/b", "docker.io/a/b:latest"},
+        {"ghcr.io/a/b:1", "ghcr.io/a/b:1"},
+        {"reg:5000/x", "reg:5000/x:latest"},
+        {"localhost:5000/x:1", "localhost:5000/x:1"},
+        {"a@sha256:00", "docker.io/library/a@sha256:00"},
+    };
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
+        assert_int_equal(lg_image_ref_full(whole[i][0], out, sizeof out, &e), 0);
+        assert_string_equal(out, whole[i][1]);
+    }
+    assert_int_equal(lg_image_ref_full("localhost/lodge/x:latest", out, sizeof out, &e), -(int)LG_NOT_FOUND);
+    assert_int_equal(lg_image_ref_full("sha256:00", out, sizeof out, &e), -(int)LG_NOT_FOUND);
+    assert_int_equal(lg_image_ref_full("../x", out, sizeof out, &e), -(int)LG_INVALID);
+    assert_int_equal(lg_image_ref_full("nginx", out, 8, &e), -(int)LG_INVALID);
+    assert_true(lg_image_ref_loopback("localhost:5000/x") && lg_image_ref_loopback("127.0.0.1:5000/x"));
+    assert_false(lg_image_ref_loopback("localhost.example/x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(references_are_made_whole),
         cmocka_unit_test(every_name_is_found_again),
         cmocka_unit_test(verbs_are_legal_where_the_table_says),
         cmocka_unit_test(no_state_is_a_trap),
