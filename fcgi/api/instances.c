@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "api/compute.h"
+#include "api/instance_cache.h"
 #include "base/clock.h"
 #include "model/validate.h"
 
@@ -11,15 +12,24 @@
 
 /* --- one --- */
 
+/* The stamp is taken before the reading: what is committed in between makes the remembered answer old at
+ * once. */
 static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
+    if (lg_instance_cache_get(q, r, q->param[0]))
+        return 0;
+    struct lg_stamp stamp = lg_db_stamp(q->db);
     int rc = lg_tx_read(q->db, e);
     if (rc)
         return rc;
     lg_cleanup_read struct lg_db *db = q->db;
     rc = lg_instance_get(db, q->who.tenant_id, q->param[0], &in, e);
-    return rc ? rc : lg_answer_instance(q, r, 200, &in, NULL, e);
+    if (!rc)
+        rc = lg_answer_instance(q, r, 200, &in, NULL, e);
+    if (!rc)
+        lg_instance_cache_put(q, r, in.id, &stamp);
+    return rc;
 }
 
 static int get_by_name(struct lg_req *q, struct lg_resp *r, struct lg_err *e)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,20 @@ struct lg_db {
     int queue_fd; /* flock(2)ed around write transactions, so that waiting writers are served in turn */
     enum tx tx;
     bool new_events, new_operations;
+    int64_t commits; /* of this connection */
     pid_t owner;
     char site[LG_ID_LEN];
     char feeder_bell[PATH_MAX], runner_bell[PATH_MAX];
 };
+
+/* The process at hand, asked of the kernel once per fork: the assertions below are in every statement's way.
+ */
+static pid_t self;
+
+static void forked(void)
+{
+    self = getpid();
+}
 
 static const char pragmas[] =
     "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -69,7 +80,7 @@ static lg_stmt *prepare(struct lg_db *db, const char *text)
 
 static lg_stmt *get(struct lg_db *db, enum lg_query q, struct lg_err *e)
 {
-    assert(db->owner == getpid());
+    assert(db->owner == self);
     if (!db->stmt[q] && !(db->stmt[q] = prepare(db, lg_query_text[q]))) {
         lg_sql_fail(db, sqlite3_extended_errcode(db->h), lg_query_name[q], e);
         return NULL;
@@ -207,7 +218,7 @@ static int run_static(struct lg_db *db, lg_stmt *s, const char *what, struct lg_
 
 int lg_tx_read(struct lg_db *db, struct lg_err *e)
 {
-    assert(db->owner == getpid() && db->tx == TX_NONE);
+    assert(db->owner == self && db->tx == TX_NONE);
     int rc = run_static(db, db->begin_read, "begin", e);
     if (!rc)
         db->tx = TX_READ;
@@ -216,7 +227,7 @@ int lg_tx_read(struct lg_db *db, struct lg_err *e)
 
 int lg_tx_write(struct lg_db *db, struct lg_err *e)
 {
-    assert(db->owner == getpid() && db->tx == TX_NONE);
+    assert(db->owner == self && db->tx == TX_NONE);
     while (flock(db->queue_fd, LOCK_EX) && errno == EINTR)
         ;
     int rc = run_static(db, db->begin_write, "begin", e);
@@ -247,8 +258,10 @@ int lg_tx_commit(struct lg_db *db, struct lg_err *e)
         lg_tx_rollback(db);
         return rc;
     }
-    if (db->tx == TX_WRITE)
+    if (db->tx == TX_WRITE) {
         flock(db->queue_fd, LOCK_UN);
+        db->commits++;
+    }
     db->tx = TX_NONE;
     if (db->new_operations)
         lg_bell_ring(db->runner_bell);
@@ -263,6 +276,11 @@ int64_t lg_db_data_version(struct lg_db *db)
     int64_t v = sqlite3_step(db->data_version) == SQLITE_ROW ? sqlite3_column_int64(db->data_version, 0) : -1;
     sqlite3_reset(db->data_version);
     return v;
+}
+
+struct lg_stamp lg_db_stamp(struct lg_db *db)
+{
+    return (struct lg_stamp){.others = lg_db_data_version(db), .own = db->commits};
 }
 
 void lg_db_checkpoint(struct lg_db *db, bool truncate)
@@ -307,8 +325,12 @@ static struct lg_db *new_handle(const struct lg_conf *c)
     struct lg_db *db = calloc(1, sizeof *db);
     if (!db)
         abort();
+    if (!self) {
+        forked();
+        pthread_atfork(NULL, NULL, forked);
+    }
     db->conf = c;
-    db->owner = getpid();
+    db->owner = self;
     db->queue_fd = -1;
     lg_conf_path(c, db->feeder_bell, sizeof db->feeder_bell, "run/feeder.bell");
     lg_conf_path(c, db->runner_bell, sizeof db->runner_bell, "run/runner.bell");

@@ -43,6 +43,12 @@ void lg_tx_rollback(struct lg_db *db);
 
 /* Number that changes when another connection committed; a few µs. */
 int64_t lg_db_data_version(struct lg_db *db);
+/* Equal stamps of one connection mean that nothing was committed in between, by this connection or another.
+ */
+struct lg_stamp {
+    int64_t others, own;
+};
+struct lg_stamp lg_db_stamp(struct lg_db *db);
 /* Copies the WAL into the file; `truncate` also empties it. Called by the runner's checkpointer alone. */
 void lg_db_checkpoint(struct lg_db *db, bool truncate);
 int64_t lg_db_wal_bytes(const struct lg_db *db);

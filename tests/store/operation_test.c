@@ -32,7 +32,7 @@ static void a_life(void **state)
     assert_int_equal(in_tx(f, lg_operation_progress(f->db, op, "pulling", 0.5, "one\ntwo", &f->e)), 0);
     assert_int_equal(in_tx(f, lg_operation_progress(f->db, op, "pulling", -1, "three", &f->e)), 0);
     assert_int_equal(lg_operation_get(f->db, op->id, &got, &f->e), 0);
-    assert_string_equal(got.log, "one two\nthree\n");
+    assert_string_equal(got.log, "one\ntwo\nthree\n");
     assert_true(got.progress < 0);
     assert_int_equal(got.attempts, 1);
     struct lg_err why = {.code = LG_BACKEND, .msg = "no"};
