@@ -37,13 +37,13 @@ const operationOf = (location) => location?.split('/').pop() ?? null;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Reading is tried again when the network blinked; whether a write arrived only its caller can find out. */
-async function exchange(url, init) {
-  const pauses = init.method === 'GET' ? [150, 500] : [];
-  for (;;) {
+/** Tried again when the network blinked, if doing it twice is doing it once; `twice` is then true. */
+async function exchange(url, init, repeat) {
+  const pauses = repeat ? [150, 500, 1000] : [];
+  for (let twice = false; ; twice = true) {
     try {
       const res = await fetch(url, init);
-      return { res, text: await res.text() };
+      return { res, text: await res.text(), twice };
     } catch (e) {
       if (e.name === 'AbortError') throw e;
       if (!pauses.length) throw new ApiError(0, 'OFFLINE', 'The server cannot be reached.');
@@ -52,15 +52,16 @@ async function exchange(url, init) {
   }
 }
 
-/** → {data, operation: id|null, status}. `quiet`: a 401 is the caller's to handle. */
-export async function request(method, path, body, { headers = {}, quiet = false, signal } = {}) {
+/** → {data, operation: id|null, status}. `quiet`: a 401 is the caller's to handle. `repeat`: it may be sent twice. */
+export async function request(method, path, body, { headers = {}, quiet = false, repeat = method !== 'POST', signal } = {}) {
   const init = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', cache: 'no-store', signal };
   if (method !== 'GET') init.headers['Lodge-CSRF'] = '1';
   if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
-  const { res, text } = await exchange(BASE + path, init);
+  const { res, text, twice } = await exchange(BASE + path, init, repeat);
+  if (twice && method === 'DELETE' && res.status === 404) return { data: null, operation: null, status: 204 };
   if (!res.ok) {
     const err = toError(res.status, text, Number(res.headers.get('Retry-After')) || 0);
     if (res.status === 401 && !quiet) hooks.unauthorized();

@@ -6,16 +6,18 @@ import { refusal, VERBS } from './state.js';
 import { fail, followOperation } from './toast.js';
 import { confirm } from './dialog.js';
 
-const NOW = { headers: { Prefer: 'wait=0' } };
+const NOW = { headers: { Prefer: 'wait=0' }, repeat: false };
 
 /** Send the verb; answers the operation's id. Throws ApiError. */
 export async function send(inst, verb, force = false) {
-  try {
-    return await ask(inst, verb, force);
-  } catch (e) {
-    if (e.code !== 'OFFLINE') throw e;
-    const op = await arrived(inst, verb);
-    return op === undefined ? ask(inst, verb, force) : op;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask(inst, verb, force);
+    } catch (e) {
+      if (e.code !== 'OFFLINE' || tries === 3) throw e;
+      const op = await arrived(inst, verb);
+      if (op !== undefined) return op;
+    }
   }
 }
 

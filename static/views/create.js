@@ -154,14 +154,15 @@ async function addRule(inst, ingress) {
 
 /** Names are unique: when the answer got lost, the name tells whether the request arrived. */
 async function createOrFind(body) {
-  const sent = Date.now();
-  try {
-    return await post('/compute/instances', body);
-  } catch (e) {
-    if (e.code !== 'OFFLINE') throw e;
-    const data = await get(`/compute/instances/name/${body.name}`).catch(() => null);
-    if (!data || Date.parse(data.createdAt) < sent - 60000) throw e;
-    return { data, operation: data.operation?.id ?? null };
+  const before = new Set(store.instances.keys());
+  for (let tries = 1; ; tries++) {
+    try {
+      return await post('/compute/instances', body);
+    } catch (e) {
+      if (e.code !== 'OFFLINE' || tries === 3) throw e;
+      const data = await get(`/compute/instances/name/${body.name}`).catch(() => null);
+      if (data && !before.has(data.id)) return { data, operation: data.operation?.id ?? null };
+    }
   }
 }
 

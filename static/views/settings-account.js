@@ -19,7 +19,7 @@ function passwordForm() {
     if (next.control.value !== again.control.value) return again.setError('It is not the same as above.');
     ok.disabled = true;
     try {
-      await put('/session/password', { current: current.control.value, new: next.control.value }, { quiet: true });
+      await put('/session/password', { current: current.control.value, new: next.control.value }, { quiet: true, repeat: false });
       form.reset();
       toast('good', 'Password changed');
     } catch (err) {

@@ -38,7 +38,7 @@ export default function signin() {
     }
     submit.disabled = true;
     try {
-      await post('/session', { username: user.value.trim(), password: password.value }, { quiet: true });
+      await post('/session', { username: user.value.trim(), password: password.value }, { quiet: true, repeat: true });
       await signedIn(await get('/session'));
       return undefined;
     } catch (err) {

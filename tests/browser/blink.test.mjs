@@ -65,3 +65,10 @@ test('a verb whose answer got lost is followed, one that never arrived is sent a
   await page.locator('.toast', { hasText: 'app-002 stopped' }).waitFor();
   assert.equal([...mock.state.operations.values()].filter((o) => o.kind === 'instance.stop').length, 2);
 });
+
+test('signing in is tried again', { skip: real }, async () => {
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Sign in to Lodge' }).waitFor();
+  await dropAnswer('**/session', 'POST');
+  await signIn(page, mock.url);
+});

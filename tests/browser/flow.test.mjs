@@ -80,6 +80,29 @@ test('sign in, create, watch, open, follow the log, stop, delete', async () => {
   clean(page);
 });
 
+test('a start that fails says how it ended and with which last lines; the failure stays until dismissed', async () => {
+  const page = await openPage(browser.context);
+  await visit(page, `${system.url}/#/instances`);
+  const broken = `${name}-broken`;
+  await page.getByRole('button', { name: 'Create instance' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Create an instance' });
+  await dialog.getByRole('textbox', { name: 'Name' }).fill(broken);
+  await dialog.locator('summary').click();
+  await dialog.getByRole('textbox', { name: 'Command' }).fill('sh -c "echo starting; echo no database at db:5432; exit 3"');
+  await dialog.getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByText('It did not stay up').waitFor();
+  await page.getByText('Exit code 3', { exact: true }).waitFor();
+  await page.getByLabel('Last lines of the log').getByText('no database at db:5432').waitFor();
+  await page.getByRole('alert').getByRole('button', { name: 'Show operation' }).click();
+  const op = page.locator('.op', { hasText: `Creating ${broken} failed` });
+  await op.getByRole('button', { name: 'Dismiss' }).click();
+  await op.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByText(`${broken} was deleted.`).waitFor();
+  clean(page);
+});
+
 test('every request of the first view is small', { skip: real }, async () => {
   const page = await openPage(browser.context);
   let bytes = 0;

@@ -161,7 +161,8 @@ export class State {
   async work(verb, inst, op, user) {
     try {
       await this.steps(op, verb === 'create' ? ['Preparing the network', 'Making the container', 'Starting'] : [`Asking the engine to ${verb}`]);
-      if (inst.config.command?.[0] === '/bin/false' && AFTER[verb] === 'running') this.exits(inst);
+      const ends = /exit (\d+)$/.exec(inst.config.command?.join(' ') ?? '');
+      if (ends && AFTER[verb] === 'running') this.exits(inst, Number(ends[1]));
       if (verb === 'delete') this.vanish(inst);
       else this.setState(inst, AFTER[verb], verb === 'stop' ? { text: `Stopped by ${user}.`, exitCode: 0 } : null);
       inst.operation = null;
@@ -172,10 +173,10 @@ export class State {
     }
   }
 
-  exits(inst) {
-    const log = ['configuration read', 'panic: no database at db:5432', 'exit'];
-    this.setState(inst, 'error', { text: 'The program ended with exit code 1 right after the start.', code: 'EXITED', exitCode: 1, log });
-    throw new Error('the program ended with exit code 1 right after the start');
+  exits(inst, exitCode) {
+    const log = 'starting\nno database at db:5432';
+    this.setState(inst, 'error', { text: `exited with code ${exitCode} at ${now()}`, code: 'exited', exitCode, log });
+    throw new Error(`it exited at once with code ${exitCode}`);
   }
 
   vanish(inst) {
