@@ -173,12 +173,13 @@ int lg_ask_password(const char *prompt, bool again, char out[LG_PASSWORD_MAX]);
     X(instance_get)                                                                                          \
     X(instance_power)                                                                                        \
     X(instance_rm)                                                                                           \
-    X(instance_logs) X(instance_usage) X(image_ls) X(image_get) X(image_pull) X(image_upload) X(image_rm)    \
-        X(image_alias) X(image_set) X(ingress_ls) X(ingress_add) X(ingress_rm) X(operation_ls)               \
-            X(operation_get) X(operation_wait) X(operation_cancel) X(events) X(token_ls) X(token_create)     \
-                X(token_revoke) X(user_ls) X(user_create) X(user_set) X(user_rm) X(tenant_ls)                \
-                    X(tenant_create) X(tenant_rm) X(tenant_members) X(tenant_join) X(tenant_leave)           \
-                        X(audit_ls) X(whoami) X(admin_create) X(migrate) X(settings) X(version)
+    X(instance_logs)                                                                                         \
+    X(instance_usage) X(image_ls) X(image_get) X(image_pull) X(image_upload) X(image_rm) X(image_alias)      \
+        X(image_set) X(ingress_ls) X(ingress_add) X(ingress_rm) X(operation_ls) X(operation_get)             \
+            X(operation_wait) X(operation_cancel) X(events) X(token_ls) X(token_create) X(token_revoke)      \
+                X(user_ls) X(user_create) X(user_set) X(user_rm) X(tenant_ls) X(tenant_create) X(tenant_rm)  \
+                    X(tenant_members) X(tenant_join) X(tenant_leave) X(audit_ls) X(whoami) X(admin_create)   \
+                        X(migrate) X(settings) X(version)
 #define X(name) int lg_cli_##name(struct lg_cli *c);
 LG_COMMAND_RUNS(X)
 #undef X

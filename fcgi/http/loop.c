@@ -262,8 +262,8 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
 }
 
 /*
- * A connection goes on only when all of the request was taken off it: what a refused body left behind would be
- * read as the next request's records, and those are nginx' word for who asks and from where.
+ * A connection goes on only when all of the request was taken off it: what a refused body left behind would
+ * be read as the next request's records, and those are nginx' word for who asks and from where.
  */
 static void take_leave(FCGX_Request *fr)
 {
