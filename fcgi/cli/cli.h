@@ -167,21 +167,15 @@ int lg_find(struct lg_cli *c, const char *path, const char *key, const char *fie
 int lg_ask_password(const char *prompt, bool again, char out[LG_PASSWORD_MAX]);
 
 /* Commands, each in the file of its noun. */
-#define LG_COMMAND_RUNS(X)                                                                                   \
-    X(instance_ls)                                                                                           \
-    X(instance_create)                                                                                       \
-    X(instance_get)                                                                                          \
-    X(instance_power)                                                                                        \
-    X(instance_rm)                                                                                           \
-    X(instance_logs)                                                                                         \
-    X(instance_usage) X(image_ls) X(image_get) X(image_pull) X(image_upload) X(image_rm) X(image_alias)      \
-        X(image_set) X(ingress_ls) X(ingress_add) X(ingress_rm) X(operation_ls) X(operation_get)             \
-            X(operation_wait) X(operation_cancel) X(events) X(token_ls) X(token_create) X(token_revoke)      \
-                X(user_ls) X(user_create) X(user_set) X(user_rm) X(tenant_ls) X(tenant_create) X(tenant_rm)  \
-                    X(tenant_members) X(tenant_join) X(tenant_leave) X(audit_ls) X(whoami) X(admin_create)   \
-                        X(migrate) X(settings) X(version)
-#define X(name) int lg_cli_##name(struct lg_cli *c);
-LG_COMMAND_RUNS(X)
-#undef X
+typedef int lg_cli_run(struct lg_cli *c);
+lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_cli_instance_power,
+    lg_cli_instance_rm, lg_cli_instance_logs, lg_cli_instance_usage, lg_cli_image_ls, lg_cli_image_get,
+    lg_cli_image_pull, lg_cli_image_upload, lg_cli_image_rm, lg_cli_image_alias, lg_cli_image_set,
+    lg_cli_ingress_ls, lg_cli_ingress_add, lg_cli_ingress_rm, lg_cli_operation_ls, lg_cli_operation_get,
+    lg_cli_operation_wait, lg_cli_operation_cancel, lg_cli_events, lg_cli_token_ls, lg_cli_token_create,
+    lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create, lg_cli_user_set, lg_cli_user_rm,
+    lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_members, lg_cli_tenant_join,
+    lg_cli_tenant_leave, lg_cli_audit_ls, lg_cli_whoami, lg_cli_admin_create, lg_cli_migrate, lg_cli_settings,
+    lg_cli_version;
 
 #endif
