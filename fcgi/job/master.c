@@ -231,7 +231,7 @@ static int take_lock(struct lg_runner *r, struct lg_err *e)
 {
     char path[PATH_MAX];
     lg_conf_path(r->conf, path, sizeof path, "run/runner.lock");
-    r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    r->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (r->lock_fd < 0)
         return lg_fail_errno(e, LG_INTERNAL, "cannot open %s", path);
     if (!flock(r->lock_fd, LOCK_EX | LOCK_NB))

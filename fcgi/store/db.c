@@ -306,15 +306,17 @@ const struct lg_conf *lg_db_conf(const struct lg_db *db)
     return db->conf;
 }
 
+/* The folder is the run user's and lodge-runner is root: a link there must not lead root elsewhere. (SQLite
+ * itself follows none to the WAL and the shared memory.) */
 static int open_files(struct lg_db *db, int flags, struct lg_err *e)
 {
     char path[PATH_MAX];
     lg_conf_path(db->conf, path, sizeof path, "db/lodge.db.queue");
-    db->queue_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+    db->queue_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
     if (db->queue_fd < 0)
         return lg_fail_errno(e, LG_STORAGE, "cannot open %s", path);
     lg_conf_path(db->conf, path, sizeof path, "db/lodge.db");
-    int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
     if (!rc)
         rc = sqlite3_exec(db->h, pragmas, NULL, NULL, NULL);
     return rc ? lg_fail(e, LG_STORAGE, "cannot open %s: %s", path, sqlite3_errmsg(db->h)) : 0;

@@ -82,7 +82,8 @@ static const struct dir {
     mode_t mode;
     bool user, group; /* owned by the run user; of its group */
 } dirs[] = {
-    {"", 0755, false, false},           {"run", 0770, false, true},
+    /* run: root's own sockets and lock lie there too, so the run user connects and can replace nothing. */
+    {"", 0755, false, false},           {"run", 0750, false, true},
     {"db", 0750, true, true},           {"keys", 0700, false, false},
     {"tls", 0755, false, false},        {"up", 0700, false, false},
     {"log", 0750, false, false},        {"uploads", 0750, true, true},

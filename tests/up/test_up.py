@@ -145,6 +145,8 @@ def test_a_first_start_makes_everything(host):
         assert name in text
     if os.geteuid() == 0:
         assert os.stat(f"{host.state}/db/lodge.db").st_uid != 0
+        # What is open to the world ends there: the run user may connect, and put nothing in the place of root's files.
+        assert os.stat(f"{host.state}/run").st_uid == 0 and mode(f"{host.state}/run") == 0o750
         master = host.child("nginx: master")[0]
         with open(f"/proc/{master}/task/{master}/children") as f:
             workers = f.read().split()
