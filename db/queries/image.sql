@@ -54,5 +54,10 @@ UPDATE image SET public = ?2, updated_at = ?3 WHERE id = ?1;
 -- name: image_users
 SELECT count(*) FROM instance WHERE image_id = ?1;
 
+-- Who else needs what ?2 names in the engine: other entries of the catalogue, and instances made of the bare reference.
+-- name: image_sharers
+SELECT (SELECT count(*) FROM image WHERE reference = ?2 AND id <> ?1 AND state <> 'deleting')
+     + (SELECT count(*) FROM instance WHERE image_ref = ?2);
+
 -- name: image_remove
 DELETE FROM image WHERE id = ?1;

@@ -47,7 +47,9 @@ static int regular(int dir_fd, const char *name, struct lg_err *e)
     struct stat st;
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW))
         return lg_fail_errno(e, LG_NOT_FOUND, "the uploaded file is gone");
-    return S_ISREG(st.st_mode) ? 0 : lg_fail(e, LG_INVALID, "the uploaded file is not a regular file");
+    return S_ISREG(st.st_mode) && st.st_nlink == 1
+               ? 0
+               : lg_fail(e, LG_INVALID, "the uploaded file is not a regular file of its own");
 }
 
 /*
@@ -112,6 +114,13 @@ int lg_run_image_delete(struct lg_job *j, struct lg_err *e)
     if (users > 0)
         return lg_fail(e, LG_CONFLICT, "%lld instances are made of this image; delete them first",
                        (long long)users);
+    int64_t sharers = users < 0 ? -1 : lg_image_sharers(j->db, &j->im);
+    if (sharers < 0)
+        return lg_fail(e, LG_STORAGE, "the database does not answer");
+    if (sharers) { /* one tenant's entry goes; what others' stand for stays */
+        lg_job_log(j, "%s stays in the engine: others use it", j->im.reference);
+        return 0;
+    }
     return LG_VERB(j->d, image_remove, e, j->g, j->im.reference);
 }
 

@@ -104,10 +104,16 @@ static void job_reset(struct lg_job *j)
     memset(&j->im, 0, sizeof j->im);
 }
 
-/* Loads the subject and shows in its state that the verb is at work. */
+/*
+ * Loads the subject and shows in its state that the verb is at work. The database is written by processes
+ * with fewer rights than ours, and ids become names of files and engine objects: none but real ones.
+ */
 static int load_subject(struct lg_job *j, bool run, struct lg_err *e)
 {
-    if (j->kind->subject == LG_ON_IMAGE)
+    bool image = j->kind->subject == LG_ON_IMAGE;
+    if (!lg_id_valid(image ? j->op.image_id : j->op.instance_id))
+        return lg_fail(e, LG_NOT_FOUND, "its subject is not an id");
+    if (image)
         return lg_image_get(j->db, j->op.image_id, &j->im, e);
     int rc = lg_instance_get(j->db, "", j->op.instance_id, &j->in, e);
     if (!rc)

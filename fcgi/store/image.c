@@ -190,15 +190,24 @@ int lg_image_set_aliases(struct lg_db *db, const struct lg_image *im, const char
     return rc < 0 ? rc : tell_again(db, im->id, e);
 }
 
-int64_t lg_image_users(struct lg_db *db, const char *id)
+static int64_t one_number(struct lg_db *db, lg_stmt *s)
 {
-    lg_stmt *s = lg_sql(db, Q_IMAGE_USERS, NULL, "t", id);
     int rc = s ? lg_sql_step(db, s, NULL) : -(int)LG_INTERNAL;
     if (rc < 0)
         return -1;
     int64_t n = lg_col_int(s, 0);
     lg_sql_done(s);
     return n;
+}
+
+int64_t lg_image_users(struct lg_db *db, const char *id)
+{
+    return one_number(db, lg_sql(db, Q_IMAGE_USERS, NULL, "t", id));
+}
+
+int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im)
+{
+    return one_number(db, lg_sql(db, Q_IMAGE_SHARERS, NULL, "tt", im->id, im->reference));
 }
 
 int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e)

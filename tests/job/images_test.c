@@ -47,6 +47,16 @@ static struct lg_image pulled(struct site *s, const char *ref, const char *statu
     return im;
 }
 
+/* The smallest complete tar: nothing, and its end. */
+static void put_file(const char *path)
+{
+    static const char end[10240];
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_int_equal(fwrite(end, sizeof end, 1, f), 1);
+    fclose(f);
+}
+
 static void pull(void **state)
 {
     struct site *s = *state;
@@ -81,14 +91,49 @@ static void delete_and_in_use(void **state)
     assert_int_equal(s->d->image_find(s->g, IMAGE, &info, NULL), -LG_NOT_FOUND);
 }
 
-/* The smallest complete tar: nothing, and its end. */
-static void put_file(const char *path)
+/* Two tenants may have fetched the same: the one's delete takes nothing from the other. */
+static void what_others_use_stays(void **state)
 {
-    static const char end[10240];
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    assert_int_equal(fwrite(end, sizeof end, 1, f), 1);
-    fclose(f);
+    struct site *s = *state;
+    static const char shared[] = "registry.test/shared:1";
+    char op[LG_ID_LEN], sql[200];
+    struct lg_image_info info;
+    runner_start(s);
+    struct lg_image one = pulled(s, shared, "done");
+    snprintf(sql, sizeof sql, "UPDATE image_alias SET alias = 'one' WHERE image_id = '%s'", one.id);
+    fixture_raw(s->f, sql);
+    snprintf(sql, sizeof sql, "UPDATE image SET name = 'one' WHERE id = '%s'", one.id);
+    fixture_raw(s->f, sql);
+    struct lg_image two = pulled(s, shared, "done");
+    image_op(s, two.id, "image.delete", op);
+    ended(s, op, "done");
+    assert_int_equal(lg_image_get(s->db, two.id, &two, NULL), -LG_NOT_FOUND);
+    ok(s, s->d->image_find(s->g, shared, &info, &s->f->e));
+    image_op(s, one.id, "image.delete", op);
+    ended(s, op, "done");
+    assert_int_equal(s->d->image_find(s->g, shared, &info, NULL), -LG_NOT_FOUND);
+}
+
+/* Ids become names of files: what is none never gets that far. */
+static void ids_that_are_paths(void **state)
+{
+    struct site *s = *state;
+    struct lg_image im = {.name = "evil", .reference = "localhost/evil:1", .source = "upload"};
+    char op[LG_ID_LEN], path[200], outside[200], sql[600];
+    snprintf(path, sizeof path, "%s/uploads/1", s->f->dir);
+    put_file(path);
+    snprintf(im.file, sizeof im.file, "%s", path);
+    add_image(s, &im, "image.import", op);
+    snprintf(sql, sizeof sql,
+             "PRAGMA foreign_keys=OFF; UPDATE image SET id = '../evil' WHERE id = '%s'; "
+             "UPDATE operation SET image_id = '../evil' WHERE image_id = '%s'",
+             im.id, im.id);
+    fixture_raw(s->f, sql);
+    runner_start(s);
+    assert_string_equal(ended(s, op, "failed")->error_code, "NOT_FOUND");
+    snprintf(outside, sizeof outside, "%s/evil.tar", s->f->dir);
+    assert_int_equal(access(outside, F_OK), -1);
+    assert_int_equal(access(path, F_OK), 0);
 }
 
 static const struct lg_operation *import(struct site *s, const char *name, const char *file,
@@ -137,10 +182,13 @@ static void uploads_that_are_refused(void **state)
     assert_int_equal(symlink(outside, path), 0);
     snprintf(up, sizeof up, "%s/uploads/dir", s->f->dir);
     assert_int_equal(symlink(s->f->dir, up), 0);
+    char twice[200];
+    snprintf(twice, sizeof twice, "%s/uploads/twice", s->f->dir);
+    assert_int_equal(link(outside, twice), 0); /* another name of a file that lies elsewhere */
     snprintf(up, sizeof up, "%s/uploads/fifo", s->f->dir);
     assert_int_equal(mkfifo(up, 0600), 0);
-    const char *const bad[] = {path, outside,       "../secret",    "dir/secret",
-                               up,   "/etc/passwd", "uploads/none", ""};
+    const char *const bad[] = {path,          outside,        "../secret", "dir/secret", up,
+                               "/etc/passwd", "uploads/none", "",          twice};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char name[16];
         snprintf(name, sizeof name, "bad%zu", i);
@@ -152,7 +200,11 @@ static void uploads_that_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {with_site(pull), with_site(delete_and_in_use),
-                                       with_site(import_of_an_upload), with_site(uploads_that_are_refused)};
+    const struct CMUnitTest tests[] = {with_site(pull),
+                                       with_site(delete_and_in_use),
+                                       with_site(what_others_use_stays),
+                                       with_site(ids_that_are_paths),
+                                       with_site(import_of_an_upload),
+                                       with_site(uploads_that_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
