@@ -195,7 +195,8 @@ static void finish(struct site *s)
     fprintf(stderr, "\nlodge: stopping; instances go on\n");
     lg_family_stop(&s->family);
     lg_fd_close(&s->guard);
-    /* It alone: as the reaper of the engine's descendants we are also the parent of instances' monitors, which go on. */
+    /* It alone: as the reaper of the engine's descendants we are also the parent of instances' monitors,
+     * which go on. */
     while (waitpid(s->guard_pid, NULL, 0) < 0 && errno == EINTR)
         ;
     lg_fd_close(&s->lock);
