@@ -203,8 +203,12 @@ def test_others_are_refused(fake_system, blue, members_only):
     _, refused = stranger.enter(members_only)
     assert refused.status == 404 and refused.error == "NOT_FOUND"
     nobody = Browser(fake_system)
-    _, sign_in = nobody.enter(members_only)
-    assert sign_in.status == 302 and sign_in.header("Location").startswith("/#/signin")
+    _, sign_in = nobody.enter(members_only, "/a?b=c")
+    assert sign_in.status == 302
+    page_of, _, query = sign_in.header("Location").partition("?")
+    back = urllib.parse.parse_qs(query)["next"][0]
+    assert page_of == "/#/signin" and back.startswith("/api/v1/ingress/authorize?")
+    assert urllib.parse.parse_qs(back.partition("?")[2]) == {"host": [members_only], "path": ["/a?b=c"]}
     admin = Browser(fake_system, fake_system.session())
     assert admin.enter(members_only)[1].status == 302
 
