@@ -13,7 +13,7 @@
 #define REVIVE_AFTER_MS 10000  /* an engine that keeps the restart policy itself has done so by then */
 #define REVIVE_MAX_MS   300000 /* longest pause between two tries */
 
-enum act { ACT_NONE, ACT_CHANGE, ACT_REMOVE, ACT_DELETE, ACT_START };
+enum act { ACT_NONE, ACT_CHANGE, ACT_REMOVE, ACT_DELETE, ACT_START, ACT_CLEAN };
 
 struct plan {
     enum act act;
@@ -142,6 +142,9 @@ static void make_plan(struct lg_rec *rec, struct plan *p, const struct lg_instan
         plan_drift(p, in, t);
     } else if (may_revive(rec, in, &t->st)) {
         p->act = ACT_START;
+    } else if (in->state == LG_ST_ERROR && t->st.run == LG_RUN_CREATED) {
+        p->act =
+            ACT_CLEAN; /* what a failed create could not take away; it never ran, a start makes it anew */
     } else {
         /* A second more or less is the engine's rounding; more is a restart by its policy. */
         bool restarted = in->state == LG_ST_RUNNING && p->ch.started_at > in->started_at + 1000;
@@ -181,6 +184,7 @@ static int act(struct lg_rec *rec, struct plan *p, struct lg_instance *in, struc
         return queue_op(rec, in, LG_V_DELETE, "{\"force\":true}", e);
     case ACT_START:
         return queue_op(rec, in, LG_V_START, "{}", e);
+    case ACT_CLEAN:
     case ACT_NONE:
         break;
     }
@@ -224,7 +228,11 @@ void lg_correct(struct lg_rec *rec, const char *instance_id)
     struct plan p;
     if (!lg_truth_ask(&t, d, g, instance_id, true, &e)) {
         make_plan(rec, &p, &in, &t);
-        if (p.act != ACT_NONE && write_plan(rec, &p, in.version, instance_id, &e) == -LG_STORAGE)
+        if (p.act == ACT_CLEAN) {
+            if (!operation_open(rec,
+                                instance_id)) /* one that comes up now makes it again should it miss it */
+                d->remove(g, instance_id, false, NULL);
+        } else if (p.act != ACT_NONE && write_plan(rec, &p, in.version, instance_id, &e) == -LG_STORAGE)
             lg_log_err(LG_WARN, "a correction cannot be written; the next sweep tries again", &e);
     }
     lg_truth_done(&t);

@@ -49,6 +49,12 @@ static int start(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
     int64_t t0 = lg_clock_mono();
     int rc = LG_VERB(j->d, start, e, j->g, &s->inst);
+    if (rc == -LG_NOT_FOUND) { /* taken away since it was looked for: it had never run */
+        lg_err_clear(e);
+        rc = make(j, s, e);
+        if (!rc)
+            rc = LG_VERB(j->d, start, e, j->g, &s->inst);
+    }
     if (!rc)
         lg_job_log(j, "started at %s in %lld ms", s->address, (long long)(lg_clock_mono() - t0));
     return rc ? rc : check_up(j, s->inst.restart, e);

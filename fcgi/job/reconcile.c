@@ -115,7 +115,7 @@ static void compare(void *arg, struct lg_instance *in)
         (in->state == LG_ST_PAUSED && run == LG_RUN_PAUSED) ||
         (in->state == LG_ST_STOPPED && (run == LG_RUN_CREATED || run == LG_RUN_EXITED) && !wants_up) ||
         (in->state == LG_ST_STOPPED && run == LG_RUN_ABSENT && !in->engine_ref[0]) ||
-        (in->state == LG_ST_ERROR && run != LG_RUN_RUNNING && run != LG_RUN_PAUSED);
+        (in->state == LG_ST_ERROR && (run == LG_RUN_ABSENT || run == LG_RUN_EXITED));
     bool replaced = at && at->st.ref[0] && strcmp(at->st.ref, in->engine_ref);
     if (!fine || replaced)
         suspect(s, in->id);
