@@ -23,6 +23,10 @@ int lg_answer_instance(struct lg_req *q, struct lg_resp *r, int status, struct l
 /* Checks the body and fills `in` with everything but what the store picks; `start`: run it when it is made.
  */
 int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struct lg_err *e);
+/* As lg_create_parse, of what the smaller dialects name; `type` and `image` may be NULL. Size: the defaults;
+ * tenant_id is left to the caller. */
+int lg_create_plain(struct lg_req *q, const char *name, const char *type, const char *image,
+                    struct lg_instance *in, struct lg_err *e);
 /* Inside the write transaction: image, capacity. */
 int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e);
 /* Fills in->labels from a JSON map. */
@@ -41,6 +45,34 @@ int64_t lg_host_memory_bytes(void);
 /* Is there a driver for this backend name? LG_INVALID_BACKEND, LG_UNAVAILABLE with the reason. */
 int lg_backend_check(struct lg_req *q, const char *backend, struct lg_err *e);
 
+/* --- instances.c, instance_verbs.c: what every dialect asks for in the end --- */
+
+#define LG_VERB_WAIT_S 60 /* how long an answer that says how a verb ended waits for that */
+
+/* Instance, operation and both events in the write transaction at hand. */
+int lg_create_add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op,
+                  struct lg_err *e);
+/* Checks the verb, adds the operation and puts the instance to work, all in the transaction at hand. `params`
+ * is the operation's JSON. */
+int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool force, const char *params,
+                struct lg_operation *op, struct lg_err *e);
+
+/* A page of instances, kept. */
+struct lg_instance_list {
+    struct lg_instance *at;
+    int count, limit;
+    bool more;
+};
+int lg_instance_list(struct lg_db *db, struct lg_instance_filter *f, int limit, int64_t *total,
+                     struct lg_instance_list *l, struct lg_err *e); /* sets f->limit; total may be NULL */
+void lg_instance_list_done(struct lg_instance_list *l);
+#define lg_cleanup_instance_list __attribute__((cleanup(lg_instance_list_done)))
+
+/* The operation of a wait that ended, and the instance it was about. 1 when it is done, 0 when it still runs;
+ * what it failed of otherwise. An instance that is deleted by now leaves `in` empty. */
+int lg_wait_result(struct lg_req *q, const struct lg_handoff *h, struct lg_operation *op,
+                   struct lg_instance *in, struct lg_err *e);
+
 /* --- operations.c --- */
 
 /* Requester and tenant of the operation from the request. */
@@ -52,6 +84,9 @@ int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, 
             const char *id, int seconds, struct lg_err *e);
 /* What the failed or cancelled operation says, as this request's error. */
 int lg_operation_failure(const struct lg_operation *op, struct lg_err *e);
+
+/* --- health.c --- */
+bool lg_health_is_well(struct lg_req *q); /* every part works */
 
 /* --- small things --- */
 

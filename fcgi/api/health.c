@@ -32,6 +32,12 @@ static void part(struct lg_json *j, const char *name, bool well, bool *all)
     *all = *all && well;
 }
 
+bool lg_health_is_well(struct lg_req *q)
+{
+    return database_is_well(q) && answers(q, "run/runner-streams.sock", SOCK_SEQPACKET) &&
+           answers(q, "run/stream.sock", SOCK_STREAM) && engine_is_well(q);
+}
+
 static int health(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     (void)e;

@@ -367,24 +367,29 @@ static char *stored_config(const struct config *c)
     return lg_buf_take(&b);
 }
 
+/* What `c` says, checked, into `in`. */
+static int take_config(struct lg_req *q, const struct config *c, struct lg_instance *in, struct lg_err *e)
+{
+    int rc = c->image ? lg_check_image_ref("config.image", c->image, e) : 0;
+    if (rc || (rc = check_config(c, e)))
+        return rc;
+    in->env = calloc(LG_ENV_MAX, sizeof *in->env);
+    in->ports = calloc(LG_PORTS_MAX, sizeof *in->ports);
+    in->config = stored_config(c);
+    if (!in->env || !in->ports || !in->config)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    snprintf(in->image, sizeof in->image, "%s", c->image ? c->image : "");
+    if ((rc = parse_env(c->env, "config.env", false, in, e)) ||
+        (rc = parse_env(c->secret_env, "config.secretEnv", true, in, e)))
+        return rc;
+    return parse_ports(&q->app->conf, c->ports, in, e);
+}
+
 static int parse_config(struct lg_req *q, const json_t *obj, struct lg_instance *in, struct lg_err *e)
 {
     struct config c = {0};
     int rc = obj ? lg_body_fields(obj, config_fields, true, "config.", &c, e) : 0;
-    if (!rc && c.image)
-        rc = lg_check_image_ref("config.image", c.image, e);
-    if (rc || (rc = check_config(&c, e)))
-        return rc;
-    in->env = calloc(LG_ENV_MAX, sizeof *in->env);
-    in->ports = calloc(LG_PORTS_MAX, sizeof *in->ports);
-    in->config = stored_config(&c);
-    if (!in->env || !in->ports || !in->config)
-        return lg_fail(e, LG_INTERNAL, "out of memory");
-    snprintf(in->image, sizeof in->image, "%s", c.image ? c.image : "");
-    if ((rc = parse_env(c.env, "config.env", false, in, e)) ||
-        (rc = parse_env(c.secret_env, "config.secretEnv", true, in, e)))
-        return rc;
-    return parse_ports(&q->app->conf, c.ports, in, e);
+    return rc ? rc : take_config(q, &c, in, e);
 }
 
 /* metadata holds labels and nothing else; they may also stand at the top. */
@@ -396,6 +401,22 @@ static int parse_labels(const struct body *b, struct lg_instance *in, struct lg_
     if (!rc)
         rc = lg_labels_parse(labels, "metadata.labels", in, e);
     return rc ? rc : lg_labels_parse(b->labels, "labels", in, e);
+}
+
+int lg_create_plain(struct lg_req *q, const char *name, const char *type, const char *image,
+                    struct lg_instance *in, struct lg_err *e)
+{
+    const struct body b = {.type = type};
+    const struct config c = {.image = image};
+    int rc = lg_check_name("name", name, e);
+    if (rc || (rc = parse_backend(&b, in, e)) || (rc = lg_backend_check(q, in->backend, e)) ||
+        (rc = take_config(q, &c, in, e)))
+        return rc;
+    snprintf(in->name, sizeof in->name, "%s", name);
+    memcpy(in->owner_id, q->who.user_id, sizeof in->owner_id);
+    in->cpu_millis = q->app->conf.default_cpu_millis;
+    in->memory_bytes = (int64_t)q->app->conf.default_memory_mib << 20;
+    return 0;
 }
 
 int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struct lg_err *e)

@@ -4,7 +4,7 @@
 #include "api/compute.h"
 #include "http/body.h"
 
-#define WAIT_DEFAULT_S 60
+#define WAIT_DEFAULT_S LG_VERB_WAIT_S
 #define WAIT_MAX_S     300
 
 /* What the reconciler keeps once the verb is asked for; NULL: as it was. */
@@ -29,9 +29,8 @@ static bool clears_reason(enum lg_verb v)
     return v == LG_V_START || v == LG_V_RESTART;
 }
 
-/* Checks the verb, adds the operation and puts the instance to work, all in the transaction at hand. */
-static int ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool force, const char *params,
-               struct lg_operation *op, struct lg_err *e)
+int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool force, const char *params,
+                struct lg_operation *op, struct lg_err *e)
 {
     static const struct lg_reason nothing = {.text = "", .code = "", .exit_code = -1};
     char kind[32];
@@ -109,7 +108,7 @@ static int power(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (!rc)
         rc = open_instance(q, &in, e);
     if (!rc)
-        rc = ask(q, &in, v, p.force.v, params, &op, e);
+        rc = lg_verb_ask(q, &in, v, p.force.v, params, &op, e);
     return rc ? rc : finish(q, r, &in, &op, 202, lg_req_wait(q, WAIT_DEFAULT_S, WAIT_MAX_S), e);
 }
 
@@ -124,7 +123,8 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (!rc)
         rc = open_instance(q, &in, e);
     if (!rc)
-        rc = ask(q, &in, LG_V_DELETE, force, force ? "{\"force\":true}" : "{\"force\":false}", &op, e);
+        rc =
+            lg_verb_ask(q, &in, LG_V_DELETE, force, force ? "{\"force\":true}" : "{\"force\":false}", &op, e);
     return rc ? rc : finish(q, r, &in, &op, 200, lg_req_wait(q, 0, WAIT_MAX_S), e);
 }
 
@@ -181,7 +181,7 @@ static int set_limits(struct lg_req *q, struct lg_instance *in, const struct wis
         rc = lg_instance_set_limits(q->db, in, cpu, memory, e);
     if (rc || (in->state != LG_ST_RUNNING && in->state != LG_ST_PAUSED))
         return rc;
-    return ask(q, in, LG_V_UPDATE, false, "{}", op, e);
+    return lg_verb_ask(q, in, LG_V_UPDATE, false, "{}", op, e);
 }
 
 static int apply(struct lg_req *q, struct lg_instance *in, const struct wish *w, struct lg_operation *op,

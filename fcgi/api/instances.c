@@ -45,16 +45,10 @@ static int get_by_name(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* --- list --- */
 
-struct list {
-    struct lg_instance *at;
-    int count, limit;
-    bool more;
-};
-
 /* One more than the page is read, to know whether there is a next one. */
 static void keep(void *arg, struct lg_instance *in)
 {
-    struct list *l = arg;
+    struct lg_instance_list *l = arg;
     if (l->count == l->limit) {
         l->more = true;
         return;
@@ -63,11 +57,22 @@ static void keep(void *arg, struct lg_instance *in)
     memset(in, 0, sizeof *in);
 }
 
-static void list_done(struct list *l)
+void lg_instance_list_done(struct lg_instance_list *l)
 {
     for (int i = 0; i < l->count; i++)
         lg_instance_done(&l->at[i]);
     free(l->at);
+}
+
+int lg_instance_list(struct lg_db *db, struct lg_instance_filter *f, int limit, int64_t *total,
+                     struct lg_instance_list *l, struct lg_err *e)
+{
+    *l = (struct lg_instance_list){.at = calloc((size_t)limit, sizeof *l->at), .limit = limit};
+    if (!l->at)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    f->limit = limit + 1;
+    int rc = lg_instance_each(db, f, total, keep, l, e);
+    return rc < 0 ? rc : 0;
 }
 
 static int bad_query(struct lg_err *e, const char *name, const char *why)
@@ -107,8 +112,8 @@ static int parse_filter(const struct lg_req *q, struct lg_instance_filter *f, ch
     return parse_label(q, f, key, e);
 }
 
-static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_keyset *p, struct list *l,
-                       int64_t total, struct lg_err *e)
+static int render_list(struct lg_req *q, struct lg_resp *r, const struct lg_keyset *p,
+                       struct lg_instance_list *l, int64_t total, struct lg_err *e)
 {
     struct lg_json j;
     lg_resp_json(r, 200, &j);
@@ -136,24 +141,17 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (rc || (rc = lg_tx_read(q->db, e)))
         return rc;
     lg_cleanup_read struct lg_db *db = q->db;
-    struct list l = {.at = calloc((size_t)p.size, sizeof *l.at), .limit = (int)p.size};
-    if (!l.at)
-        return lg_fail(e, LG_INTERNAL, "out of memory");
+    lg_cleanup_instance_list struct lg_instance_list l = {0};
     f.before_seq = p.before;
-    f.limit = l.limit + 1;
     f.offset = lg_keyset_offset(&p);
-    rc = lg_instance_each(db, &f, &total, keep, &l, e);
-    if (rc >= 0)
-        rc = render_list(q, r, &p, &l, total, e);
-    list_done(&l);
-    return rc;
+    rc = lg_instance_list(db, &f, (int)p.size, &total, &l, e);
+    return rc ? rc : render_list(q, r, &p, &l, total, e);
 }
 
 /* --- create --- */
 
-/* Instance, operation and both events in the transaction at hand. */
-static int add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op,
-               struct lg_err *e)
+int lg_create_add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op,
+                  struct lg_err *e)
 {
     in->state = LG_ST_CREATING;
     snprintf(in->desired, sizeof in->desired, "%s", start ? "running" : "stopped");
@@ -179,7 +177,7 @@ static int create(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (!rc)
         rc = lg_req_begin(q, e);
     if (!rc)
-        rc = add(q, &in, start, &op, e);
+        rc = lg_create_add(q, &in, start, &op, e);
     int wait = lg_req_wait(q, 0, 300);
     if (!rc && !wait)
         rc = lg_answer_instance(q, r, 201, &in, &op, e);

@@ -177,6 +177,23 @@ static int answer_deleted(struct lg_resp *r, const struct lg_operation *op)
     return 0;
 }
 
+int lg_wait_result(struct lg_req *q, const struct lg_handoff *h, struct lg_operation *op,
+                   struct lg_instance *in, struct lg_err *e)
+{
+    int rc = find(q, h->op, op, e);
+    if (rc)
+        return rc;
+    bool done = !strcmp(op->status, "done");
+    if (lg_operation_ended(op) && !done)
+        return lg_operation_failure(op, e);
+    rc = lg_instance_get(q->db, q->who.tenant_id, h->id, in, e);
+    if (rc == -(int)LG_NO_INSTANCE && done && !strcmp(op->kind, "instance.delete")) {
+        lg_err_clear(e);
+        rc = 0;
+    }
+    return rc ? rc : done;
+}
+
 /* After a verb or a create: the instance when it worked, the operation's error when not, 202 when it still
  * runs. */
 static int show_instance(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, int done_status,
@@ -188,17 +205,11 @@ static int show_instance(struct lg_req *q, struct lg_resp *r, const struct lg_ha
     if (rc)
         return rc;
     lg_cleanup_read struct lg_db *db = q->db;
-    if ((rc = find(q, h->op, &op, e)))
-        return rc;
-    bool done = !strcmp(op.status, "done");
-    if (lg_operation_ended(&op) && !done)
-        return lg_operation_failure(&op, e);
-    rc = lg_instance_get(db, q->who.tenant_id, h->id, &in, e);
-    if (rc == -(int)LG_NO_INSTANCE && done && !strcmp(op.kind, "instance.delete")) {
-        lg_err_clear(e);
-        return answer_deleted(r, &op);
-    }
-    return rc ? rc : lg_answer_instance(q, r, done ? done_status : 202, &in, &op, e);
+    (void)db;
+    int done = lg_wait_result(q, h, &op, &in, e);
+    if (done < 0)
+        return done;
+    return *in.id ? lg_answer_instance(q, r, done ? done_status : 202, &in, &op, e) : answer_deleted(r, &op);
 }
 
 static int view_instance(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, struct lg_err *e)
@@ -216,8 +227,11 @@ static int view_created(struct lg_req *q, struct lg_resp *r, const struct lg_han
     return rc;
 }
 
-const struct lg_view_entry lg_views_compute[] = {
-    {"instance", view_instance}, {"created", view_created}, {"operation", view_operation}, {NULL, NULL}};
+const struct lg_view_entry lg_views_compute[] = {{"instance", view_instance},
+                                                 {"created", view_created},
+                                                 {"operation", view_operation},
+                                                 {"tenant", lg_view_tenant},
+                                                 {NULL, NULL}};
 
 const struct lg_route lg_routes_operations[] = {
     {.method = "GET",

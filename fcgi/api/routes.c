@@ -2,15 +2,19 @@
 
 #include <stddef.h>
 
-const struct lg_route *const lg_tables_api[] = {
-    lg_routes_instances,  lg_routes_verbs,
-    lg_routes_operations, lg_routes_session,
-    lg_routes_images,     lg_routes_ingress,
-    lg_routes_events,     lg_routes_health,
-    lg_routes_cluster,    lg_routes_tokens,
-    lg_routes_users,      lg_routes_tenants,
-    lg_routes_audit,      NULL,
-};
+#define NATIVE                                                                                               \
+    lg_routes_instances, lg_routes_verbs, lg_routes_operations, lg_routes_session, lg_routes_images,         \
+        lg_routes_ingress, lg_routes_events, lg_routes_health, lg_routes_cluster, lg_routes_tokens,          \
+        lg_routes_users, lg_routes_tenants, lg_routes_audit, lg_routes_tenant_own
+
+const struct lg_route *const lg_tables_api[] = {NATIVE, NULL};
+
+/* The first match counts: what the dialect lacks is answered as natively. */
+const struct lg_route *const lg_tables_tenant[] = {lg_routes_tenant, NATIVE, NULL};
+
+/* Nothing else, least of all what is about users. */
+const struct lg_route *const lg_tables_gateway[] = {lg_routes_tenant, lg_routes_tenant_own,
+                                                    lg_routes_tenant_health, NULL};
 
 const struct lg_route *const lg_tables_auth[] = {lg_routes_auth, NULL};
 

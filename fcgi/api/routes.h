@@ -21,12 +21,19 @@ extern const struct lg_route lg_routes_ingress[];
 extern const struct lg_route lg_routes_events[];
 extern const struct lg_route lg_routes_health[];
 extern const struct lg_route lg_routes_cluster[];
+extern const struct lg_route lg_routes_tenant[]; /* tenant.c: paths shared with the native API */
+extern const struct lg_route
+    lg_routes_tenant_own[]; /* tenant_services.c: paths of the tenant dialect alone */
+extern const struct lg_route lg_routes_tenant_health[];
 extern const struct lg_route lg_routes_app[]; /* app.c: what nginx asks the route pool */
 /* operations.c: what /render shows */
 extern const struct lg_view_entry lg_views_compute[];
+lg_view lg_view_tenant; /* tenant.c */
 
 /* Ended by NULL. */
 extern const struct lg_route *const lg_tables_api[];
+extern const struct lg_route *const lg_tables_tenant[];
+extern const struct lg_route *const lg_tables_gateway[];
 extern const struct lg_route *const lg_tables_auth[];
 extern const struct lg_route *const lg_tables_route[];
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "model/validate.h"
+#include "store/tenant.h"
+
 bool lg_req_cookie(const struct lg_req *q, const char *name, char *out, size_t cap)
 {
     const char *p = lg_req_header(q, "HTTP_COOKIE");
@@ -30,11 +33,18 @@ static const char *bearer(const struct lg_req *q)
     return strncasecmp(a, "Bearer ", 7) ? "" : a + 7 + strspn(a + 7, " ");
 }
 
+/* Both only choose among the caller's own. */
+static const char *wanted_tenant(const struct lg_req *q)
+{
+    const char *native = lg_req_header(q, "HTTP_LODGE_TENANT");
+    return native ? native : lg_req_header(q, "HTTP_X_TENANT_ID");
+}
+
 int lg_authenticate(struct lg_req *q, struct lg_err *e)
 {
     uint8_t digest[LG_DIGEST_BYTES];
     char cookie[128];
-    const char *token = bearer(q), *tenant = lg_req_header(q, "HTTP_LODGE_TENANT");
+    const char *token = bearer(q), *tenant = wanted_tenant(q);
     int rc;
     if (token) {
         lg_digest(&q->app->token_key, token, strlen(token), digest);
@@ -75,4 +85,53 @@ int lg_check_csrf(const struct lg_req *q, struct lg_err *e)
     if (!proof || strcmp(proof, "1"))
         return lg_fail(e, LG_FORBIDDEN, "a write by cookie needs the header Lodge-CSRF: 1");
     return lg_same_origin(q) ? 0 : lg_fail(e, LG_FORBIDDEN, "the request comes from another site");
+}
+
+/* --- gateway mode --- */
+
+static void enter(struct lg_req *q, const struct lg_tenant *t)
+{
+    memcpy(q->who.tenant_id, t->id, sizeof q->who.tenant_id);
+    snprintf(q->who.tenant_slug, sizeof q->who.tenant_slug, "%s", t->slug);
+    q->who.net_index = t->net_index;
+}
+
+int lg_gateway_enter(struct lg_req *q, struct lg_err *e)
+{
+    const char *slug = lg_req_header(q, "HTTP_X_TENANT_ID");
+    struct lg_tenant t = {.id = LG_GATEWAY_NOBODY};
+    slug = slug && *slug ? slug : "default";
+    if (!lg_same_origin(q))
+        return lg_fail(e, LG_FORBIDDEN, "the request comes from another site");
+    int rc = lg_check_name("X-Tenant-ID", slug, e);
+    if (!rc)
+        rc = lg_tenant_by_slug(q->db, slug, &t, e);
+    if (rc && rc != -(int)LG_NOT_FOUND)
+        return rc;
+    if (rc) {
+        lg_err_clear(e);
+        snprintf(t.id, sizeof t.id, "%s", LG_GATEWAY_NOBODY);
+        snprintf(t.slug, sizeof t.slug, "%s", slug);
+    }
+    snprintf(q->who.username, sizeof q->who.username, "gateway");
+    enter(q, &t);
+    q->signed_in = true;
+    return 0;
+}
+
+int lg_gateway_tenant(struct lg_req *q, struct lg_err *e)
+{
+    struct lg_tenant t = {0};
+    if (!q->gateway || strcmp(q->who.tenant_id, LG_GATEWAY_NOBODY))
+        return 0;
+    int rc = lg_tenant_by_slug(q->db, q->who.tenant_slug, &t, e); /* somebody may have been faster */
+    if (rc == -(int)LG_NOT_FOUND) {
+        lg_err_clear(e);
+        snprintf(t.slug, sizeof t.slug, "%s", q->who.tenant_slug);
+        snprintf(t.name, sizeof t.name, "%s", q->who.tenant_slug);
+        rc = lg_tenant_add(q->db, &t, e);
+    }
+    if (!rc)
+        enter(q, &t);
+    return rc;
 }

@@ -140,13 +140,28 @@ static int permit(const struct lg_req *q, struct lg_err *e)
     return 0;
 }
 
+/* The listener decides, else the header that only this dialect knows. */
+static void choose_dialect(struct lg_req *q)
+{
+    q->gateway = !strcmp(param(q->fcgx, "LODGE_LISTENER"), "tenant");
+    q->dialect = q->gateway || lg_req_header(q, "HTTP_X_TENANT_ID") ? LG_DIALECT_TENANT : LG_DIALECT_NATIVE;
+}
+
+static const struct lg_route *const *tables_of(const struct lg_req *q, const struct lg_pool *pool)
+{
+    static const struct lg_route *const nothing[] = {NULL};
+    if (q->gateway)
+        return pool->gateway_tables ? pool->gateway_tables : nothing;
+    return q->dialect == LG_DIALECT_TENANT && pool->tenant_tables ? pool->tenant_tables : pool->tables;
+}
+
 static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
 {
     int rc = parse_target(q, e);
     if (!rc)
-        rc = lg_route_find(pool->tables, q, e);
+        rc = lg_route_find(tables_of(q, pool), q, e);
     if (!rc) {
-        rc = lg_authenticate(q, e);
+        rc = q->gateway ? lg_gateway_enter(q, e) : lg_authenticate(q, e);
         /* A public page (sign-in above all) stays reachable with a stale cookie. */
         if (rc == -(int)LG_UNAUTHENTICATED && q->route->perm == LG_PERM_PUBLIC)
             rc = 0;
@@ -173,10 +188,17 @@ static int render(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *
     return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
 }
 
+/* The tenant dialect knows no conflicts: what its client could have seen coming is a bad request. */
+static int status_of(const struct lg_req *q, enum lg_code code)
+{
+    int status = lg_code_http(code);
+    return q->dialect == LG_DIALECT_TENANT && status == 409 ? 400 : status;
+}
+
 static void error_answer(const struct lg_req *q, struct lg_resp *r, const struct lg_err *e)
 {
     lg_buf_reset(&r->body);
-    r->status = lg_code_http(e->code);
+    r->status = status_of(q, e->code);
     r->type = r->cache = NULL;
     lg_json_error(&r->body, e);
     if (*param(q->fcgx, "SCRIPT_NAME")) /* nginx asked for itself and drops the body */
@@ -240,6 +262,7 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
                        .request_id = param(fr, "REQUEST_ID")};
     struct lg_resp r = {.headers = w->headers, .body = w->body};
     int64_t started = lg_clock_mono();
+    choose_dialect(&q);
     lg_log_request(q.request_id);
     int rc = !strcmp(q.path, "/render") && w->pool->views ? render(&q, w->pool, &r, &e)
                                                           : handle(&q, w->pool, &r, &e);

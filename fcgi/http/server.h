@@ -9,7 +9,10 @@ struct lg_pool {
     const char *name;                     /* "api": socket run/<name>.sock */
     size_t workers_at;                    /* offsetof(struct lg_conf, api_workers): how many processes */
     const struct lg_route *const *tables; /* what it serves */
-    const struct lg_view_entry *views;    /* of /render; NULL: none */
+    /* What it serves to callers that speak the tenant dialect (NULL: the same), and on the gateway's
+     * listeners (NULL: nothing). */
+    const struct lg_route *const *tenant_tables, *const *gateway_tables;
+    const struct lg_view_entry *views; /* of /render; NULL: none */
     /* A pool without tables: one process that runs this until SIGTERM (the feeder). */
     int (*run)(struct lg_app *app, int bell_fd);
     const char *bell; /* with run: doorbell to open before privileges are dropped */

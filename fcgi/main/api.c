@@ -11,6 +11,8 @@ int main(void)
         {.name = "api",
          .workers_at = offsetof(struct lg_conf, api_workers),
          .tables = lg_tables_api,
+         .tenant_tables = lg_tables_tenant,
+         .gateway_tables = lg_tables_gateway,
          .views = lg_views_compute},
         {.name = "auth", .workers_at = offsetof(struct lg_conf, auth_workers), .tables = lg_tables_auth},
         {.name = "route", .workers_at = offsetof(struct lg_conf, route_workers), .tables = lg_tables_route},

@@ -58,6 +58,7 @@ static void read_row(lg_stmt *s, struct lg_instance *in)
     in->created_at = lg_col_int(s, 24);
     in->updated_at = lg_col_int(s, 25);
     in->started_at = lg_col_int(s, 26);
+    lg_col_copy(s, 27, in->flavor, sizeof in->flavor);
 }
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_instance *in, struct lg_err *e)
@@ -231,10 +232,10 @@ static int pick_host(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
 
 static int insert(struct lg_db *db, const struct lg_instance *in, struct lg_err *e)
 {
-    int rc = lg_sql_run(db, Q_INSTANCE_ADD, e, "tttttttttttiiiiti", in->id, in->tenant_id, in->name, in->type,
-                        in->backend, lg_state_name(in->state), in->desired, in->image_id, in->image,
+    int rc = lg_sql_run(db, Q_INSTANCE_ADD, e, "tttttttttttiiiitit", in->id, in->tenant_id, in->name,
+                        in->type, in->backend, lg_state_name(in->state), in->desired, in->image_id, in->image,
                         in->image_ref, in->config, in->cpu_millis, in->memory_bytes, in->storage_bytes,
-                        (int64_t)in->host_number, in->owner_id, in->created_at);
+                        (int64_t)in->host_number, in->owner_id, in->created_at, in->flavor);
     if (rc != -(int)LG_CONFLICT)
         return rc < 0 ? rc : 0;
     lg_fail(e, LG_CONFLICT, "the name %s is taken by another instance", in->name);

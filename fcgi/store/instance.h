@@ -32,6 +32,7 @@ struct lg_instance {
     char image_id[LG_ID_LEN], image[256], image_ref[256];
     char *config; /* owned JSON {command,ports,networkMode,restartPolicy,volumes} */
     int64_t cpu_millis, memory_bytes, storage_bytes;
+    char flavor[32]; /* name of a flavor, or "" */
     int host_number, net_index;
     char engine_ref[256], owner_id[LG_ID_LEN], owner_name[65];
     int64_t version, created_at, updated_at, started_at; /* 0: not running */

@@ -1,0 +1,41 @@
+#include "store/flavor.h"
+
+#include "store/sql.h"
+
+static void read_row(lg_stmt *s, struct lg_flavor *f)
+{
+    lg_col_copy(s, 0, f->name, sizeof f->name);
+    f->vcpus = lg_col_int(s, 1);
+    f->memory_bytes = lg_col_int(s, 2);
+    f->disk_bytes = lg_col_int(s, 3);
+    lg_col_copy(s, 4, f->description, sizeof f->description);
+}
+
+int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_FLAVOR_GET, e, "t", name);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    if (rc)
+        read_row(s, f);
+    lg_sql_done(s);
+    return rc;
+}
+
+int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavor *f), void *arg,
+                   struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_FLAVOR_LIST, e, "");
+    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+        struct lg_flavor f;
+        read_row(s, &f);
+        fn(arg, &f);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}

@@ -1,0 +1,17 @@
+/* Flavors: named sizes of instances, the same for every tenant. */
+#ifndef LG_STORE_FLAVOR_H
+#define LG_STORE_FLAVOR_H
+
+#include "store/db.h"
+
+struct lg_flavor {
+    char name[32], description[128];
+    int64_t vcpus, memory_bytes, disk_bytes;
+};
+
+int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struct lg_err *e); /* 1 / 0 */
+/* Smallest first. Returns how many. */
+int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavor *f), void *arg,
+                   struct lg_err *e);
+
+#endif
