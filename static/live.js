@@ -209,7 +209,7 @@ function setConn(state, retryAt = 0) {
 }
 
 function retryLater() {
-  const wait = Math.min(15000, 500 * 2 ** attempt++) * (0.8 + Math.random() * 0.4);
+  const wait = Math.min(15000, 500 * 1.6 ** attempt++) * (0.8 + Math.random() * 0.4);
   setConn('offline', Date.now() + wait);
   clearTimeout(timer);
   timer = setTimeout(open, wait);
@@ -219,6 +219,7 @@ function retryLater() {
 async function probe() {
   try {
     await get('/session');
+    attempt = Math.min(attempt, 3); // it answers: it was the network, or only the stream
     retryLater();
   } catch (e) {
     if (e.status !== 401) retryLater();
