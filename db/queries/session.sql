@@ -26,8 +26,9 @@ DELETE FROM session WHERE id = ?1;
 UPDATE session SET tenant_id = ?2 WHERE id = ?1;
 
 -- name: sign_in_worst
--- Of the two subjects the one that is to wait longest.
-SELECT window_at FROM sign_in_attempt WHERE subject IN (?1, ?2) AND failures >= ?3 AND window_at > ?4
+-- Of the two subjects, user and address, with their limits the one that is to wait longest.
+SELECT window_at FROM sign_in_attempt
+WHERE (subject = ?1 AND failures >= ?3 OR subject = ?2 AND failures >= ?4) AND window_at > ?5
 ORDER BY window_at DESC LIMIT 1;
 
 -- name: sign_in_failed

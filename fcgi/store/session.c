@@ -11,6 +11,9 @@
 
 #define SESSIONS_MAX 50
 #define WINDOW_MS    60000
+/* A user may fail so many times as often as an address: else one address could keep anybody from signing in.
+ */
+#define USER_SHARE 5
 
 /* 1 and id, 0 none: the user's oldest session that is not `keep`. */
 static int oldest(struct lg_db *db, const char *user_id, const char *keep, char id[LG_ID_LEN],
@@ -160,7 +163,8 @@ int lg_sign_in_wait(struct lg_db *db, const char *username, const char *address,
     int64_t now = lg_clock_ms();
     user_subject(username, user);
     address_subject(address, from);
-    lg_stmt *s = lg_sql(db, Q_SIGN_IN_WORST, e, "ttii", user, from, limit, now - WINDOW_MS);
+    lg_stmt *s =
+        lg_sql(db, Q_SIGN_IN_WORST, e, "ttiii", user, from, limit * USER_SHARE, limit, now - WINDOW_MS);
     int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
     if (rc < 0)
         return rc;

@@ -20,7 +20,8 @@ int lg_session_set_tenant(struct lg_db *db, const char *id, const char *tenant_i
  * it every few seconds. */
 int lg_session_sweep(struct lg_db *db, struct lg_err *e);
 
-/* Milliseconds that this user or this address has to wait: 0 it may try. `limit` failures a minute are free.
+/* Milliseconds that this user or this address has to wait: 0 it may try. `limit` failures a minute are free
+ * to an address, five times as many to a user over all addresses, so that one address shuts nobody out.
  * An IPv6 address counts as its /64. */
 int lg_sign_in_wait(struct lg_db *db, const char *username, const char *address, int64_t limit,
                     int64_t *wait_ms, struct lg_err *e);

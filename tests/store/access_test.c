@@ -146,8 +146,15 @@ static void failed_sign_ins_are_counted(void **state)
     struct fixture *f = *state;
     failures(f, "Eve", "10.0.0.1", 1);
     assert_int_equal(wait_of(f, "eve", "10.0.0.1"), 0);
-    failures(f, "eve", "10.0.0.2", 1);
-    assert_in_range(wait_of(f, "EVE", "10.0.0.9"), 1, 60000); /* the user, from anywhere */
+    failures(f, "eve", "10.0.0.2", 2);
+    assert_in_range(wait_of(f, "eve", "10.0.0.2"), 1, 60000);
+    assert_int_equal(wait_of(f, "eve", "10.0.0.9"), 0); /* one address alone shuts nobody out */
+    for (int i = 3; i < 10; i++) {
+        char from[16];
+        snprintf(from, sizeof from, "10.0.0.%d", i);
+        failures(f, "eve", from, 1);
+    }
+    assert_in_range(wait_of(f, "EVE", "10.0.0.99"), 1, 60000); /* the user, from anywhere */
     assert_int_equal(wait_of(f, "bob", "10.0.0.1"), 0);
     failures(f, "bob", "10.0.0.1", 1);
     assert_in_range(wait_of(f, "carl", "10.0.0.1"), 1, 60000); /* the address, for anybody */
