@@ -59,5 +59,11 @@ SELECT count(*) FROM instance WHERE image_id = ?1;
 SELECT (SELECT count(*) FROM image WHERE reference = ?2 AND id <> ?1 AND state <> 'deleting')
      + (SELECT count(*) FROM instance WHERE image_ref = ?2);
 
+-- How many images of a tenant are under way, and how many it has.
+-- name: image_load
+SELECT (SELECT count(*) FROM operation
+        WHERE status IN ('queued', 'running') AND +tenant_id = ?1 AND image_id <> '' AND instance_id = ''),
+       (SELECT count(*) FROM image WHERE tenant_id = ?1);
+
 -- name: image_remove
 DELETE FROM image WHERE id = ?1;

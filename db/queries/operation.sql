@@ -37,10 +37,14 @@ SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, us
 FROM operation
 WHERE instance_id = ?1 AND status IN ('queued', 'running') AND cancel = 0 ORDER BY seq;
 
+-- Every tenant's first one, then every tenant's second one: no backlog of one hides the others'.
 -- name: operation_open
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
        log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
-FROM operation WHERE status IN ('queued', 'running') ORDER BY seq LIMIT ?1;
+FROM operation o
+JOIN (SELECT seq AS s, row_number() OVER (PARTITION BY tenant_id ORDER BY seq) AS turn
+      FROM operation WHERE status IN ('queued', 'running') ORDER BY turn, s LIMIT ?1) ON o.seq = s
+ORDER BY turn, seq;
 
 -- name: operation_claim
 UPDATE operation SET status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, ?2)

@@ -12,6 +12,8 @@
 
 #define ALIASES_MAX  16
 #define ALIASES_TEXT 900 /* characters of all aliases together */
+#define UNDER_WAY    16  /* images of a tenant that are fetched or deleted at the same time */
+#define IMAGES_MAX   500 /* of a tenant */
 
 /* --- reading --- */
 
@@ -118,11 +120,27 @@ static int parse_aliases(const json_t *list, struct names *out, struct lg_err *e
 
 /* --- pull and upload --- */
 
+/* Fetching costs the host's network, disk and workers, so no tenant asks for it without end. */
+static int check_load(struct lg_req *q, struct lg_err *e)
+{
+    int64_t under_way, total;
+    int rc = lg_image_load(q->db, q->who.tenant_id, &under_way, &total, e);
+    if (rc || (under_way < UNDER_WAY && total < IMAGES_MAX))
+        return rc;
+    if (under_way >= UNDER_WAY)
+        lg_fail(e, LG_LIMIT, "%d images are under way for this tenant already; wait for one", UNDER_WAY);
+    else
+        lg_fail(e, LG_LIMIT, "the tenant has %d images; delete one first", IMAGES_MAX);
+    return lg_err_detail(e, "limit", "images");
+}
+
 /* Adds image and operation in the transaction at hand. */
 static int add(struct lg_req *q, struct lg_image *im, const struct names *aliases, const char *kind,
                struct lg_operation *op, struct lg_err *e)
 {
-    int rc = lg_image_add(q->db, im, e);
+    int rc = check_load(q, e);
+    if (!rc)
+        rc = lg_image_add(q->db, im, e);
     if (!rc && aliases && aliases->count)
         rc = lg_image_set_aliases(q->db, im, aliases->at, aliases->count, e);
     if (!rc)

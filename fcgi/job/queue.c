@@ -15,8 +15,8 @@
 #define HOLD_MS      500
 
 struct item {
-    char id[LG_ID_LEN], key[LG_ID_LEN], instance[LG_ID_LEN], kind[32];
-    bool running, cancel;
+    char id[LG_ID_LEN], key[LG_ID_LEN], instance[LG_ID_LEN], tenant[LG_ID_LEN];
+    bool running, cancel, fetches;
     int64_t attempts, deadline_ms;
 };
 
@@ -78,6 +78,18 @@ static bool key_held(const struct lg_queue *q, const char *key)
         if (q->slot[i].busy && !strcmp(q->slot[i].key, key))
             return true;
     return false;
+}
+
+/* Would one more of its sort leave nothing for the others? */
+static bool has_its_share(const struct lg_queue *q, const struct item *it)
+{
+    int same_tenant = 0, fetching = 0, half = q->slots / 2 ? q->slots / 2 : 1;
+    for (int i = 0; i < q->slots; i++) {
+        const struct lg_slot *s = &q->slot[i];
+        same_tenant += s->busy && !strcmp(s->tenant, it->tenant);
+        fetching += s->busy && s->fetches;
+    }
+    return (q->slots > 1 && same_tenant >= q->slots - 1) || (it->fetches && fetching >= half);
 }
 
 void lg_queue_lost(struct lg_queue *q, struct lg_slot *s)
@@ -146,7 +158,8 @@ static void collect(void *arg, const struct lg_operation *op)
     memcpy(it->id, op->id, sizeof it->id);
     memcpy(it->key, key, sizeof it->key);
     memcpy(it->instance, op->instance_id, sizeof it->instance);
-    memcpy(it->kind, op->kind, sizeof it->kind);
+    memcpy(it->tenant, op->tenant_id, sizeof it->tenant);
+    it->fetches = !strcmp(op->kind, "image.pull") || !strcmp(op->kind, "image.import");
 }
 
 /* Runs one small write of the master's own; the operation struct carries the id only. */
@@ -189,6 +202,8 @@ static void order(struct lg_slot *s, const struct item *it, const struct lg_err 
     s->deadline = lg_clock_mono() + (fail ? SETTLE_MS : it->deadline_ms);
     memcpy(s->op, it->id, sizeof s->op);
     memcpy(s->key, it->key, sizeof s->key);
+    memcpy(s->tenant, it->tenant, sizeof s->tenant);
+    s->fetches = it->fetches;
 }
 
 /* Why this one must end instead of run; false when it may run. */
@@ -249,7 +264,7 @@ static bool consider(struct lg_queue *q, struct scan *sc, int at)
     if (it->running && !fails &&
         write_op(q, it->id, NULL)) /* its worker died: back to the queue, where all see it */
         return false;
-    if (is_blocked)
+    if (is_blocked || (!fails && has_its_share(q, it)))
         return true;
     if ((s = idle_slot(q)))
         order(s, it, fails ? &why : NULL);

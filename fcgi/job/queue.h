@@ -1,6 +1,7 @@
 /*
  * The master's queue: which open operation goes to which worker. Knows workers as slots; starting and reaping
- * them is master.c's. One operation at a time per instance or image, in queue order.
+ * them is master.c's. One operation at a time per instance or image, in queue order. No tenant ever holds
+ * all workers, nor do images on their way more than half: what hangs for one delays nobody else for long.
  */
 #ifndef LG_JOB_QUEUE_H
 #define LG_JOB_QUEUE_H
@@ -14,6 +15,8 @@ struct lg_slot {
     int sock;  /* to it, -1 */
     bool busy;
     char op[LG_ID_LEN], key[LG_ID_LEN]; /* of the operation it holds; key: the instance or image */
+    char tenant[LG_ID_LEN];
+    bool fetches; /* it brings an image here, which may take as long as the network likes */
     enum lg_order order;
     int64_t deadline; /* mono ms; INT64_MAX: none any more */
     bool told;        /* cancellation was signalled */

@@ -205,6 +205,19 @@ int64_t lg_image_users(struct lg_db *db, const char *id)
     return one_number(db, lg_sql(db, Q_IMAGE_USERS, NULL, "t", id));
 }
 
+int lg_image_load(struct lg_db *db, const char *tenant_id, int64_t *under_way, int64_t *total,
+                  struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_IMAGE_LOAD, e, "t", tenant_id);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    *under_way = lg_col_int(s, 0);
+    *total = lg_col_int(s, 1);
+    lg_sql_done(s);
+    return 0;
+}
+
 int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im)
 {
     return one_number(db, lg_sql(db, Q_IMAGE_SHARERS, NULL, "tt", im->id, im->reference));

@@ -31,6 +31,9 @@ int lg_image_set_public(struct lg_db *db, const char *id, bool is_public, struct
 int lg_image_set_aliases(struct lg_db *db, const struct lg_image *im, const char *const *aliases, int count,
                          struct lg_err *e);               /* replaces all but the name; LG_CONFLICT */
 int64_t lg_image_users(struct lg_db *db, const char *id); /* instances made of it */
+/* How many images of a tenant are being fetched or deleted, and how many it has in all. */
+int lg_image_load(struct lg_db *db, const char *tenant_id, int64_t *under_way, int64_t *total,
+                  struct lg_err *e);
 /* Other entries and instances, of any tenant, with the same reference; negative on failure. */
 int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im);
 int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e); /* event image.deleted */

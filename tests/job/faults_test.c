@@ -38,6 +38,33 @@ static void engine_dies_in_the_middle(void **state)
     assert_int_equal(state_of(s, w.id), LG_ST_RUNNING);
 }
 
+/* However much one asks for and however long it hangs, another's instance comes up. */
+static void hanging_pulls_leave_workers(void **state)
+{
+    struct site *s = *state;
+    static struct lg_operation op;
+    char first[LG_ID_LEN] = "";
+    runner_start(s);
+    made(s, "one"); /* its image is here from now on */
+    faults(s, "image_pull slow=600000\n");
+    ok(s, lg_tx_write(s->db, &s->f->e));
+    for (int i = 0; i < 600; i++) { /* more than one look at the queue sees */
+        struct lg_image im = {.kind = "container", .state = "pulling", .source = "pull"};
+        snprintf(im.name, sizeof im.name, "registry.test/slow:%d", i);
+        snprintf(im.reference, sizeof im.reference, "%s", im.name);
+        memset(&op, 0, sizeof op);
+        snprintf(op.kind, sizeof op.kind, "image.pull");
+        ok(s, lg_image_add(s->db, &im, &s->f->e));
+        memcpy(op.image_id, im.id, sizeof op.image_id);
+        ok(s, lg_operation_add(s->db, &op, false, &s->f->e));
+        if (!*first)
+            memcpy(first, op.id, sizeof first);
+    }
+    ok(s, lg_tx_commit(s->db, &s->f->e));
+    at_work(s, first);
+    made(s, "web");
+}
+
 static void engine_is_gone(void **state)
 {
     struct site *s = *state;
@@ -258,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {with_site(engine_answers_late),
                                        with_site(engine_dies_in_the_middle),
                                        with_site(engine_is_gone),
+                                       with_site(hanging_pulls_leave_workers),
                                        with_site(failed_create_leaves_nothing),
                                        with_site(failed_verb_keeps_the_truth),
                                        with_site(worker_dies_before_or_after),
