@@ -166,8 +166,12 @@ static bool is_ours(const struct lg_conf *c, const struct lg_port *p)
     const char *a = c->publish_address, *b = c->listen_address;
     long n = p->host_port;
     bool same = !strcmp(a, b) || is_any(a) || is_any(b), loopback = !strcmp(a, "127.0.0.1") || is_any(a);
+    char text[16];
     if (strcmp(p->protocol, "tcp"))
         return false;
+    snprintf(text, sizeof text, "%ld", n);
+    if (loopback && c->compat_listeners && listed(c->compat_ports, text))
+        return true;
     return (same && (n == c->https_port || n == SSH_PORT)) || ((same || loopback) && n == c->http_port);
 }
 

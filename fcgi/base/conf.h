@@ -16,6 +16,9 @@
 #define LG_SETTINGS(S)                                                                                       \
     S(https_port, INT, "8443", 1, 65535, "dashboard, API and applications over TLS")                         \
     S(http_port, INT, "8080", 1, 65535, "plain HTTP, for loopback only")                                     \
+    S(compat_listeners, INT, "0", 0, 1, "1: the tenant API without credentials on compat_ports of loopback") \
+    S(compat_ports, STR, "8081,8082,8083,8085", 1, 64,                                                       \
+      "its compute, storage, network and monitoring service")                                                \
     S(listen_address, STR, "127.0.0.1", 0, 64, "address nginx listens on")                                   \
     S(domain, STR, "localhost", 1, 128, "host name of dashboard and API")                                    \
     S(apps_domain, STR, "apps.localhost", 1, 128, "applications live at <name>.<apps_domain>")               \

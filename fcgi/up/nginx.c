@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 
 #include "base/fd.h"
 #include "up/template.h"
+#include "up/up.h"
 
 #define TEMPLATE_MAX ((size_t)256 << 10)
 #define TOKEN_MAX    3900 /* nginx reads a parameter of at most 4096 bytes */
@@ -89,6 +91,55 @@ static void listen_http(struct lg_buf *b, const struct lg_conf *c, const char *r
     listen_line(b, "127.0.0.1", c->http_port, rest);
     if (has_loopback6())
         listen_line(b, "::1", c->http_port, rest);
+}
+
+/* The services of the tenant API, in the order of the setting compat_ports. */
+static const char *const services[] = {"compute", "storage", "network", "monitoring"};
+#define SERVICES (sizeof services / sizeof services[0])
+
+/* The ports of the setting; 0 where none is named. */
+static int gateway_ports(const struct lg_conf *c, long port[SERVICES], struct lg_err *e)
+{
+    const char *p = c->compat_ports;
+    memset(port, 0, SERVICES * sizeof *port);
+    for (size_t i = 0; *p; i++) {
+        char *end;
+        long n = strtol(p, &end, 10);
+        if (i == SERVICES || end == p || (*end && *end != ',') || n < 1 || n > 65535 || n == c->https_port ||
+            n == c->http_port)
+            return lg_fail(e, LG_INVALID,
+                           "setting compat_ports: needs up to %zu other ports, such as 8081,8082,8083,8085",
+                           SERVICES);
+        port[i] = n;
+        p = end + (*end == ',');
+    }
+    return 0;
+}
+
+/* One server a port. Whoever already has the port keeps it: Lodge itself does not depend on these. */
+static int add_gateway(const struct lg_conf *c, const char *names, struct lg_buf *servers,
+                       struct lg_buf *fallback, struct lg_err *e)
+{
+    long port[SERVICES];
+    int rc = c->compat_listeners ? gateway_ports(c, port, e) : 0;
+    for (size_t i = 0; !rc && c->compat_listeners && i < SERVICES; i++) {
+        if (port[i] && !lg_up_port_free("127.0.0.1", port[i])) {
+            fprintf(stderr,
+                    "lodge: port %ld is in use by another program, so the tenant API's %s is not on it\n",
+                    port[i], services[i]);
+            continue;
+        }
+        if (!port[i])
+            continue;
+        listen_line(fallback, "127.0.0.1", port[i], " default_server");
+        lg_buf_str(servers, "server {\n        ");
+        listen_line(servers, "127.0.0.1", port[i], "");
+        lg_buf_fmt(servers,
+                   "server_name %s;\n        set $lodge_service %s-service;\n"
+                   "        include snippets/gateway.conf;\n    }\n    ",
+                   names, services[i]);
+    }
+    return rc;
 }
 
 static void regex_escape(struct lg_buf *b, const char *s)
@@ -171,7 +222,7 @@ static int render_all(const struct lg_conf *c, const struct lg_var *vars, struct
 
 /* The numbers and lists that settings only imply; each text lives until the rendering ends. */
 struct derived {
-    struct lg_buf pages, tls, fallback, http, apps_re;
+    struct lg_buf pages, tls, fallback, http, apps_re, gateway;
     char https_port[16], upload[16], nofile[16], connections[16], workers[24], keep[24], user[80], names[192];
 };
 
@@ -201,6 +252,7 @@ static void derived_done(struct derived *d)
     lg_buf_done(&d->fallback);
     lg_buf_done(&d->http);
     lg_buf_done(&d->apps_re);
+    lg_buf_done(&d->gateway);
 }
 
 int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
@@ -212,6 +264,7 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
     derive_numbers(c, as_root, &d);
     for (size_t i = 0; !rc && i < sizeof pages / sizeof pages[0]; i++)
         rc = add_page(c, &pages[i], &d.pages, e);
+    rc = rc ? rc : add_gateway(c, "localhost 127.0.0.1", &d.gateway, &d.fallback, e);
     if (rc)
         return rc;
     listen_tls(&d.tls, c, " ssl http2");
@@ -236,6 +289,7 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
         {"LISTEN_TLS", lg_buf_cstr(&d.tls)},
         {"LISTEN_HTTP", lg_buf_cstr(&d.http)},
         {"LISTEN_DEFAULT", lg_buf_cstr(&d.fallback)},
+        {"GATEWAY", lg_buf_cstr(&d.gateway)},
         {"HSTS", is_localhost(c->domain) ? "" : "max-age=31536000"},
         {"APP_PAGES", lg_buf_cstr(&d.pages)},
         {NULL, NULL},

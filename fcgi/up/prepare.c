@@ -206,6 +206,11 @@ static int try_port(const char *address, long port, const char *setting, struct 
     return lg_fail_errno(e, LG_INVALID, "cannot listen on %s port %ld (setting %s)", address, port, setting);
 }
 
+bool lg_up_port_free(const char *address, long port)
+{
+    return try_port(address, port, "", NULL) != -(int)LG_CONFLICT;
+}
+
 int lg_up_ports(const struct lg_conf *c, struct lg_err *e)
 {
     if (c->https_port == c->http_port)
