@@ -316,7 +316,7 @@ def test_an_upload_that_breaks_off_or_is_not_adopted_leaves_nothing(site):
 def test_a_refused_upload_stores_nothing(site, status, code, spelt):
     envelope = '{"error":{"code":"%s","message":"said by the worker","details":{}}}' % code
     site.api.answer = lambda p, b: (status, [("X-Lodge-Error", envelope)] if spelt else [], envelope.encode())
-    a = site.ask("POST", "/api/v1/images/upload", body=b"x" * (1 << 20))
+    a = site.ask("POST", "/api/v1/images/upload", body=b"x" * (3 << 20))
     assert a.status == status and a.error["code"] == code
     assert not spelt or a.error["message"] == "said by the worker"
     assert len(site.api.calls) == 1 and not uploads(site)
