@@ -18,6 +18,7 @@ enum {
     ATTEMPTS = 50,
     READ_MAX = 16384, /* bytes read at once, and per turn */
     READ_MIN = 256,
+    LOGS_PER_TENANT = 64, /* the runner serves 256 in all, a process each */
 };
 
 static void fail(struct lg_client *c, enum lg_code code, const char *msg)
@@ -251,10 +252,24 @@ static void ask_runner(struct lg_client *c)
     lg_client_timer(c, ANSWER_TIMEOUT_MS);
 }
 
+/* Logs that are open for this client's tenant, its own included. */
+static int logs_of_tenant(const struct lg_client *c)
+{
+    const struct lg_client *other;
+    int n = 0;
+    TAILQ_FOREACH(other, &c->server->clients, all)
+    n += other->ops == &lg_relay_ops && other->state != LG_CLIENT_DEAD &&
+         !strcmp(other->context.tenant, c->context.tenant);
+    return n;
+}
+
 static void start(struct lg_client *c)
 {
     c->u.relay = (struct lg_relay){.runner = {.fd = -1}, .source = {.fd = -1}};
-    ask_runner(c);
+    if (logs_of_tenant(c) > LOGS_PER_TENANT)
+        fail(c, LG_RATE, "too many logs of this tenant are being followed; close one");
+    else
+        ask_runner(c);
 }
 
 static void timeout(struct lg_client *c)

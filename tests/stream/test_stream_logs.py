@@ -210,3 +210,18 @@ def test_back_pressure(stream, make_runner, feeder, proto):
         peak = max(peak, stream.rss_kib()) if total % (1 << 22) < 65536 else peak
     assert total == count * 32768
     assert peak - before < (64 if stream.asan else 8) * 1024, f"{before} KiB before, {peak} KiB at most"
+
+
+def test_a_tenant_follows_so_many_logs_and_no_more(stream, make_runner):
+    """The runner has a process for each, so one tenant must not have them all."""
+    make_runner(pair_with(lambda sock: (sock.sendall(log_frame(1, b"hi")), sock.recv(1))))
+    mine = [stream.logs("ws", tenant="t1").upgraded() for _ in range(64)]
+    assert stream.logs("ws", tenant="t1").response()[0] == 429
+    assert stream.logs("ws", tenant="t2").upgraded().message() == {"stream": "stdout", "text": "hi"}
+    mine.pop().close()
+
+    def again():
+        c = stream.logs("ws", tenant="t1")
+        return c.head()[0] == 101
+
+    until(again)
