@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "api/compute.h"
@@ -14,6 +15,9 @@
 #define ALIASES_TEXT 900 /* characters of all aliases together */
 #define UNDER_WAY    16  /* images of a tenant that are fetched or deleted at the same time */
 #define IMAGES_MAX   500 /* of a tenant */
+/* An upload is stored, then imported: twice its size. What stays free is for the database and the engine. */
+#define UPLOAD_COPIES 2
+#define RESERVE_BYTES ((uint64_t)512 << 20)
 
 /* --- reading --- */
 
@@ -237,6 +241,20 @@ static int parse_upload(struct lg_req *q, struct lg_image *im, struct lg_err *e)
     return 0;
 }
 
+static int check_room(const struct lg_req *q, int64_t length, struct lg_err *e)
+{
+    char dir[PATH_MAX];
+    struct statvfs fs;
+    if (statvfs(lg_conf_path(&q->app->conf, dir, sizeof dir, "uploads"), &fs))
+        return lg_fail_errno(e, LG_STORAGE, "the folder for uploads cannot be looked at");
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    uint64_t wanted = RESERVE_BYTES + UPLOAD_COPIES * (uint64_t)(length > 0 ? length : 0);
+    if (free_bytes >= wanted)
+        return 0;
+    lg_fail(e, LG_LIMIT, "the host's disk has no room for this upload");
+    return lg_err_detail(e, "limit", "disk");
+}
+
 /* Before nginx reads the body: may this caller upload that? nginx asks for it and nobody else can. */
 static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
@@ -247,6 +265,10 @@ static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *
     if (length && *length && strtoll(length, NULL, 10) <= 0) /* a chunked one does not say */
         return lg_fail(e, LG_INVALID, "the upload is empty");
     int rc = parse_upload(q, &im, e);
+    if (!rc)
+        rc = check_room(q, length && *length ? strtoll(length, NULL, 10) : 0, e);
+    if (!rc)
+        rc = check_load(q, e);
     if (!rc)
         lg_resp_empty(r, 204);
     return rc;

@@ -1,5 +1,6 @@
 """What an attacker tries beyond bad input: each was possible once, or is one mistake away from it."""
 import json
+import os
 import socket
 import struct
 
@@ -58,3 +59,17 @@ def test_no_tenant_fetches_without_end(fake_system, faults):
             one.delete(f"/operations/{op['id']}", None)
     for a in asked[:16]:
         one.get(f"/operations/{a.header('Operation-Location').rsplit('/', 1)[1]}/wait?timeout=60")
+
+
+def test_an_upload_that_cannot_fit_is_refused_before_its_body(make_system):
+    """Else anybody with a token fills the disk that the database lies on. Nothing of the body is sent here."""
+    system = make_system(drivers="fake", upload_max_mib=1048576)
+    system.start()
+    fs = os.statvfs(system.state)
+    length = fs.f_bavail * fs.f_frsize * 2 // 3  # fits once, not twice
+    headers = {**system.admin().headers, "Content-Type": "application/x-tar", "Content-Length": str(length)}
+    with system.tls.wrap_socket(socket.create_connection(("127.0.0.1", system.https_port), 30), server_hostname="localhost") as s:
+        s.sendall(f"POST /api/v1/images/upload?name=huge HTTP/1.1\r\nHost: localhost\r\n".encode()
+                  + "".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode() + b"\r\n")
+        answer = s.recv(65536)
+    assert b" 403 " in answer.split(b"\r\n")[0] and b"RESOURCE_LIMIT_EXCEEDED" in answer and b"disk" in answer, answer
