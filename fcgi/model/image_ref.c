@@ -15,12 +15,20 @@ static bool has_registry(const char *ref)
 /* The engine's own store, or a bare content id. */
 static bool is_local(const char *ref)
 {
-    return !strncmp(ref, "localhost/", 10) || !strncmp(ref, "sha256:", 7);
+    return !strncasecmp(ref, "localhost/", 10) || !strncmp(ref, "sha256:", 7);
 }
 
+/* By name, for what names can say: a name that somebody's DNS leads here is not known before the engine asks.
+ */
 bool lg_image_ref_loopback(const char *ref)
 {
-    return !strncmp(ref, "localhost:", 10) || !strncmp(ref, "127.", 4);
+    static const char *const names[] = {"localhost",    "localhost.", "ip6-localhost",
+                                        "ip6-loopback", "0",          "0.0.0.0"};
+    size_t n = has_registry(ref) ? strcspn(ref, ":/") : 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (n == strlen(names[i]) && !strncasecmp(ref, names[i], n))
+            return true;
+    return n && (!strncmp(ref, "127.", 4) || (n > 10 && !strncasecmp(ref + n - 10, ".localhost", 10)));
 }
 
 int lg_image_ref_full(const char *ref, char *out, size_t cap, struct lg_err *e)

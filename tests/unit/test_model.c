@@ -171,7 +171,13 @@ static void references_are_made_whole(void **state)
     assert_int_equal(lg_image_ref_full("../x", out, sizeof out, &e), -(int)LG_INVALID);
     assert_int_equal(lg_image_ref_full("nginx", out, 8, &e), -(int)LG_INVALID);
     assert_true(lg_image_ref_loopback("localhost:5000/x") && lg_image_ref_loopback("127.0.0.1:5000/x"));
+    static const char *const here[] = {"LOCALHOST:5000/x",  "localhost.:5000/x",  "0:5000/x", "0.0.0.0/x",
+                                       "ip6-localhost:1/x", "a.LocalHost:5000/x", "127.1/x"};
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
+        assert_true(lg_image_ref_loopback(here[i]));
     assert_false(lg_image_ref_loopback("localhost.example/x"));
+    assert_false(lg_image_ref_loopback("notlocalhost:5000/x") || lg_image_ref_loopback("127.0.0.1"));
+    assert_int_equal(lg_image_ref_full("Localhost/lodge/x:latest", out, sizeof out, &e), -(int)LG_NOT_FOUND);
 }
 
 int main(void)
