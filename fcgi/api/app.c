@@ -7,6 +7,7 @@
 #include "api/compute.h"
 #include "base/clock.h"
 #include "model/validate.h"
+#include "store/user.h"
 
 #define CACHE      "max-age=1, stale-while-revalidate=2"
 #define APP_COOKIE "__Host-lodge-app"
@@ -106,8 +107,25 @@ static int route(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* --- the one-time code becomes a cookie --- */
 
-/* 1 and consumed, 0 when it is not good (then nothing is written). */
-static int take_code(struct lg_req *q, const char *code, struct lg_app_code *c, struct lg_err *e)
+/* Whoever the code speaks for, for the audit record: this browser has not signed in here. */
+static int speak_for(struct lg_req *q, const struct lg_app_code *c, const char *tenant_id, struct lg_err *e)
+{
+    struct lg_user u;
+    int rc = lg_user_get(q->db, c->user_id, &u, e);
+    if (rc)
+        return rc;
+    memset(&q->who, 0, sizeof q->who);
+    memcpy(q->who.user_id, u.id, sizeof q->who.user_id);
+    memcpy(q->who.username, u.username, sizeof q->who.username);
+    snprintf(q->who.tenant_id, sizeof q->who.tenant_id, "%s", tenant_id);
+    q->signed_in = true;
+    return 0;
+}
+
+/* 1 when the code lets its user into the application `host`, 0 when not. A code is used up either way, and
+ * the audit record says by whom. */
+static int take_code(struct lg_req *q, const char *code, const char *host, struct lg_app_code *c,
+                     struct lg_route_target *t, struct lg_err *e)
 {
     uint8_t digest[LG_DIGEST_BYTES];
     lg_digest(&q->app->cookie_key, code, strlen(code), digest);
@@ -116,8 +134,13 @@ static int take_code(struct lg_req *q, const char *code, struct lg_app_code *c, 
         rc = lg_app_code_take(q->db, digest, c, e);
     if (rc <= 0)
         return rc;
-    rc = lg_req_commit(q, c->host, NULL, e);
-    return rc ? rc : 1;
+    int good = strcmp(c->host, host) ? 0 : lg_ingress_lookup(q->db, host, t, e);
+    if (good > 0)
+        good = lg_app_member(q->db, c->user_id, t->tenant_id, e);
+    rc = good < 0 ? good : speak_for(q, c, good ? t->tenant_id : "", e);
+    if (!rc)
+        rc = lg_req_commit(q, host, good ? NULL : "refused: the code is for another application", e);
+    return rc ? rc : good;
 }
 
 /* Back to the application. Without a good code it asks the dashboard for a new one. */
@@ -135,16 +158,9 @@ static int session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     const char *host = lg_req_header(q, "APP"), *code = lg_req_query(q, "code", "");
     if (!host || lg_check_name("host", host, NULL))
         return lg_fail(e, LG_NOT_FOUND, "there is no such application");
-    int rc = take_code(q, code, &c, e);
-    if (rc < 0)
-        return rc;
-    if (!rc || strcmp(c.host, host))
-        return go(r, "/");
-    if ((rc = lg_ingress_lookup(q->db, host, &t, e)) < 0 ||
-        (rc && (rc = lg_app_member(q->db, c.user_id, t.tenant_id, e)) < 0))
-        return rc;
-    if (!rc)
-        return go(r, "/");
+    int rc = take_code(q, code, host, &c, &t, e);
+    if (rc <= 0)
+        return rc ? rc : go(r, "/");
     lg_cleanup_buf struct lg_buf cookie = {.max = 2048};
     lg_buf_str(&cookie, APP_COOKIE "=");
     write_cookie(q, host, c.user_id, t.tenant_id, &cookie);

@@ -170,6 +170,8 @@ def test_the_way_of_a_member(fake_system, members_only, member, application):
     codes = fake_system.query("SELECT count(*) FROM app_code WHERE host = ?", members_only)[0][0]
     assert codes == 0
     assert to_app.rsplit("=", 1)[1] not in str(fake_system.query("SELECT * FROM audit"))
+    who = fake_system.query("SELECT username, tenant_id <> '', details FROM audit WHERE action = 'ingress.enter' AND subject = ?", members_only)
+    assert who[-1][0] and tuple(who[-1][1:]) == (1, ""), "who came in is on record"
 
 
 def test_a_code_is_good_for_its_host(fake_system, red, members_only, member, label):
@@ -179,6 +181,8 @@ def test_a_code_is_good_for_its_host(fake_system, red, members_only, member, lab
     wrong = Browser(fake_system)
     assert wrong.get(handed.header("Location").replace(members_only + ".apps", label + ".apps", 1)).status == 303
     assert wrong.app_cookie is None
+    noted = fake_system.query("SELECT username, details FROM audit WHERE action = 'ingress.enter' AND subject = ?", label)
+    assert len(noted) == 1 and noted[0][0] and noted[0][1].startswith("refused")
     _, handed = member.enter(members_only)
     member.get(handed.header("Location"))
     a = until("members are asked", lambda: (x := fake_system.app(label).request(
