@@ -1,9 +1,14 @@
 /*
  * Housekeeping in a process of its own, so that neither a job nor a look at an engine waits for it: copies
- * the WAL into the database, forgets old events and operations, and says whether the engines answer.
+ * the WAL into the database, forgets old events, operations and uploads, and says whether the engines answer.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +26,8 @@
 #define EXPIRY_MS          5000
 #define OPERATIONS_MS      3600000
 #define OPERATIONS_KEEP_MS ((int64_t)30 * 24 * 3600000)
+#define LEFTOVERS_MS       3600000
+#define LEFTOVERS_KEEP_MS  ((int64_t)24 * 3600000) /* longer than any upload or import takes */
 #define WAL_MAX_BYTES      ((int64_t)64 << 20)
 #define TRUNCATE_MS        10000
 
@@ -113,6 +120,24 @@ static void prune_operations(struct keeper *k)
     lg_tx_rollback(k->db);
 }
 
+/*
+ * Files of uploads that nobody will ask for again: nginx was killed while it stored one, a worker between
+ * keeping the file and noting it, or the engine never answered the import.
+ */
+static void remove_leftovers(const struct lg_conf *c, const char *folder)
+{
+    char path[PATH_MAX];
+    DIR *d = opendir(lg_conf_path(c, path, sizeof path, folder));
+    int64_t before = lg_clock_ms() - LEFTOVERS_KEEP_MS;
+    struct stat st;
+    for (const struct dirent *f; d && (f = readdir(d));)
+        if (!fstatat(dirfd(d), f->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
+            (int64_t)st.st_mtime * 1000 < before && !unlinkat(dirfd(d), f->d_name, 0))
+            lg_log(LG_INFO, "a forgotten upload was removed", "folder", folder, "file", f->d_name, NULL);
+    if (d)
+        closedir(d);
+}
+
 void lg_keeper_main(const struct lg_runner *r, int arg)
 {
     (void)arg;
@@ -120,7 +145,8 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
     k.r = r;
     k.db = lg_child_db(r);
     lg_engines_init(&k.engines, r, NULL);
-    int64_t probe_at = 0, prune_at = 0, expiry_at = 0, operations_at = lg_clock_mono() + 60000;
+    int64_t probe_at = 0, prune_at = 0, expiry_at = 0, operations_at = lg_clock_mono() + 60000,
+            leftovers_at = 0;
     for (;;) {
         int64_t now = lg_clock_mono();
         if (now >= probe_at) {
@@ -138,6 +164,11 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
         if (now >= operations_at) {
             prune_operations(&k);
             operations_at = now + OPERATIONS_MS;
+        }
+        if (now >= leftovers_at) {
+            remove_leftovers(r->conf, "uploads");
+            remove_leftovers(r->conf, "import");
+            leftovers_at = now + LEFTOVERS_MS;
         }
         checkpoint(&k);
         lg_pause_ms(prune_at ? TICK_MS : 20);

@@ -198,6 +198,21 @@ static void uploads_that_are_refused(void **state)
     assert_int_equal(access(outside, F_OK), 0);
 }
 
+static void forgotten_uploads_go(void **state)
+{
+    struct site *s = *state;
+    char path[2][200];
+    const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof path[i], "%s/uploads/%d.tar", s->f->dir, i);
+        put_file(path[i]);
+    }
+    assert_int_equal(utimensat(AT_FDCWD, path[0], long_ago, 0), 0);
+    runner_start(s);
+    until(access(path[0], F_OK));
+    assert_int_equal(access(path[1], F_OK), 0); /* may still be on its way */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {with_site(pull),
@@ -205,6 +220,7 @@ int main(void)
                                        with_site(what_others_use_stays),
                                        with_site(ids_that_are_paths),
                                        with_site(import_of_an_upload),
-                                       with_site(uploads_that_are_refused)};
+                                       with_site(uploads_that_are_refused),
+                                       with_site(forgotten_uploads_go)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
