@@ -1,5 +1,6 @@
 """Fixtures of every pytest folder. See lodge_system.py: `System` is a whole Lodge of its own."""
 import os
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,19 @@ def pytest_runtest_makereport(item, call):
             if isinstance(value, System):
                 item.add_report_section("call", "lodge up", value.said())
                 item.add_report_section("call", "logs", value.logs())
+
+
+@pytest.fixture(autouse=True)
+def no_test_hangs():
+    """A test that waits for ever fails instead, so that what it started is still taken down."""
+    def give_up(*_):
+        raise TimeoutError("the test took longer than four minutes")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(240)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

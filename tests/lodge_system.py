@@ -405,7 +405,7 @@ class System:
         for t in self.nft_tables():
             subprocess.run(["nft", "delete", "table", *t.split()], check=False)
         for b in self.bridges():
-            subprocess.run(["ip", "link", "delete", b], check=False)
+            subprocess.run(["ip", "link", "delete", b], check=False, stderr=subprocess.DEVNULL)
         for m in sorted(self.mounts(), reverse=True):
             subprocess.run(["umount", m], check=False)
         shutil.rmtree(self.engine_run_dir(), ignore_errors=True)

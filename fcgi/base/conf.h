@@ -28,7 +28,7 @@
     S(engine_socket, STR, "", 0, 100, "container engine socket; empty: a private Podman service")            \
     S(engine_timeout_ms, INT, "30000", 100, 600000, "longest wait for one answer of the engine")             \
     S(run_user, STR, "lodge", 0, 32, "unprivileged user of lodge-api, lodge-stream and nginx")               \
-    S(api_workers, INT, "4", 1, 64, "FastCGI workers for the API")                                           \
+    S(api_workers, INT, "8", 1, 64, "FastCGI workers for the API")                                           \
     S(auth_workers, INT, "2", 1, 16, "FastCGI workers for sign-in (64 MiB each at work)")                    \
     S(route_workers, INT, "2", 1, 16, "FastCGI workers for ingress look-ups")                                \
     S(job_workers, INT, "6", 1, 64, "operations that run at the same time")                                  \

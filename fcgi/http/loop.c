@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "http/auth.h"
 
+#define TURNS_MAX 64      /* requests in a row on one connection while others wait */
+#define GRACE_NS  500000L /* what an idle connection gets while others wait */
 #define SLOW_MS   1000
 #define BODY_HARD ((int64_t)8 << 20) /* nginx refuses more long before */
 
@@ -295,10 +297,25 @@ static void take_leave(FCGX_Request *fr)
     FCGX_Finish_r(fr);
 }
 
+static bool ready(int fd, long ns)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+    return ppoll(&p, 1, &(struct timespec){.tv_nsec = ns}, NULL) > 0;
+}
+
+/* Without the lingering of FCGX_Free: nothing is on its way to an idle peer. nginx repeats a read that meets
+ * this. */
+static void give_up(FCGX_Request *fr)
+{
+    FCGX_Free(fr, 0);
+    close(fr->ipcFd);
+    fr->ipcFd = -1;
+}
+
 /*
  * Waits for the next request. A kept connection is preferred; when only the listening socket knocks while
- * ours idles, ours is given up, so that a pool never starves behind connections nginx merely keeps. False:
- * stop.
+ * ours idles, ours is given up after a moment (a busy client's next request is on its way already), so that a
+ * pool never starves behind connections nginx merely keeps. False: stop.
  */
 static bool next_request(FCGX_Request *fr, int listen_fd, const volatile sig_atomic_t *stop,
                          const sigset_t *unblocked)
@@ -307,10 +324,8 @@ static bool next_request(FCGX_Request *fr, int listen_fd, const volatile sig_ato
         struct pollfd p[2] = {{listen_fd, POLLIN, 0}, {fr->ipcFd, POLLIN, 0}};
         if (ppoll(p, fr->ipcFd >= 0 ? 2 : 1, NULL, unblocked) < 0)
             continue;
-        if (fr->ipcFd >= 0 && !p[1].revents) {
-            FCGX_Free(fr, 1);
-            fr->ipcFd = -1;
-        }
+        if (fr->ipcFd >= 0 && !p[1].revents && !ready(fr->ipcFd, GRACE_NS))
+            give_up(fr);
         if (!FCGX_Accept_r(fr))
             return true;
     }
@@ -328,8 +343,12 @@ int lg_loop(struct lg_app *app, const struct lg_pool *pool, int listen_fd, const
                        .out.max = (size_t)33 << 20};
     if (FCGX_Init() || FCGX_InitRequest(&fr, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR))
         return 1;
-    while (next_request(&fr, listen_fd, stop, unblocked)) {
+    for (int turns = 0; next_request(&fr, listen_fd, stop, unblocked);) {
         serve_one(&w, &fr);
+        /* A busy connection keeps its worker only for so long while others wait. */
+        turns = fr.keepConnection ? turns + 1 : 0;
+        if (turns >= TURNS_MAX && ready(listen_fd, 0))
+            turns = fr.keepConnection = 0;
         take_leave(&fr);
     }
     FCGX_Free(&fr, 1);

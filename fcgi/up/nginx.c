@@ -234,7 +234,7 @@ static void derive_numbers(const struct lg_conf *c, bool as_root, struct derived
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     snprintf(d->nofile, sizeof d->nofile, "%lu", most);
     snprintf(d->connections, sizeof d->connections, "%lu", most > 20480 ? 20480 : most - most / 16);
-    long workers = cores < 1 ? 1 : cores > 8 ? 8 : cores, keep = c->api_workers / (2 * workers);
+    long workers = cores < 1 ? 1 : cores > 8 ? 8 : cores, keep = c->api_workers;
     snprintf(d->workers, sizeof d->workers, "%ld", workers);
     snprintf(d->keep, sizeof d->keep, "%ld", keep < 1 ? 1 : keep); /* of each nginx worker */
     snprintf(d->https_port, sizeof d->https_port, "%ld", c->https_port);

@@ -102,7 +102,7 @@ def insert(system, sql, rows):
 
 INSTANCE = """INSERT INTO instance (id, tenant_id, name, type, backend, state, desired, image, image_ref, config, cpu_millis,
     memory_bytes, host_number, owner_id, created_at, updated_at)
-    VALUES (?, ?, ?, 'container', 'kvm', 'stopped', 'stopped', 'base', 'base', ?, 1000, 67108864, ?, ?, ?, ?)"""
+    VALUES (?, ?, ?, 'container', 'kvm', 'stopped', 'stopped', 'base', 'base', ?, 0, 0, ?, ?, ?, ?)"""
 CONFIG = '{"command":["sleep","1"],"ports":[],"networkMode":"bridge","restartPolicy":"no","volumes":[]}'
 
 
