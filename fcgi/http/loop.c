@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/auth.h"
+#include "http/metrics.h"
 
 #define TURNS_MAX 64      /* requests in a row on one connection while others wait */
 #define GRACE_NS  500000L /* what an idle connection gets while others wait */
@@ -234,9 +235,9 @@ static void send_answer(struct lg_req *q, struct lg_resp *r, struct lg_buf *out)
     FCGX_PutStr(out->data, (int)out->len, q->fcgx->out);
 }
 
-static void note(const struct lg_req *q, const struct lg_err *e, int64_t started)
+static void note(const struct lg_req *q, const struct lg_err *e, int64_t started_us)
 {
-    int64_t ms = lg_clock_mono() - started;
+    int64_t ms = (lg_clock_mono_us() - started_us) / 1000;
     char took[24];
     snprintf(took, sizeof took, "%lld", (long long)ms);
     if (e->code && lg_code_http(e->code) >= 500)
@@ -263,7 +264,7 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
                        .address = param(fr, "REMOTE_ADDR"),
                        .request_id = param(fr, "REQUEST_ID")};
     struct lg_resp r = {.headers = w->headers, .body = w->body};
-    int64_t started = lg_clock_mono();
+    int64_t started = lg_clock_mono_us();
     choose_dialect(&q);
     lg_log_request(q.request_id);
     int rc = !strcmp(q.path, "/render") && w->pool->views ? render(&q, w->pool, &r, &e)
@@ -274,6 +275,8 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
         rc = lg_fail(&e, LG_INTERNAL, "the answer is too large");
     if (rc)
         error_answer(&q, &r, &e);
+    /* Before it is sent: whoever has the answer finds it counted. */
+    lg_metrics_count(q.route, q.method, r.status ? r.status : 200, lg_clock_mono_us() - started);
     send_answer(&q, &r, &w->out);
     note(&q, &e, started);
     lg_log_request(NULL);

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "http/loop.h"
+#include "http/metrics.h"
 
 #define BACKLOG     4096
 #define CHILDREN    128
@@ -173,8 +174,10 @@ static void reap(struct master *m)
         for (int i = 0; i < m->count; i++)
             if (m->child[i].pid == pid) {
                 m->child[i].pid = 0;
-                if (!stopping)
-                    lg_log(LG_WARN, "a worker ended, starting another", "pool", m->child[i].pool->name, NULL);
+                if (stopping)
+                    continue;
+                lg_metrics_restarted();
+                lg_log(LG_WARN, "a worker ended, starting another", "pool", m->child[i].pool->name, NULL);
             }
 }
 
@@ -225,6 +228,8 @@ static int prepare(struct master *m, const struct lg_pool *pools, struct lg_err 
     int gid, rc = load_keys(&m->app, e);
     if (!rc)
         rc = find_user(&m->app.conf, &uid, &gid, e);
+    if (!rc)
+        rc = lg_metrics_start(pools, e);
     for (const struct lg_pool *p = pools; !rc && p->name; p++)
         rc = open_pool(m, p, gid, e);
     return rc ? rc : drop(uid, gid, e);
