@@ -31,7 +31,7 @@ int lg_up_check_paths(const struct lg_conf *c, const struct lg_who *w, struct lg
 int lg_up_dirs(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e);
 int lg_up_keys(const struct lg_conf *c, struct lg_err *e);
 int lg_up_certificate(const struct lg_conf *c, struct lg_err *e);
-bool lg_up_port_free(const char *address, long port); /* nobody listens there */
+bool lg_up_port_free(const char *address, long port);       /* nobody listens there */
 int lg_up_ports(const struct lg_conf *c, struct lg_err *e); /* LG_CONFLICT names port and setting */
 /* Takes $LODGE_STATE/up/lock for the life of the process; returns its descriptor. LG_CONFLICT says who has
  * it. */
