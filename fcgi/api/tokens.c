@@ -24,6 +24,17 @@ static const struct lg_field token_fields[] = {
     {.name = NULL},
 };
 
+/* What a token makes ends with it at the latest: else one that leaks for a day could make itself last for
+ * ever. */
+static int limit_life(struct lg_req *q, struct lg_token *t, struct lg_err *e)
+{
+    struct lg_token own;
+    int rc = *q->who.token_id ? lg_token_get(q->db, q->who.token_id, &own, e) : 0;
+    if (!rc && *q->who.token_id && own.expires_at && (!t->expires_at || t->expires_at > own.expires_at))
+        t->expires_at = own.expires_at;
+    return rc;
+}
+
 /* A new token of the caller; `secret` gets it in clear, the row its hash. */
 static int make_token(struct lg_req *q, const struct token_body *b, struct lg_token *t,
                       char secret[LG_TOKEN_LEN], struct lg_err *e)
@@ -38,7 +49,8 @@ static int make_token(struct lg_req *q, const struct token_body *b, struct lg_to
     memcpy(t->tenant_id, q->who.tenant_id, sizeof t->tenant_id);
     memcpy(t->tenant_slug, q->who.tenant_slug, sizeof t->tenant_slug);
     t->expires_at = b->days.set ? lg_clock_ms() + b->days.v * DAY_MS : 0;
-    return lg_token_add(q->db, t, digest, e);
+    int rc = limit_life(q, t, e);
+    return rc ? rc : lg_token_add(q->db, t, digest, e);
 }
 
 static void describe(const struct lg_token *t, char out[200])

@@ -73,3 +73,12 @@ def test_an_upload_that_cannot_fit_is_refused_before_its_body(make_system):
                   + "".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode() + b"\r\n")
         answer = s.recv(65536)
     assert b" 403 " in answer.split(b"\r\n")[0] and b"RESOURCE_LIMIT_EXCEEDED" in answer and b"disk" in answer, answer
+
+
+def test_a_token_makes_none_that_outlives_it(fake_system, red):
+    short = red.api.post("/tokens", {"name": "short", "expiresInDays": 1}, 201).json
+    holder = {"Authorization": f"Bearer {short['token']}"}
+    for wish in ({"name": "for ever"}, {"name": "longer", "expiresInDays": 3650}):
+        a = fake_system.anonymous().request("POST", "/api/v1/tokens", wish, holder)
+        assert a.status == 201 and a.json["expiresAt"] == short["expiresAt"]
+    assert red.api.post("/tokens", {"name": "eternal"}, 201).json["expiresAt"] is None  # made with an eternal one
