@@ -61,7 +61,7 @@ $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) 
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
 	$(call link,-lcrypto)
 $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)
-	$(call link,-lsqlite3 -lcurl)
+	$(call link,-lsqlite3 -lcurl -larchive)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 include tests/tests.mk

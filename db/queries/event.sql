@@ -21,3 +21,11 @@ WHERE e.tenant_id = ?3 AND e.id > ?1 AND e.admin = 0 ORDER BY e.id LIMIT ?2;
 
 -- name: event_prune
 DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?1;
+
+-- name: event_forget
+-- After a restore: the events are of a history that went on without this database.
+DELETE FROM event;
+
+-- name: event_leap
+-- After a restore: further than that history can have gone, so that no id is given out twice.
+UPDATE sqlite_sequence SET seq = seq + 1000000000 WHERE name = 'event';

@@ -120,12 +120,8 @@ static void absolute(const char *dir, char *out, size_t cap)
     assert(n >= 0 && (size_t)n < cap);
 }
 
-int lg_conf_load(struct lg_conf *c, struct lg_err *e)
+static int find_bin(struct lg_conf *c, struct lg_err *e)
 {
-    memset(c, 0, sizeof *c);
-    const char *state = getenv("LODGE_STATE"), *share = getenv("LODGE_SHARE");
-    absolute(state && *state ? state : "var", c->state_dir, sizeof c->state_dir);
-    absolute(share && *share ? share : ".", c->share_dir, sizeof c->share_dir);
     ssize_t n = readlink("/proc/self/exe", c->bin_dir, sizeof c->bin_dir - 1);
     if (n < 0)
         return lg_fail_errno(e, LG_INTERNAL, "cannot find my own program file");
@@ -133,6 +129,30 @@ int lg_conf_load(struct lg_conf *c, struct lg_err *e)
     char *slash = strrchr(c->bin_dir, '/');
     if (slash)
         *slash = 0;
+    return 0;
+}
+
+/* `make install` put the programs into <prefix>/lib/lodge: then nothing depends on the folder one is in. */
+static bool installed(const struct lg_conf *c, char *share, size_t cap)
+{
+    static const char at[] = "/lib/lodge";
+    size_t n = strlen(c->bin_dir), k = sizeof at - 1;
+    if (n < k || strcmp(c->bin_dir + n - k, at) != 0)
+        return false;
+    int len = snprintf(share, cap, "%.*s/share/lodge", (int)(n - k), c->bin_dir);
+    return len > 0 && (size_t)len < cap;
+}
+
+int lg_conf_load(struct lg_conf *c, struct lg_err *e)
+{
+    char own_share[PATH_MAX];
+    memset(c, 0, sizeof *c);
+    const char *state = getenv("LODGE_STATE"), *share = getenv("LODGE_SHARE");
+    if (find_bin(c, e))
+        return -(int)LG_INTERNAL;
+    bool there = installed(c, own_share, sizeof own_share);
+    absolute(state && *state ? state : there ? "/var/lib/lodge" : "var", c->state_dir, sizeof c->state_dir);
+    absolute(share && *share ? share : there ? own_share : ".", c->share_dir, sizeof c->share_dir);
     for (size_t i = 0; i < SETTINGS; i++)
         if (set(c, &settings[i], settings[i].def, e))
             return -(int)LG_INVALID;
@@ -143,6 +163,15 @@ int lg_conf_load(struct lg_conf *c, struct lg_err *e)
 char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *rel)
 {
     int n = snprintf(out, cap, "%s/%s", c->state_dir, rel);
+    assert(n > 0 && (size_t)n < cap);
+    return out;
+}
+
+char *lg_conf_key(const struct lg_conf *c, char *out, size_t cap, const char *name)
+{
+    const char *given = getenv("CREDENTIALS_DIRECTORY");
+    int n = given && *given ? snprintf(out, cap, "%s/%s.key", given, name)
+                            : snprintf(out, cap, "%s/keys/%s.key", c->state_dir, name);
     assert(n > 0 && (size_t)n < cap);
     return out;
 }

@@ -59,8 +59,9 @@ struct lg_conf {
 #undef S
 #undef S_INT
 #undef S_STR
-    char state_dir[4096]; /* absolute; LODGE_STATE, default ./var */
-    char share_dir[4096]; /* absolute; recipes, nginx templates, static files: LODGE_SHARE, default . */
+    char state_dir[4096]; /* absolute; LODGE_STATE, default ./var; installed: /var/lib/lodge */
+    char share_dir[4096]; /* absolute; recipes, nginx templates, static files: LODGE_SHARE, default .;
+                             installed: <prefix>/share/lodge */
     char bin_dir[4096];   /* absolute; where this program is */
 };
 
@@ -70,6 +71,10 @@ int lg_conf_load(struct lg_conf *c, struct lg_err *e);
 
 /* "<state_dir>/<rel>" into out; asserts that it fits. Returns out. */
 char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *rel);
+
+/* Path of a key, "token" for keys/token.key: where a service manager gave it to this process
+ * (CREDENTIALS_DIRECTORY), else in the state directory, which only root can read. Returns out. */
+char *lg_conf_key(const struct lg_conf *c, char *out, size_t cap, const char *name);
 
 /* Prints the table with current values (`lodge settings`). */
 void lg_conf_print(const struct lg_conf *c, FILE *to);

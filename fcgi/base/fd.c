@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,11 +37,39 @@ static int address(struct sockaddr_un *a, const char *path, struct lg_err *e)
     return 0;
 }
 
+/*
+ * The socket at `path` that the service manager made for us (sd_listen_fds(3): LISTEN_FDS descriptors from 3
+ * on, meant for LISTEN_PID alone), recognised by its address; -1 when there is none.
+ */
+static int inherited(const struct sockaddr_un *want, int type)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    if (!pid || !count || strtol(pid, NULL, 10) != getpid())
+        return -1;
+    long n = strtol(count, NULL, 10);
+    for (int fd = 3; fd < 3 + n; fd++) {
+        struct sockaddr_un have = {0};
+        int is = 0;
+        socklen_t len = sizeof have, size = sizeof is;
+        if (getsockname(fd, (struct sockaddr *)&have, &len) || have.sun_family != AF_UNIX ||
+            strncmp(have.sun_path, want->sun_path, sizeof have.sun_path) != 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &size) || is != (type & 0xf))
+            continue;
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) || lg_fd_nonblock(fd, (type & SOCK_NONBLOCK) != 0))
+            return -1;
+        return fd;
+    }
+    return -1;
+}
+
 int lg_unix_listen(const char *path, int type, int backlog, int gid, struct lg_err *e)
 {
     struct sockaddr_un a;
     if (address(&a, path, e))
         return -(int)LG_INVALID;
+    int given = inherited(&a, type);
+    if (given >= 0)
+        return given;
     lg_cleanup_fd int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return lg_fail_errno(e, LG_INTERNAL, "cannot make a socket");

@@ -16,7 +16,8 @@ int lg_fd_nonblock(int fd, bool on); /* 0 or -1 with errno */
 /*
  * A listening unix socket at `path` (an old file there is replaced), mode 0660, group `gid` unless -1.
  * `type` is SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM (bound, not listening), with SOCK_NONBLOCK if wanted.
- * Returns the descriptor (>= 0) or a negative code.
+ * Where the service manager has made that socket already and handed it to us (sd_listen_fds(3)), it is that
+ * one. Returns the descriptor (>= 0) or a negative code.
  */
 int lg_unix_listen(const char *path, int type, int backlog, int gid, struct lg_err *e);
 /* Connects; returns the descriptor or a negative code (LG_UNAVAILABLE when nobody listens). */

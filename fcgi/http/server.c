@@ -76,15 +76,15 @@ static int load_keys(struct lg_app *app, struct lg_err *e)
 {
     const struct {
         struct lg_key *key;
-        const char *file;
-    } keys[] = {{&app->token_key, "keys/token.key"},
-                {&app->context_key, "keys/context.key"},
-                {&app->cookie_key, "keys/cookie.key"},
-                {&app->env_key, "keys/env.key"}};
+        const char *name;
+    } keys[] = {{&app->token_key, "token"},
+                {&app->context_key, "context"},
+                {&app->cookie_key, "cookie"},
+                {&app->env_key, "env"}};
     char path[PATH_MAX];
     int rc = lg_crypto_init(e);
     for (size_t i = 0; !rc && i < sizeof keys / sizeof keys[0]; i++)
-        rc = lg_key_load(keys[i].key, lg_conf_path(&app->conf, path, sizeof path, keys[i].file), e);
+        rc = lg_key_load(keys[i].key, lg_conf_key(&app->conf, path, sizeof path, keys[i].name), e);
     return rc;
 }
 

@@ -14,6 +14,9 @@ static const struct command {
 } commands[] = {
     {"up", lg_up, "prepare everything and run Lodge in the foreground"},
     {"prepare", lg_prepare, "make folders, keys, certificate and nginx's configuration, start nothing"},
+    {"engine", lg_engine_run, "become the private container engine; for service managers"},
+    {"backup", lg_backup, "write database, keys, settings and certificate into one file"},
+    {"restore", lg_restore, "bring back what a backup holds; Lodge must be stopped"},
     {"doctor", lg_doctor, "look whether everything is as it should be, and say the cure"},
 };
 

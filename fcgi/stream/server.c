@@ -109,7 +109,7 @@ static int open_all(struct lg_server *s, int gid, struct lg_err *e)
     char path[PATH_MAX];
     int rc = lg_loop_init(&s->loop, e);
     if (!rc)
-        rc = lg_key_load(&s->key, lg_conf_path(s->conf, path, sizeof path, "keys/context.key"), e);
+        rc = lg_key_load(&s->key, lg_conf_key(s->conf, path, sizeof path, "context"), e);
     if (!rc)
         rc = watch_signals(s, e);
     if (!rc)

@@ -114,6 +114,18 @@ static int check_programs(const struct lg_conf *c, struct lg_err *e)
     return 0;
 }
 
+/* A restore that was interrupted after its decision is finished, and its settings are the ones that count. */
+static int finish_restore(struct site *s, struct lg_err *e)
+{
+    int rc = lg_restore_finish(&s->conf, e);
+    if (rc <= 0)
+        return rc;
+    fprintf(stderr, "lodge: finished a restore that was interrupted\n");
+    rc = lg_conf_load(&s->conf, e);
+    rc = rc ? rc : lg_up_who(&s->conf, &s->who, e);
+    return rc ? rc : lg_up_dirs(&s->conf, &s->who, e);
+}
+
 /* Everything that can be wrong is found here, before anything is started. */
 static int prepare(struct site *s, struct lg_err *e)
 {
@@ -127,6 +139,7 @@ static int prepare(struct site *s, struct lg_err *e)
     rc = rc ? rc : lg_up_dirs(c, &s->who, e);
     if (!rc && (s->lock = lg_up_lock(c, e)) < 0)
         rc = s->lock;
+    rc = rc ? rc : finish_restore(s, e);
     if (rc)
         return rc;
     int left = lg_family_sweep(c);
@@ -202,12 +215,28 @@ static void finish(struct site *s)
     lg_fd_close(&s->lock);
 }
 
+/* What a service manager's processes find when they start. */
+static int prepare_all(struct site *s, struct lg_err *e)
+{
+    if ((s->lock = lg_up_lock(&s->conf, e)) < 0)
+        return s->lock;
+    int rc = finish_restore(s, e);
+    rc = rc ? rc : files(s, e);
+    rc = rc ? rc : prepare_engine(s, e);
+    rc = rc ? rc : lg_up_database(&s->conf, &s->who, e);
+    if (!rc)
+        lg_up_base_image(&s->conf, &s->who);
+    lg_fd_close(&s->lock);
+    return rc;
+}
+
 int lg_prepare(int argc, char **argv)
 {
     static struct site s;
     struct lg_err e = {0};
-    if (argc > 1) {
-        fprintf(stderr, "usage: %s\n", argv[0]);
+    bool all = argc == 2 && !strcmp(argv[1], "--all");
+    if (argc > 1 + all) {
+        fprintf(stderr, "usage: %s [--all]   (--all: the database and the base image too)\n", argv[0]);
         return 2;
     }
     umask(0022);
@@ -216,10 +245,31 @@ int lg_prepare(int argc, char **argv)
     rc = rc ? rc : lg_up_who(&s.conf, &s.who, &e);
     rc = rc ? rc : lg_up_dirs(&s.conf, &s.who, &e);
     rc = rc ? rc : lg_up_check_paths(&s.conf, &s.who, &e);
-    rc = rc ? rc : files(&s, &e);
+    rc = rc ? rc : all ? prepare_all(&s, &e) : files(&s, &e);
     if (rc)
         fprintf(stderr, "lodge: %s\n", e.msg);
     return rc ? 1 : 0;
+}
+
+int lg_engine_run(int argc, char **argv)
+{
+    static struct site s;
+    struct lg_err e = {0};
+    if (argc > 1) {
+        fprintf(stderr, "usage: %s\n", argv[0]);
+        return 2;
+    }
+    umask(0022);
+    int rc = lg_conf_load(&s.conf, &e);
+    rc = rc ? rc : prepare_engine(&s, &e);
+    if (!rc && !s.engine.argv[0])
+        return 0; /* the administrator's own engine */
+    setenv("PATH", LG_PROC_PATH, 1);
+    if (!rc)
+        execvpe(s.engine.argv[0], (char *const *)(uintptr_t)s.engine.argv,
+                (char *const *)(uintptr_t)s.engine.env);
+    fprintf(stderr, "lodge: %s\n", rc ? e.msg : strerror(errno));
+    return 1;
 }
 
 int lg_up(int argc, char **argv)

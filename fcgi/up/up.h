@@ -15,6 +15,17 @@ int lg_up(int argc, char **argv);
  * managers. */
 int lg_prepare(int argc, char **argv);
 
+/* `lodge engine`: becomes the private engine, for service managers. Returns 0 at once when the settings name
+ * an engine of the administrator's own. */
+int lg_engine_run(int argc, char **argv);
+
+/* `lodge backup <file>` and `lodge restore <file>`: the whole control plane as one file. */
+int lg_backup(int argc, char **argv);
+int lg_restore(int argc, char **argv);
+/* Finishes a restore that was interrupted after its decision: 1 when there was one, else 0. The lock is held.
+ */
+int lg_restore_finish(const struct lg_conf *c, struct lg_err *e);
+
 /* `lodge doctor`: a verdict and a cure for everything a Lodge needs. Returns 1 when something is wrong. */
 int lg_doctor(int argc, char **argv);
 
