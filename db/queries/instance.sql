@@ -3,14 +3,14 @@
 -- name: instance_get
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.id = ?1 AND (?2 = '' OR +i.tenant_id = ?2);
 
 -- name: instance_get_by_name
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.tenant_id = ?1 AND i.name = ?2;
 
@@ -18,7 +18,7 @@ WHERE i.tenant_id = ?1 AND i.name = ?2;
 -- name: instance_list
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.seq IN (SELECT seq FROM instance INDEXED BY instance_by_tenant WHERE tenant_id = ?1 AND seq < ?2
                 ORDER BY seq DESC LIMIT ?3 OFFSET ?4)
@@ -27,7 +27,7 @@ ORDER BY i.seq DESC;
 -- name: instance_list_of_state
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.seq IN (SELECT seq FROM instance INDEXED BY instance_by_state WHERE tenant_id = ?1 AND state = ?5 AND seq < ?2
                 ORDER BY seq DESC LIMIT ?3 OFFSET ?4)
@@ -37,7 +37,7 @@ ORDER BY i.seq DESC;
 -- name: instance_list_filtered
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.seq IN (SELECT f.seq FROM instance f WHERE f.tenant_id = ?1 AND f.seq < ?2
                 AND (?5 = '' OR f.state = ?5) AND (?6 = '' OR f.backend = ?6) AND (?7 = '' OR f.name = ?7)
@@ -124,3 +124,6 @@ INSERT INTO host_number_quarantine VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET
 
 -- name: host_number_forget
 DELETE FROM host_number_quarantine WHERE until <= ?1;
+
+-- name: instance_set_ssh
+UPDATE instance SET ssh_enabled = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1;

@@ -85,6 +85,18 @@ int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, 
 /* What the failed or cancelled operation says, as this request's error. */
 int lg_operation_failure(const struct lg_operation *op, struct lg_err *e);
 
+/* --- ingress.c: of the instance in the route's first parameter --- */
+
+/* `strict`: unknown fields are refused. */
+int lg_ingress_parse(struct lg_req *q, bool strict, struct lg_ingress *rule, struct lg_err *e);
+int lg_ingress_create(struct lg_req *q, struct lg_ingress *rule, struct lg_err *e); /* begins and commits */
+lg_handler lg_ingress_delete; /* second parameter: the port */
+
+/* --- cloud.c --- */
+
+/* {"type":"containers","data":[…]} as of the transaction at hand. */
+int lg_cloud_snapshot(struct lg_db *db, const char *tenant_id, struct lg_buf *out, struct lg_err *e);
+
 /* --- health.c --- */
 bool lg_health_is_well(struct lg_req *q); /* every part works */
 

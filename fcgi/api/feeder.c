@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/compute.h"
 #include "api/event_kinds.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -211,6 +212,18 @@ static void page_one(void *arg, const struct lg_event *ev)
         write_event(&p->j, ev);
 }
 
+/* What a client of another dialect wants to see first: the state that its events then go on from. */
+static int write_first(struct feeder *f, const json_t *q, struct lg_json *j, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf message = {.max = OUT_HIGH};
+    if (int_of(q, "after") >= 0 || strcmp(text_of(q, "format"), "cloud"))
+        return 0;
+    int rc = lg_cloud_snapshot(f->db, text_of(q, "scope"), &message, e);
+    if (!rc)
+        lg_json_raw(j, "first", lg_buf_cstr(&message));
+    return rc;
+}
+
 /* A page of events after N, as of now; `next` jumps to the end when nothing more is there. */
 static int answer_page(struct feeder *f, const json_t *q, int64_t after, int64_t last, struct lg_err *e)
 {
@@ -219,8 +232,11 @@ static int answer_page(struct feeder *f, const json_t *q, int64_t after, int64_t
     limit = limit < 1 || limit > PAGE_MAX ? PAGE_MAX : limit;
     struct page p = {.kinds = text_of(q, "kinds"), .next = after};
     begin_answer(&p.j, f, "batch", int_of(q, "req"));
+    int n = write_first(f, q, &p.j, e);
+    if (n)
+        return n;
     lg_json_arr(&p.j, "events");
-    int n = lg_event_each(f->db, after, strcmp(scope, "*") ? scope : NULL, (int)limit, page_one, &p, e);
+    n = lg_event_each(f->db, after, strcmp(scope, "*") ? scope : NULL, (int)limit, page_one, &p, e);
     if (n < 0)
         return n;
     bool more = n == limit && p.next < last;

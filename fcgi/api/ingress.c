@@ -76,13 +76,13 @@ static int wrong(struct lg_err *e, const char *field, const char *why)
     return lg_err_detail(e, "field", "%s", field);
 }
 
-static int parse(struct lg_req *q, struct lg_ingress *rule, struct lg_err *e)
+int lg_ingress_parse(struct lg_req *q, bool strict, struct lg_ingress *rule, struct lg_err *e)
 {
     json_t *json;
     struct body b = {0};
     int rc = lg_req_json(q, &json, e);
     if (!rc)
-        rc = lg_body_fields(json, fields, true, "", &b, e);
+        rc = lg_body_fields(json, fields, strict, "", &b, e);
     if (!rc && b.host)
         rc = lg_check_name("host", b.host, e);
     if (rc)
@@ -101,18 +101,26 @@ static int parse(struct lg_req *q, struct lg_ingress *rule, struct lg_err *e)
     return 0;
 }
 
-static int add(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+int lg_ingress_create(struct lg_req *q, struct lg_ingress *rule, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
+    int rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
+    if (rc)
+        return rc;
+    if (!*rule->host)
+        memcpy(rule->host, in.name, sizeof rule->host);
+    rc = lg_ingress_add(q->db, &in, rule, e);
+    return rc ? rc : lg_req_commit(q, in.id, rule->host, e);
+}
+
+static int add(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
     struct lg_ingress rule = {0};
     struct lg_json j;
-    int rc = parse(q, &rule, e);
-    if (rc || (rc = lg_req_begin(q, e)) ||
-        (rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e)))
-        return rc;
-    if (!*rule.host)
-        memcpy(rule.host, in.name, sizeof rule.host);
-    if ((rc = lg_ingress_add(q->db, &in, &rule, e)) || (rc = lg_req_commit(q, in.id, rule.host, e)))
+    int rc = lg_ingress_parse(q, true, &rule, e);
+    if (rc || (rc = lg_ingress_create(q, &rule, e)))
         return rc;
     r->status = 201;
     lg_json_init(&j, &r->body);
@@ -120,7 +128,7 @@ static int add(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return 0;
 }
 
-static int remove_rule(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+int lg_ingress_delete(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
     struct lg_port port; /* the path's number is checked by the rules of "port:port" */
@@ -253,6 +261,6 @@ const struct lg_route lg_routes_ingress[] = {
      .perm = LG_PERM_MEMBER,
      .action = "ingress.delete",
      .body_max = LG_BODY_SMALL,
-     .handler = remove_rule,
+     .handler = lg_ingress_delete,
      .doc = "Takes it back"},
     {.method = NULL}};

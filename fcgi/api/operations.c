@@ -231,6 +231,8 @@ const struct lg_view_entry lg_views_compute[] = {{"instance", view_instance},
                                                  {"created", view_created},
                                                  {"operation", view_operation},
                                                  {"tenant", lg_view_tenant},
+                                                 {"cloud", lg_view_cloud},
+                                                 {"cloud-created", lg_view_cloud_created},
                                                  {NULL, NULL}};
 
 const struct lg_route lg_routes_operations[] = {

@@ -16,6 +16,7 @@ struct lg_handoff {
     const char *view, *id;     /* wait: what /render shows: "instance" or "operation" … and its id */
     int64_t after;             /* events: -1 only new ones */
     const char *scope, *kinds; /* events */
+    const char *format;        /* events: "cloud", or "" for the native form */
     const char *instance;      /* logs */
     int64_t tail, since;
     bool follow;

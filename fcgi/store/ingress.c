@@ -17,14 +17,19 @@ static void read_row(lg_stmt *s, struct lg_ingress *r)
     r->created_at = lg_col_int(s, 6);
 }
 
+void lg_ingress_url(const struct lg_ingress *r, const struct lg_conf *c, char out[LG_INGRESS_URL])
+{
+    char port[8] = "";
+    if (c->https_port != 443)
+        snprintf(port, sizeof port, ":%ld", c->https_port);
+    snprintf(out, LG_INGRESS_URL, "https://%s.%s%s/", r->host, c->apps_domain, port);
+}
+
 void lg_ingress_render(struct lg_json *j, const char *key, const struct lg_ingress *r,
                        const struct lg_conf *c)
 {
-    char url[512];
-    if (c->https_port == 443)
-        snprintf(url, sizeof url, "https://%s.%s/", r->host, c->apps_domain);
-    else
-        snprintf(url, sizeof url, "https://%s.%s:%ld/", r->host, c->apps_domain, c->https_port);
+    char url[LG_INGRESS_URL];
+    lg_ingress_url(r, c, url);
     lg_json_obj(j, key);
     lg_json_str(j, "instance", r->instance_id);
     lg_json_int(j, "port", r->port);

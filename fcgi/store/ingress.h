@@ -41,6 +41,8 @@ int lg_app_code_take(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], st
 /* May this user open the tenant's members-only applications now? 1 / 0. */
 int lg_app_member(struct lg_db *db, const char *user_id, const char *tenant_id, struct lg_err *e);
 
+#define LG_INGRESS_URL 512
+void lg_ingress_url(const struct lg_ingress *r, const struct lg_conf *c, char out[LG_INGRESS_URL]);
 void lg_ingress_render(struct lg_json *j, const char *key, const struct lg_ingress *r,
                        const struct lg_conf *c);
 

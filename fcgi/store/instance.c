@@ -59,6 +59,7 @@ static void read_row(lg_stmt *s, struct lg_instance *in)
     in->updated_at = lg_col_int(s, 25);
     in->started_at = lg_col_int(s, 26);
     lg_col_copy(s, 27, in->flavor, sizeof in->flavor);
+    in->ssh_enabled = lg_col_int(s, 28);
 }
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_instance *in, struct lg_err *e)
@@ -334,6 +335,14 @@ int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu
 {
     int rc =
         lg_sql_run(db, Q_INSTANCE_SET_LIMITS, e, "tiii", in->id, cpu_millis, memory_bytes, lg_clock_ms());
+    if (rc < 0 || (rc = refresh(db, in, e)))
+        return rc;
+    return tell(db, "instance.updated", in, in->state, NULL, e);
+}
+
+int lg_instance_set_ssh(struct lg_db *db, struct lg_instance *in, bool enabled, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_INSTANCE_SET_SSH, e, "tii", in->id, (int64_t)enabled, lg_clock_ms());
     if (rc < 0 || (rc = refresh(db, in, e)))
         return rc;
     return tell(db, "instance.updated", in, in->state, NULL, e);

@@ -33,6 +33,7 @@ struct lg_instance {
     char *config; /* owned JSON {command,ports,networkMode,restartPolicy,volumes} */
     int64_t cpu_millis, memory_bytes, storage_bytes;
     char flavor[32]; /* name of a flavor, or "" */
+    bool ssh_enabled;
     int host_number, net_index;
     char engine_ref[256], owner_id[LG_ID_LEN], owner_name[65];
     int64_t version, created_at, updated_at, started_at; /* 0: not running */
@@ -110,6 +111,8 @@ int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg
 /* New limits (bytes, millis; -1 keeps) — the wish; event instance.updated. */
 int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu_millis, int64_t memory_bytes,
                            struct lg_err *e);
+/* Whether its owner wants SSH into it; event instance.updated. */
+int lg_instance_set_ssh(struct lg_db *db, struct lg_instance *in, bool enabled, struct lg_err *e);
 int lg_instance_set_labels(struct lg_db *db, struct lg_instance *in, const struct lg_label *labels, int count,
                            struct lg_err *e);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "model/dialect.h"
 #include "stream/client.h"
 #include "stream/sse.h"
 
@@ -40,10 +41,58 @@ void lg_event_render(struct lg_event *ev, const char *data, size_t n)
     lg_sse_event(&ev->sse, ev->id, ev->kind, data, n);
 }
 
+static const char *text(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s ? s : "";
+}
+
+/* NULL: no such state. */
+static const char *cloud_word(const char *state)
+{
+    int s = lg_state_of(state);
+    return s < 0 ? NULL : lg_dialect_status(LG_DIALECT_CLOUD, (enum lg_state)s);
+}
+
+/* The status that is news to a client of that dialect, NULL when there is none. */
+static const char *cloud_news(const char *kind, const json_t *change)
+{
+    const char *now = cloud_word(text(change, "state")), *before = cloud_word(text(change, "previous"));
+    if (!strcmp(kind, "instance.deleted"))
+        return "deleted";
+    if (!strcmp(kind, "instance.created"))
+        return now;
+    return !strcmp(kind, "instance.state") && now && before && strcmp(now, before) ? now : NULL;
+}
+
+void lg_event_render_cloud(struct lg_event *ev, const json_t *data)
+{
+    lg_cleanup_buf struct lg_buf b = {.max = 1024};
+    struct lg_json j;
+    const char *status = cloud_news(ev->kind, json_object_get(data, "data"));
+    if (!status)
+        return;
+    lg_json_init(&j, &b);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "type", "container_status");
+    lg_json_obj(&j, "data");
+    lg_json_str(&j, "container_id", text(json_object_get(data, "subject"), "id"));
+    lg_json_str(&j, "status", status);
+    lg_json_end_obj(&j);
+    lg_json_end_obj(&j);
+    lg_ws_frame(&ev->cloud, LG_WS_TEXT, lg_buf_cstr(&b), b.len);
+}
+
 void lg_event_done(struct lg_event *ev)
 {
+    lg_buf_done(&ev->cloud);
     lg_buf_done(&ev->ws);
     lg_buf_done(&ev->sse);
+}
+
+static bool speaks_cloud(const struct lg_client *c)
+{
+    return !strcmp(c->context.format, "cloud");
 }
 
 /* A message of ours, outside the sequence of events. */
@@ -70,7 +119,7 @@ static void go_live(struct lg_client *c)
     lg_client_open(c);
     ev->state = LG_EVENTS_LIVE;
     ev->missed = ev->again = -1;
-    if (!ev->ready_sent) {
+    if (!ev->ready_sent && !speaks_cloud(c)) {
         ev->ready_sent = true;
         say(c, "ready", "last", lg_events_position(c), lg_events_position(c));
     }
@@ -93,7 +142,9 @@ static void start(struct lg_client *c)
         lg_client_open(c);
     else
         lg_client_timer(c, HEAD_PATIENCE_MS);
-    if (f->ready && (ev->last < 0 || ev->last == f->last)) {
+    if (speaks_cloud(c))
+        want_page(c); /* its first page brings the whole state */
+    else if (f->ready && (ev->last < 0 || ev->last == f->last)) {
         ev->last = f->last;
         go_live(c);
     } else if (ev->last >= 0) {
@@ -111,6 +162,8 @@ int64_t lg_events_position(const struct lg_client *c)
 static bool send_event(struct lg_client *c, const struct lg_event *ev)
 {
     c->u.events.last = ev->id;
+    if (speaks_cloud(c))
+        return !ev->cloud.len || lg_client_send_buf(c, &ev->cloud);
     return lg_client_send_buf(c, c->context.proto == LG_PROTO_WS ? &ev->ws : &ev->sse);
 }
 
@@ -182,11 +235,20 @@ bool lg_events_page(struct lg_client *c, const struct lg_event *event)
     return send_event(c, event);
 }
 
+void lg_events_first(struct lg_client *c, const char *message, size_t n)
+{
+    lg_cleanup_buf struct lg_buf b = {.max = (size_t)32 << 20};
+    lg_ws_frame(&b, LG_WS_TEXT, message, n);
+    lg_client_send_buf(c, &b);
+}
+
 void lg_events_page_end(struct lg_client *c, bool cut, bool more, int64_t next)
 {
     struct lg_events *ev = &c->u.events;
     if (c->state != LG_CLIENT_OPEN)
         return;
+    if (ev->last < 0)
+        ev->last = next; /* the whole state, as of `next` */
     if (!cut && !more && ev->missed > ev->last && ev->missed != ev->again) {
         /* Pushed past us but not in the page: look once more before believing that it is not for us. */
         ev->again = ev->missed;
@@ -213,7 +275,8 @@ void lg_events_gone(struct lg_client *c, int64_t oldest)
         lg_client_fail(c, &e);
         return;
     }
-    say(c, "gone", "oldest", oldest, -1);
+    if (!speaks_cloud(c))
+        say(c, "gone", "oldest", oldest, -1);
     if (c->context.proto == LG_PROTO_WS)
         lg_client_ws_close(c, LG_WS_GONE, "gone");
     else

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 struct lg_server;
 struct lg_client;
@@ -36,12 +37,15 @@ struct lg_event {
     bool admin;
     const char *tenant, *kind;
     struct lg_buf ws, sse; /* whole WebSocket frame; whole SSE block */
+    struct lg_buf cloud; /* WebSocket frame of the cloud dialect; empty when it has nothing to say of this */
 };
 
 extern const struct lg_client_ops lg_events_ops;
 
 bool lg_kinds_match(const char *kinds, const char *kind); /* a comma-separated list of dotted prefixes */
 void lg_event_render(struct lg_event *ev, const char *data, size_t n);
+/* Further, for clients of the cloud dialect: the status of a container, if this event changes it there. */
+void lg_event_render_cloud(struct lg_event *ev, const json_t *data);
 void lg_event_done(struct lg_event *ev);
 
 void lg_events_push(struct lg_server *s, const struct lg_event *ev); /* a live one, to all it concerns */
@@ -52,6 +56,8 @@ void lg_events_pump(struct lg_server *s); /* asks for pages while there are plac
 /* The feeder's answer to a resume: events in order, false when no more are wanted from this page; then the
  * page's end. */
 bool lg_events_page(struct lg_client *c, const struct lg_event *ev);
+/* The first message of a client that wants one: the whole state, as of the page's `next`. */
+void lg_events_first(struct lg_client *c, const char *message, size_t n);
 void lg_events_page_end(struct lg_client *c, bool cut, bool more, int64_t next);
 void lg_events_gone(struct lg_client *c, int64_t oldest);
 bool lg_events_mine(const struct lg_client *c, const struct lg_event *ev);

@@ -64,6 +64,7 @@ void lg_feed_ask_resume(struct lg_client *c)
     lg_json_int(&j, "after", c->u.events.last);
     lg_json_str(&j, "scope", c->context.scope);
     lg_json_str(&j, "kinds", c->context.kinds);
+    lg_json_str(&j, "format", c->context.format);
     lg_json_int(&j, "limit", PAGE);
     lg_json_end_obj(&j);
     say(c->server, &line);
@@ -210,6 +211,7 @@ static bool read_event(struct lg_event *ev, const json_t *j, const char *line, s
         !json_is_object(json_object_get(j, "data")) || !lg_slice_member(line, n, "data", &data))
         return false;
     lg_event_render(ev, data.p, data.n);
+    lg_event_render_cloud(ev, json_object_get(j, "data"));
     return true;
 }
 
@@ -232,9 +234,11 @@ static bool on_event(struct lg_server *s, const json_t *j, const char *line, siz
 static bool on_batch(struct lg_server *s, const json_t *j, const char *line, size_t n)
 {
     struct lg_client *c = answered(s, j, LG_KIND_EVENTS);
-    struct lg_json_slice events, one;
+    struct lg_json_slice events, one, first;
     if (!c)
         return true;
+    if (json_object_get(j, "first") && lg_slice_member(line, n, "first", &first))
+        lg_events_first(c, first.p, first.n);
     if (!lg_slice_member(line, n, "events", &events))
         return false;
     bool wanted = true;

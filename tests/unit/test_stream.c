@@ -1,4 +1,4 @@
-// links: base stream
+// links: base model stream
 /* lodge-stream's parts that do no I/O: heads, log frames, contexts, timers, slices, filters. */
 #include <setjmp.h>
 #include <stdarg.h>

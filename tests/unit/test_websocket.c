@@ -1,4 +1,4 @@
-// links: base stream
+// links: base model stream
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
