@@ -64,6 +64,7 @@ $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container
 	$(call link,-lsqlite3 -lcurl -larchive)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+include systemd/install.mk
 include tests/tests.mk
 
 setup:
