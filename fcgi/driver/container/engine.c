@@ -130,6 +130,7 @@ static void command(struct lg_engine_cmd *out, const char *dir)
     const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                          "HOME=/root",
                          "LANG=C.UTF-8",
+                         "GOGC=20", /* ports of failed starts are freed by its garbage collector alone */
                          out->conf_env,
                          out->storage_env,
                          out->registries_env,

@@ -133,9 +133,10 @@ static bool may_revive(const struct lg_ct_look *l)
     return l->settling && lg_clock_ms() - l->st.finished_at < SETTLE_MS;
 }
 
-/* *stopped tells whether the engine ended it on our word (and will not revive it) or found nothing to end. */
+/* Success says little: Podman answers it too when it found nothing to end, and may revive that one
+ * afterwards. */
 static int stop_once(struct lg_engine *g, const struct lg_ct_look *l, const char *id, int timeout_s,
-                     bool *stopped, struct lg_err *e)
+                     struct lg_err *e)
 {
     char path[96];
     lg_cleanup_buf struct lg_buf reply = {0};
@@ -146,8 +147,7 @@ static int stop_once(struct lg_engine *g, const struct lg_ct_look *l, const char
     struct lg_call c = {
         .method = "POST", .path = path, .patience_ms = g->ctx.conf->engine_timeout_ms + timeout_s * 1000LL};
     int status = lg_call(g, &c, &reply, e);
-    *stopped = status > 0 && status < 300;
-    if (status < 0 || *stopped || status == 304)
+    if (status < 0 || status < 300 || status == 304)
         return status < 0 ? status : 0;
     return lg_call_fail(status, &reply, "cannot stop the container", e);
 }
@@ -156,11 +156,10 @@ int lg_ct_stop(struct lg_engine *g, const char *id, int timeout_s, struct lg_err
 {
     struct lg_ct_look l;
     int rc = look_ours(g, id, true, &l, e);
-    bool stopped = false;
     for (int i = 0; !rc && i < SETTLE_MS / SETTLE_STEP_MS; i++) {
         if (l.st.run == LG_RUN_RUNNING || l.st.run == LG_RUN_PAUSED) {
-            rc = stop_once(g, &l, id, timeout_s, &stopped, e);
-        } else if (stopped || !may_revive(&l)) {
+            rc = stop_once(g, &l, id, timeout_s, e);
+        } else if (!may_revive(&l)) {
             return 0;
         } else {
             nanosleep(&(struct timespec){.tv_nsec = SETTLE_STEP_MS * 1000000L}, NULL);

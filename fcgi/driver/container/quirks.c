@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-#define FREE_PORTS_MS 3000 /* another program may hold the port: then this is all in vain */
+#define FREE_PORTS_MS 5000 /* another program may hold the port: then this is all in vain */
 
 /* The value of header `name`, up to the first character of `stop`; false when the line is another one. */
 static bool header(const char *line, size_t n, const char *name, const char *stop, char *out, size_t cap)
