@@ -40,7 +40,7 @@ int lg_operation_each(struct lg_db *db, const char *tenant_id, const char *insta
 /* How many lg_operation_each would visit without a limit. */
 int lg_operation_count(struct lg_db *db, const char *tenant_id, const char *instance_id, const char *status,
                        int64_t *n, struct lg_err *e);
-/* Queued and running ones in queue order, for the master. Returns how many. */
+/* Queued and running ones for the master: each tenant's first, each one's second, … Returns how many. */
 int lg_operation_open_each(struct lg_db *db, int limit, void (*fn)(void *arg, const struct lg_operation *op),
                            void *arg, struct lg_err *e);
 
