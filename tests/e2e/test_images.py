@@ -72,8 +72,8 @@ def root_tar():
             t.type, t.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(t)
         t = tarfile.TarInfo("etc/marker")
-        t.size = 8
-        tar.addfile(t, io.BytesIO(b"uploaded"))
+        t.size = 9
+        tar.addfile(t, io.BytesIO(b"uploaded\n"))
     return out.getvalue()
 
 
@@ -93,7 +93,7 @@ def test_upload_of_a_tar(lodge, streamed):
     image = admin.get(f"/images/{a.json['id']}").json
     assert image["state"] == "ready" and image["source"] == "upload" and image["sizeBytes"] > 0
     assert not os.listdir(f"{lodge.state}/uploads"), "the uploaded file was not taken away"
-    i = admin.create(f"from-upload-{int(streamed)}", ["sh", "-c", "cat /etc/marker; echo; exec sleep 100000"], image=name)
+    i = admin.create(f"from-upload-{int(streamed)}", ["sh", "-c", "cat /etc/marker; exec sleep 100000"], image=name)
     until("it prints its marker", lambda: "uploaded" in admin.get(f"/compute/instances/{i['id']}/logs").text)
     assert admin.delete(f"/images/{image['id']}", 409).error
     admin.remove(i["id"])
