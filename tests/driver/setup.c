@@ -35,6 +35,7 @@ void rig_start_service(struct rig *r)
     ok(&e, lg_engine_prepare(&r->conf, &cmd, &e));
     struct lg_proc p = {.argv = cmd.argv,
                         .env = cmd.env,
+                        .cwd = r->conf.state_dir, /* containers' monitors leave a file where they are */
                         .stdout_fd = -1,
                         .stderr_fd = getenv("LODGE_TEST_NOISE") ? 2 : -1,
                         .die_with_parent = 1};
