@@ -186,7 +186,7 @@ def test_clients_before_the_feeder(stream, make_feeder):
     feeder.emit()
     assert ids(new, 1) == [1] and ids(old, 1) == [1]
     sse_open(sse)
-    assert [sse.sse()["event"] for _ in range(2)] == ["ready", "instance.state"]
+    assert {sse.sse()["event"] for _ in range(2)} == {"ready", "instance.state"}  # its page may already hold the event
 
 
 def test_kill_and_restart_resumes_from_the_clients_word(stream, make_feeder):

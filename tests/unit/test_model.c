@@ -6,10 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
+#include "model/dialect.h"
 #include "model/image_ref.h"
 #include "model/net.h"
+#include "model/ssh_key.h"
 #include "model/state.h"
 #include "model/validate.h"
 
@@ -53,6 +56,73 @@ static void no_state_is_a_trap(void **state)
     for (int s = 0; s < LG_ST_COUNT; s++)
         if (s != LG_ST_DELETING)
             assert_int_equal(lg_verb_allowed(LG_V_DELETE, (enum lg_state)s, true, NULL), 0);
+}
+
+static void dialects_have_a_word_for_every_state(void **state)
+{
+    (void)state;
+    static const char *const tenant[] = {"creating", "running", "stopped", "restarting", "deleting", "error"};
+    for (int s = 0; s < LG_ST_COUNT; s++) {
+        const char *word = lg_dialect_status(LG_DIALECT_TENANT, (enum lg_state)s);
+        bool found = false;
+        for (size_t i = 0; i < sizeof tenant / sizeof tenant[0]; i++)
+            found |= !strcmp(word, tenant[i]);
+        assert_true(found);
+        word = lg_dialect_status(LG_DIALECT_CLOUD, (enum lg_state)s);
+        assert_true(!strcmp(word, "running") || !strcmp(word, "stopped") || !strcmp(word, "error"));
+    }
+}
+
+static void dialects_take_verbs_in_their_own_words(void **state)
+{
+    (void)state;
+    const struct {
+        enum lg_dialect d;
+        enum lg_verb asked;
+        enum lg_state s;
+        int verb; /* of the model; -1: refused */
+        bool force;
+    } cases[] = {
+        {LG_DIALECT_TENANT, LG_V_RESTART, LG_ST_STOPPED, LG_V_START, false},
+        {LG_DIALECT_TENANT, LG_V_RESTART, LG_ST_RUNNING, -1, false},
+        {LG_DIALECT_TENANT, LG_V_START, LG_ST_PAUSED, LG_V_UNPAUSE, false},
+        {LG_DIALECT_TENANT, LG_V_START, LG_ST_ERROR, -1, false},
+        {LG_DIALECT_TENANT, LG_V_STOP, LG_ST_RUNNING, LG_V_STOP, false},
+        {LG_DIALECT_TENANT, LG_V_STOP, LG_ST_STOPPING, -1, false},
+        {LG_DIALECT_TENANT, LG_V_DELETE, LG_ST_PAUSED, LG_V_DELETE, true},
+        {LG_DIALECT_TENANT, LG_V_DELETE, LG_ST_STOPPING, -1, false},
+        {LG_DIALECT_TENANT, LG_V_DELETE, LG_ST_DELETING, -1, false},
+        {LG_DIALECT_TENANT, LG_V_PAUSE, LG_ST_RUNNING, -1, false},
+        {LG_DIALECT_CLOUD, LG_V_START, LG_ST_ERROR, LG_V_START, false},
+        {LG_DIALECT_CLOUD, LG_V_START, LG_ST_CREATING, -1, false},
+        {LG_DIALECT_CLOUD, LG_V_DELETE, LG_ST_RUNNING, LG_V_DELETE, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lg_err e = {0};
+        struct lg_dialect_act act = {0};
+        int rc = lg_dialect_verb(cases[i].d, cases[i].asked, cases[i].s, &act, &e);
+        assert_int_equal(!rc, cases[i].verb >= 0);
+        assert_true(rc ? *e.msg : (int)act.verb == cases[i].verb && act.force == cases[i].force);
+    }
+}
+
+static void ssh_keys(void **state)
+{
+    (void)state;
+    static const char good[] =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    struct lg_ssh_key k;
+    struct lg_err e = {0};
+    char text[128];
+    assert_int_equal(lg_ssh_key_parse(good, &k, &e), 0);
+    assert_string_equal(k.text, good);
+    snprintf(text, sizeof text, "%s someone@somewhere\r\n", good);
+    assert_int_equal(lg_ssh_key_parse(text, &k, &e), 0);
+    assert_string_equal(k.text, good);
+    for (size_t n = 0; n < sizeof good - 1; n++) { /* no part of a key is one */
+        snprintf(text, sizeof text, "%.*s", (int)n, good);
+        assert_int_equal(lg_ssh_key_parse(text, &k, &e), -(int)LG_INVALID);
+    }
 }
 
 static void names(void **state)
@@ -187,6 +257,9 @@ int main(void)
         cmocka_unit_test(every_name_is_found_again),
         cmocka_unit_test(verbs_are_legal_where_the_table_says),
         cmocka_unit_test(no_state_is_a_trap),
+        cmocka_unit_test(dialects_have_a_word_for_every_state),
+        cmocka_unit_test(dialects_take_verbs_in_their_own_words),
+        cmocka_unit_test(ssh_keys),
         cmocka_unit_test(names),
         cmocka_unit_test(image_references),
         cmocka_unit_test(environment_and_labels),
