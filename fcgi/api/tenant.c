@@ -239,19 +239,22 @@ int lg_view_tenant(struct lg_req *q, struct lg_resp *r, const struct lg_handoff 
 #define BASE "/api/v1/compute/instances"
 #define VERB(methods, rest, name, text)                                                                      \
     {                                                                                                        \
-        .method = methods, .pattern = BASE "/:id" rest, .perm = LG_PERM_MEMBER, .action = "instance." name,  \
-        .body_max = LG_BODY_SMALL, .handler = verb, .doc = text                                              \
+        .method = methods, .pattern = BASE "/:id" rest, .perm = LG_PERM_MEMBER,                              \
+        .dialect = LG_DIALECT_TENANT, .action = "instance." name, .body_max = LG_BODY_SMALL,                 \
+        .handler = verb, .doc = text                                                                         \
     }
 
 const struct lg_route lg_routes_tenant[] = {
     {.method = "GET",
      .pattern = BASE,
      .perm = LG_PERM_MEMBER,
+     .dialect = LG_DIALECT_TENANT,
      .handler = list,
      .doc = "Tenant dialect: all instances of the tenant"},
     {.method = "POST",
      .pattern = BASE,
      .perm = LG_PERM_MEMBER,
+     .dialect = LG_DIALECT_TENANT,
      .action = "instance.create",
      .body_max = LG_BODY_LARGE,
      .handler = create,
@@ -259,6 +262,7 @@ const struct lg_route lg_routes_tenant[] = {
     {.method = "GET",
      .pattern = BASE "/:id",
      .perm = LG_PERM_MEMBER,
+     .dialect = LG_DIALECT_TENANT,
      .handler = get_one,
      .doc = "Tenant dialect: one instance"},
     VERB("DELETE", "", "delete", "Tenant dialect: deletes what does not run; 204"),

@@ -38,6 +38,7 @@ typedef int lg_view(struct lg_req *q, struct lg_resp *r, const struct lg_handoff
 struct lg_view_entry {
     const char *name;
     lg_view *fn;
+    enum lg_dialect dialect; /* as a route's */
 };
 
 #endif

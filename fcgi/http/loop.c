@@ -164,6 +164,7 @@ static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *
     if (!rc)
         rc = lg_route_find(tables_of(q, pool), q, e);
     if (!rc) {
+        q->dialect = q->route->dialect;
         rc = q->gateway ? lg_gateway_enter(q, e) : lg_authenticate(q, e);
         /* A public page (sign-in above all) stays reachable with a stale cookie. */
         if (rc == -(int)LG_UNAUTHENTICATED && q->route->perm == LG_PERM_PUBLIC)
@@ -186,8 +187,10 @@ static int render(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *
     if (rc)
         return rc;
     for (const struct lg_view_entry *v = pool->views; v && v->name; v++)
-        if (!strcmp(v->name, h.view))
+        if (!strcmp(v->name, h.view)) {
+            q->dialect = v->dialect;
             return v->fn(q, r, &h, e);
+        }
     return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
 }
 

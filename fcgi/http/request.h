@@ -34,7 +34,7 @@ struct lg_req {
     const char *address;       /* the client's, from nginx */
     const char *request_id;    /* 32 hex digits, in logs, operations and Lodge-Request-Id */
     const struct lg_route *route;
-    enum lg_dialect dialect;          /* which API the caller speaks, as far as paths do not tell */
+    enum lg_dialect dialect;          /* the caller's wish, then what the route found for it speaks */
     bool gateway;                     /* by a listener on which X-Tenant-ID stands for the tenant */
     const char *param[LG_PARAMS_MAX]; /* values of :names in the pattern, in order */
     struct lg_identity who;           /* zeroed when nobody signed in */

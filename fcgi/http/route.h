@@ -25,7 +25,8 @@ struct lg_route {
     const char *action; /* what the audit record says; NULL: changes nothing */
     size_t body_max;    /* bytes; 0: a body is refused */
     lg_handler *handler;
-    const char *doc; /* one line for the API description */
+    enum lg_dialect dialect; /* how errors of this route are told */
+    const char *doc;         /* one line for the API description */
 };
 
 #define LG_BODY_SMALL ((size_t)64 << 10)

@@ -200,6 +200,12 @@ def test_a_taken_name_is_a_bad_request(tenant, made):
     assert a.error == "CONFLICT" and a.json["error"]["details"]["field"] == "name"
 
 
+def test_what_the_dialect_lacks_is_answered_natively(tenant, made):
+    tenant.post(f"{INSTANCES}/{made['id']}/stop", None, 200)
+    assert tenant.post(f"{INSTANCES}/{made['id']}/pause", None, 409).error == "INVALID_STATE"
+    assert "rxBytes" in tenant.get(f"{INSTANCES}/{made['id']}/usage").json["network"]
+
+
 def test_flavors_are_public(fake_system, tenant):
     f = fake_system.anonymous().get("/compute/flavors").json
     assert f == tenant.get("/compute/flavors").json
