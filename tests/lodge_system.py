@@ -7,6 +7,7 @@ import fcntl
 import ipaddress
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -360,7 +361,8 @@ class System:
             self.stop()
             if verify:
                 allowed = self._networks_of_tenants()
-                problems += [f"process {p}" for p in self._after_end()]
+                problems += [f"process {p} of {p.parent}, parent of {[c for c in processes().values() if c.parent == p.pid]}, "
+                             f"instance {self._instance_of(p)}" for p in self._after_end()]
                 if not allowed:
                     problems += [f"bridge {b}" for b in self.bridges()] + [f"nft table {t}" for t in self.nft_tables()]
         except (AssertionError, OSError) as e:
@@ -369,6 +371,11 @@ class System:
             self._sweep()
         assert not problems, "left over:\n" + "\n".join(problems)
         return problems
+
+    def _instance_of(self, monitor):
+        """What the database knows of the instance that a monitor's command line names."""
+        found = re.search(r"lodge-([0-9a-f-]{36})", " ".join(monitor.argv))
+        return found and self.query("SELECT kind, status, attempts, error_text, log FROM operation WHERE instance_id = ?", found[1])
 
     def _networks_of_tenants(self):
         """Tenants keep their network until they are deleted."""
