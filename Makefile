@@ -46,7 +46,10 @@ $(B)/gen/queries.c: $(B)/gen/queries.h
 $(B)/obj/%.o: fcgi/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -c $< -o $@
-$(B)/obj/gen/queries.o: $(B)/gen/queries.c
+$(B)/gen/openapi.c: $(wildcard fcgi/api/openapi/*.json) fcgi/api/openapi/embed.awk
+	@mkdir -p $(@D)
+	$(Q)awk -f fcgi/api/openapi/embed.awk $(sort $(filter %.json,$^)) > $@.new && mv $@.new $@
+$(B)/obj/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -Wno-overlength-strings -c $< -o $@
 $(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(CLI) $(UP) $(wildcard fcgi/main/*.c)): | $(B)/gen/queries.h
@@ -54,7 +57,7 @@ $(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(CLI) $(UP) $(wildcard fcgi/main/*.c
 STORE_OBJS = $(call objs,$(STORE)) $(B)/obj/gen/queries.o
 link = @mkdir -p $(@D) && echo "  link $@" && $(CC) $(LDOPT) -o $@ $(filter %.o,$^) $(LIBS) $(1)
 
-$(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(STORE_OBJS)
+$(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(B)/obj/gen/openapi.o $(STORE_OBJS)
 	$(call link,-lfcgi -lsqlite3)
 $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl -larchive)

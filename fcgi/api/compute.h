@@ -4,6 +4,7 @@
 #define LG_API_COMPUTE_H
 
 #include "api/routes.h"
+#include "http/body.h"
 #include "store/image.h"
 #include "store/ingress.h"
 #include "store/instance.h"
@@ -31,6 +32,17 @@ int lg_create_plain(struct lg_req *q, const char *name, const char *type, const 
 int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e);
 /* Fills in->labels from a JSON map. */
 int lg_labels_parse(const json_t *map, const char *where, struct lg_instance *in, struct lg_err *e);
+/* By which tables these bodies are read: for the parsers and the API description. */
+extern const struct lg_field lg_metadata_fields[], lg_resource_fields[], lg_cpu_fields[], lg_memory_fields[],
+    lg_storage_fields[];
+extern const struct lg_body lg_create_body[];
+#define LG_RESOURCES_BODY                                                                                    \
+    {.where = "resources.", .fields = lg_resource_fields},                                                   \
+        {.where = "resources.cpu.", .fields = lg_cpu_fields},                                                \
+        {.where = "resources.memory.", .fields = lg_memory_fields},                                          \
+    {                                                                                                        \
+        .where = "resources.storage.", .fields = lg_storage_fields                                           \
+    }
 /* {cpu:{cores},memory:{limit},storage:{totalSpace}} → millis and bytes; -1 where nothing is said. */
 struct lg_resources {
     int64_t cpu_millis, memory_bytes, storage_bytes;

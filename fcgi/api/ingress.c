@@ -254,6 +254,7 @@ const struct lg_route lg_routes_ingress[] = {
      .perm = LG_PERM_MEMBER,
      .action = "ingress.create",
      .body_max = LG_BODY_SMALL,
+     .body = LG_BODY_OF(fields),
      .handler = add,
      .doc = "Publishes a port of the instance as https://<host>.<apps_domain>"},
     {.method = "DELETE",

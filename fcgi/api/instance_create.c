@@ -246,41 +246,49 @@ struct amounts {
     struct lg_opt_int limit, space;
 };
 
-static const struct lg_field resource_fields[] = {
+const struct lg_field lg_resource_fields[] = {
     {.name = "cpu", .type = LG_T_OBJECT, .offset = offsetof(struct resources, cpu)},
     {.name = "memory", .type = LG_T_OBJECT, .offset = offsetof(struct resources, memory)},
     {.name = "storage", .type = LG_T_OBJECT, .offset = offsetof(struct resources, storage)},
     {0}};
-static const struct lg_field cpu_fields[] = {{.name = "cores",
-                                              .type = LG_T_REAL,
-                                              .min = CPU_MIN,
-                                              .max = 100000,
-                                              .offset = offsetof(struct amounts, cores)},
+const struct lg_field lg_cpu_fields[] = {{.name = "cores",
+                                          .type = LG_T_REAL,
+                                          .min = CPU_MIN,
+                                          .max = 100000,
+                                          .offset = offsetof(struct amounts, cores)},
+                                         {0}};
+const struct lg_field lg_memory_fields[] = {{.name = "limit",
+                                             .type = LG_T_INT,
+                                             .min = MEMORY_MIN,
+                                             .max = SPACE_MAX,
+                                             .offset = offsetof(struct amounts, limit)},
+                                            {0}};
+const struct lg_field lg_storage_fields[] = {{.name = "totalSpace",
+                                              .type = LG_T_INT,
+                                              .min = 1,
+                                              .max = SPACE_MAX,
+                                              .offset = offsetof(struct amounts, space)},
                                              {0}};
-static const struct lg_field memory_fields[] = {{.name = "limit",
-                                                 .type = LG_T_INT,
-                                                 .min = MEMORY_MIN,
-                                                 .max = SPACE_MAX,
-                                                 .offset = offsetof(struct amounts, limit)},
-                                                {0}};
-static const struct lg_field storage_fields[] = {{.name = "totalSpace",
-                                                  .type = LG_T_INT,
-                                                  .min = 1,
-                                                  .max = SPACE_MAX,
-                                                  .offset = offsetof(struct amounts, space)},
-                                                 {0}};
+
+const struct lg_field lg_metadata_fields[] = {{.name = "labels", .type = LG_T_OBJECT}, {0}};
+
+const struct lg_body lg_create_body[] = {{.where = "", .fields = body_fields},
+                                         {.where = "config.", .fields = config_fields},
+                                         {.where = "metadata.", .fields = lg_metadata_fields},
+                                         LG_RESOURCES_BODY,
+                                         {.where = NULL}};
 
 int lg_resources_parse(const json_t *obj, struct lg_resources *out, struct lg_err *e)
 {
     struct resources res = {0};
     struct amounts a = {0};
-    int rc = obj ? lg_body_fields(obj, resource_fields, true, "resources.", &res, e) : 0;
+    int rc = obj ? lg_body_fields(obj, lg_resource_fields, true, "resources.", &res, e) : 0;
     if (!rc && res.cpu)
-        rc = lg_body_fields(res.cpu, cpu_fields, true, "resources.cpu.", &a, e);
+        rc = lg_body_fields(res.cpu, lg_cpu_fields, true, "resources.cpu.", &a, e);
     if (!rc && res.memory)
-        rc = lg_body_fields(res.memory, memory_fields, true, "resources.memory.", &a, e);
+        rc = lg_body_fields(res.memory, lg_memory_fields, true, "resources.memory.", &a, e);
     if (!rc && res.storage)
-        rc = lg_body_fields(res.storage, storage_fields, true, "resources.storage.", &a, e);
+        rc = lg_body_fields(res.storage, lg_storage_fields, true, "resources.storage.", &a, e);
     out->cpu_millis = a.cores.set ? (int64_t)(a.cores.v * 1000 + 0.5) : -1;
     out->memory_bytes = a.limit.set ? a.limit.v : -1;
     out->storage_bytes = a.space.set ? a.space.v : -1;
@@ -400,8 +408,7 @@ static int parse_config(struct lg_req *q, const json_t *obj, struct lg_instance 
 static int parse_labels(const struct body *b, struct lg_instance *in, struct lg_err *e)
 {
     json_t *labels = NULL;
-    const struct lg_field fields[] = {{.name = "labels", .type = LG_T_OBJECT}, {0}};
-    int rc = b->metadata ? lg_body_fields(b->metadata, fields, true, "metadata.", &labels, e) : 0;
+    int rc = b->metadata ? lg_body_fields(b->metadata, lg_metadata_fields, true, "metadata.", &labels, e) : 0;
     if (!rc)
         rc = lg_labels_parse(labels, "metadata.labels", in, e);
     return rc ? rc : lg_labels_parse(b->labels, "labels", in, e);

@@ -140,6 +140,11 @@ static const struct lg_field update_fields[] = {
     {.name = "metadata", .type = LG_T_OBJECT, .offset = offsetof(struct update, metadata)},
     {0}};
 
+static const struct lg_body update_body[] = {{.where = "", .fields = update_fields},
+                                             {.where = "metadata.", .fields = lg_metadata_fields},
+                                             LG_RESOURCES_BODY,
+                                             {.where = NULL}};
+
 struct wish {
     struct lg_resources res;
     struct lg_instance labels; /* only its labels are used */
@@ -150,7 +155,6 @@ static int parse_update(struct lg_req *q, struct wish *w, struct lg_err *e)
 {
     json_t *json;
     struct update u = {0};
-    const struct lg_field meta[] = {{.name = "labels", .type = LG_T_OBJECT}, {0}};
     json_t *inner = NULL;
     int rc = lg_req_json(q, &json, e);
     if (!rc)
@@ -160,7 +164,7 @@ static int parse_update(struct lg_req *q, struct wish *w, struct lg_err *e)
     if (!rc && w->res.storage_bytes >= 0)
         rc = lg_fail(e, LG_UNSUPPORTED, "the storage of a container cannot be changed");
     if (!rc && u.metadata)
-        rc = lg_body_fields(u.metadata, meta, true, "metadata.", &inner, e);
+        rc = lg_body_fields(u.metadata, lg_metadata_fields, true, "metadata.", &inner, e);
     if (!rc && inner)
         rc = lg_labels_parse(inner, "metadata.labels", &w->labels, e);
     if (!rc && u.labels)
@@ -215,29 +219,31 @@ static int update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 }
 
 #define BASE "/api/v1/compute/instances/:id"
-#define POWER(verb, text)                                                                                    \
+#define POWER(verb, table, text)                                                                             \
     {                                                                                                        \
         .method = "PUT|POST", .pattern = BASE "/" verb, .perm = LG_PERM_MEMBER, .action = "instance." verb,  \
-        .body_max = LG_BODY_SMALL, .handler = power, .doc = text                                             \
+        .body_max = LG_BODY_SMALL, .body = LG_BODY_OF(table), .handler = power, .doc = text                  \
     }
 
-const struct lg_route lg_routes_verbs[] = {POWER("start", "Starts it"),
-                                           POWER("stop", "Stops it; {force, timeout}"),
-                                           POWER("restart", "Stops and starts it; {force, timeout}"),
-                                           POWER("pause", "Freezes its processes"),
-                                           POWER("unpause", "Lets them go on"),
-                                           {.method = "PUT",
-                                            .pattern = BASE,
-                                            .perm = LG_PERM_MEMBER,
-                                            .action = "instance.update",
-                                            .body_max = LG_BODY_SMALL,
-                                            .handler = update,
-                                            .doc = "Changes limits and labels"},
-                                           {.method = "DELETE",
-                                            .pattern = BASE,
-                                            .perm = LG_PERM_MEMBER,
-                                            .action = "instance.delete",
-                                            .body_max = LG_BODY_SMALL,
-                                            .handler = delete,
-                                            .doc = "Deletes it; ?force=true also when it runs"},
-                                           {.method = NULL}};
+const struct lg_route lg_routes_verbs[] = {
+    POWER("start", no_fields, "Starts it"),
+    POWER("stop", stop_fields, "Stops it; {force, timeout}"),
+    POWER("restart", stop_fields, "Stops and starts it; {force, timeout}"),
+    POWER("pause", no_fields, "Freezes its processes"),
+    POWER("unpause", no_fields, "Lets them go on"),
+    {.method = "PUT",
+     .pattern = BASE,
+     .perm = LG_PERM_MEMBER,
+     .action = "instance.update",
+     .body_max = LG_BODY_SMALL,
+     .body = update_body,
+     .handler = update,
+     .doc = "Changes limits and labels"},
+    {.method = "DELETE",
+     .pattern = BASE,
+     .perm = LG_PERM_MEMBER,
+     .action = "instance.delete",
+     .body_max = LG_BODY_SMALL,
+     .handler = delete,
+     .doc = "Deletes it; ?force=true also when it runs"},
+    {.method = NULL}};

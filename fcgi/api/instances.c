@@ -305,6 +305,7 @@ const struct lg_route lg_routes_instances[] = {
      .perm = LG_PERM_MEMBER,
      .action = "instance.create",
      .body_max = LG_BODY_LARGE,
+     .body = lg_create_body,
      .handler = create,
      .doc = "Creates an instance"},
     {.method = "GET",

@@ -21,6 +21,7 @@ extern const struct lg_route lg_routes_ingress[];
 extern const struct lg_route lg_routes_events[];
 extern const struct lg_route lg_routes_health[];
 extern const struct lg_route lg_routes_metrics[];
+extern const struct lg_route lg_routes_openapi[];
 extern const struct lg_route lg_routes_cluster[];
 extern const struct lg_route lg_routes_tenant[]; /* tenant.c: paths shared with the native API */
 extern const struct lg_route

@@ -143,6 +143,7 @@ const struct lg_route lg_routes_tokens[] = {
      .perm = LG_PERM_MEMBER,
      .action = "token.create",
      .body_max = LG_BODY_SMALL,
+     .body = LG_BODY_OF(token_fields),
      .handler = create_token,
      .doc = "Create an API token: the answer alone shows it"},
     {.method = "DELETE",

@@ -35,6 +35,9 @@ static const struct lg_field update_fields[] = {
     {.name = NULL},
 };
 
+const struct lg_body lg_user_create_body[] = {{.where = "", .fields = create_fields}, {.where = NULL}};
+const struct lg_body lg_user_update_body[] = {{.where = "", .fields = update_fields}, {.where = NULL}};
+
 static int check_role(const char *role, struct lg_err *e)
 {
     if (!role || !strcmp(role, "user") || !strcmp(role, "admin"))

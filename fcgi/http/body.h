@@ -46,4 +46,20 @@ struct lg_field {
 int lg_body_fields(const json_t *obj, const struct lg_field *fields, bool strict, const char *where,
                    void *out, struct lg_err *e);
 
+/* The tables a body is read by, with the `where` of each, ended by a NULL `where`: what the API description
+ * is made from, so that it cannot say anything else than the parser does. */
+struct lg_body {
+    const char *where; /* "" the body itself, "config." the object in its member config */
+    const struct lg_field *fields;
+};
+/* For a body without objects in it. */
+#define LG_BODY_OF(table)                                                                                    \
+    (const struct lg_body[])                                                                                 \
+    {                                                                                                        \
+        {.where = "", .fields = table},                                                                      \
+        {                                                                                                    \
+            .where = NULL                                                                                    \
+        }                                                                                                    \
+    }
+
 #endif

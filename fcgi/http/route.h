@@ -15,6 +15,8 @@ enum lg_perm {
     LG_PERM_ADMIN,
 };
 
+struct lg_body;
+
 /* Fills the answer, or returns a negative code with `e` filled. */
 typedef int lg_handler(struct lg_req *q, struct lg_resp *r, struct lg_err *e);
 
@@ -27,6 +29,8 @@ struct lg_route {
     lg_handler *handler;
     enum lg_dialect dialect; /* how errors of this route are told */
     const char *doc;         /* one line for the API description */
+    /* What its JSON body is read by (body.h), for the description too; NULL: none is described. */
+    const struct lg_body *body;
 };
 
 #define LG_BODY_SMALL ((size_t)64 << 10)
