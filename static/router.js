@@ -12,6 +12,7 @@ const ROUTES = [
   ['/instances/:id/:tab', instance],
   ['/images', () => import('./views/images.js')],
   ['/ingress', () => import('./views/ingress.js')],
+  ['/api', () => import('./views/api.js')],
   ['/settings', settings],
   ['/settings/:section', settings],
 ].map(([pattern, load]) => ({ parts: pattern.split('/').slice(1), load }));

@@ -20,7 +20,7 @@ export default function settings(ctx) {
   const mine = SECTIONS.filter(([, , , admin]) => !admin || isAdmin());
   const links = mine.map(([key, word]) => h('a', { href: `#/settings/${key}` }, word));
   const body = h('div', { class: 'settings-body' });
-  const handle = { title: 'Settings', node: h('div', { class: 'page' }, h('h1', null, 'Settings'), h('div', { class: 'settings' }, h('nav', { class: 'side', 'aria-label': 'Settings' }, links), body)) };
+  const handle = { title: 'Settings', node: h('div', { class: 'page' }, h('h1', null, 'Settings'), h('div', { class: 'settings' }, h('nav', { class: 'side', 'aria-label': 'Settings' }, links, h('a', { href: '#/api' }, 'API')), body)) };
   const show = (key) => {
     const i = Math.max(0, mine.findIndex((s) => s[0] === key));
     links.forEach((a, n) => (n === i ? a.setAttribute('aria-current', 'page') : a.removeAttribute('aria-current')));

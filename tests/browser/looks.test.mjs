@@ -65,6 +65,10 @@ function views(state) {
     ['tenants', '/settings/tenants'],
     ['audit', '/settings/audit'],
     ['appearance', '/settings/appearance'],
+    ['the API', '/api', async (p) => {
+      await p.getByText('Creates an instance').click();
+      await p.getByRole('heading', { name: 'Body', exact: true }).waitFor();
+    }],
     ['nowhere', '/nowhere'],
   ];
 }

@@ -217,6 +217,26 @@ function route(method, path) {
 
 const keyOf = (req) => /(?:^|; )lodge=([0-9a-f]+)/.exec(req.headers.cookie ?? '')?.[1];
 
+/** What the server makes of its tables, of the same data, in little. */
+async function description() {
+  const data = async (name) => JSON.parse(await readFile(new URL(`../../fcgi/api/openapi/${name}.json`, import.meta.url), 'utf8'));
+  const [components, known] = [await data('components'), await data('answers')];
+  const paths = {};
+  const content = (name) => ({ 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } });
+  for (const [key, { answers, parameters }] of Object.entries(known)) {
+    const [method, pattern] = key.split(' ');
+    const path = pattern.replace(/:(\w+)/g, '{$1}');
+    const make = key === 'POST /api/v1/compute/instances';
+    const op = { summary: make ? 'Creates an instance' : `What ${path} does`, tags: [pattern.split('/')[pattern.includes('/compute/') ? 4 : 3] ?? 'system'], 'x-permission': 'members of the tenant',
+      parameters: [...path.matchAll(/{(\w+)}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } })).concat(parameters.map((p) => ({ $ref: `#/components/parameters/${p}` }))), responses: {} };
+    for (const [status, what] of Object.entries(answers)) op.responses[status] = typeof what === 'string' ? { description: 'As asked for.', content: content(what) } : { description: 'No body.' };
+    op.responses.default = { description: 'It was not done, and why.', content: content('Error') };
+    if (make) op.requestBody = { required: true, content: { 'application/json': { schema: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, start: { type: ['boolean', 'null'] } } } } } };
+    (paths[path] ??= {})[method.toLowerCase()] = op;
+  }
+  return { openapi: '3.1.0', info: { title: 'Lodge', version: '0.1.0' }, paths, components };
+}
+
 async function readBody(req) {
   const parts = [];
   for await (const part of req) parts.push(part);
@@ -304,6 +324,7 @@ export async function startMock({ port = 0, state = new State() } = {}) {
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, 'http://x');
     if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
+    if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
     if (!url.pathname.startsWith('/api/v1/')) return file(res, url.pathname);
     try {
       answer(res, await api(s, req, url));
