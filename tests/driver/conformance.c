@@ -1,8 +1,10 @@
 /* The contract of driver.h, the same cases for every driver: `driver-conformance [fake|container]…`. */
 #include "setup.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -523,6 +525,34 @@ static void test_cancel(void **state)
     gone(&s);
 }
 
+static void *stop_main(void *arg)
+{
+    struct watcher *w = arg;
+    struct lg_err e = {0};
+    w->rc = D->stop(w->g, w->id, 20, &e);
+    return NULL;
+}
+
+/* A forced removal while a stop still waits for a process that ignores it leaves no process behind. */
+static void test_remove_during_stop(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    born(&s, "trap '' TERM; " FOR_EVER, LG_RESTART_NO);
+    pid_t pid = (pid_t)status(s.id).pid;
+    struct watcher w = {0};
+    snprintf(w.id, sizeof w.id, "%s", s.id);
+    ok(&e, D->open(&rig.ctx, &w.g, &e));
+    assert_int_equal(pthread_create(&w.thread, NULL, stop_main, &w), 0);
+    usleep(500000);
+    gone(&s);
+    if (pid > 0)
+        until(kill(pid, 0) && errno == ESRCH);
+    pthread_join(w.thread, NULL);
+    D->close(w.g);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const both[] = {"", "fake", "container"};
@@ -546,6 +576,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_log_tail),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_remove_during_stop),
     };
     int failed = 0;
     for (int i = 1; i < (argc > 1 ? argc : 3); i++) {

@@ -192,6 +192,8 @@ int lg_ct_remove(struct lg_engine *g, const char *id, bool force, struct lg_err 
         return rc;
     if (l.st.run == LG_RUN_CREATED)
         lg_leak_end(g, l.st.ref);
+    if (force && l.stopping && (rc = lg_leak_kill(&l.st, e)))
+        return rc;
     /* Also when it seems absent: a killed engine may have left its name and layer behind. */
     return delete (g, id, force || l.st.run == LG_RUN_ABSENT, e);
 }

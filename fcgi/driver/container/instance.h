@@ -25,6 +25,7 @@ struct lg_ct_look {
     bool ours; /* carries our site's and this instance's label */
     bool ever_ran;
     bool settling; /* down, but the engine may be about to start it again by its policy */
+    bool stopping; /* a stop waits for its process; st says running */
     bool revives;  /* has a restart policy */
     char spec[64], limits[80];
 };

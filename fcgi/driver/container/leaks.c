@@ -1,16 +1,22 @@
 #include "driver/container/leaks.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/proc.h"
 #include "driver/container/addresses.h"
 
 #define NETNS_DIR   "/run/netns"
 #define RUNTIME_DIR "/run/runc"
 #define PROGRAM_MS  20000
+#define DEATH_MS    10000
 #define TAKEN       "is already allocated to container ID "
 
 static int run(const char *const *argv, struct lg_buf *out)
@@ -85,6 +91,34 @@ void lg_leak_end(struct lg_engine *g, const char *ref)
     snprintf(path, sizeof path, RUNTIME_DIR "/%.64s", ref);
     if (private_podman(g) && valid_ref(ref) && !access(path, F_OK))
         run(argv, NULL);
+}
+
+static bool in_cgroup_of(int64_t pid, const char *ref)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%lld/cgroup", (long long)pid);
+    FILE *f = fopen(path, "re");
+    bool found = false;
+    while (f && !found && fgets(line, sizeof line, f))
+        found = strstr(line, ref) != NULL;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+int lg_leak_kill(const struct lg_inst_status *st, struct lg_err *e)
+{
+    if (st->pid <= 1 || !st->ref[0])
+        return 0;
+    /* The descriptor first: what it names cannot become another process between the look and the signal. */
+    lg_cleanup_fd int fd = pidfd_open((pid_t)st->pid, 0);
+    if (fd < 0 || !in_cgroup_of(st->pid, st->ref) || pidfd_send_signal(fd, SIGKILL, NULL, 0))
+        return 0;
+    struct pollfd p = {fd, POLLIN, 0};
+    while (poll(&p, 1, DEATH_MS) < 0)
+        if (errno != EINTR)
+            break;
+    return p.revents ? 0 : lg_fail(e, LG_TIMEOUT, "the instance's process does not end though it was killed");
 }
 
 /* The caller knows that no container of this address runs: Lodge gives each to one instance, and this one is

@@ -16,6 +16,13 @@ bool lg_leak_free(struct lg_engine *g, const struct lg_inst_spec *s, const char 
 /* Before a container that the engine holds for never started is removed: ends what the runtime has of it. */
 void lg_leak_end(struct lg_engine *g, const char *ref);
 /*
+ * While a stop waits for a process that does not want to end (state "stopping"; the caller of that stop may
+ * be long gone), Podman removes the container and leaves its process running. Ends the process and waits
+ * until it has gone; for any engine, by the process number it gave, once the process is seen to be in the
+ * container's cgroup.
+ */
+int lg_leak_kill(const struct lg_inst_status *st, struct lg_err *e);
+/*
  * One container whose layer is gone but whose entry is not (killed in the middle of a removal) makes even a
  * listing fail. Finishes the removal; true when the refused call is worth another try.
  */

@@ -80,6 +80,7 @@ static void read_all(const struct lg_engine *g, const char *id, const json_t *o,
         snprintf(l->st.id, sizeof l->st.id, "%s", id);
     l->ever_ran = l->st.started_at != 0;
     l->revives = *name && strcmp(name, "no") != 0;
+    l->stopping = !strcmp(lg_member_str(json_object_get(o, "State"), "Status"), "stopping");
     l->settling =
         l->revives && l->ever_ran && lg_quirk_settling(lg_member_str(json_object_get(o, "State"), "Status"));
     snprintf(l->spec, sizeof l->spec, "%s", lg_member_str(labels, LG_LABEL_SPEC));
