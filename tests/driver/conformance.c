@@ -459,6 +459,28 @@ static void test_log_tail(void **state)
     gone(&s);
 }
 
+/* Text that no line end follows is not lost, wherever it was cut. */
+static void test_log_tail_of_unended_lines(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    if (!rig.service)
+        return; /* the fake knows only lines */
+    born(&s, "echo one; printf part; sleep 0.3; printf 'ial\\n'; sleep 0.3; printf prompt", LG_RESTART_NO);
+    until(rig_run(&rig, s.id) == LG_RUN_EXITED && rig_log_has(&rig, s.id, "prompt"));
+    lg_cleanup_buf struct lg_buf b = {0};
+    ok(&e, D->log_tail(G, s.id, 2, &b, &e));
+    assert_string_equal(lg_buf_cstr(&b), "partial\nprompt");
+    lg_buf_reset(&b);
+    ok(&e, D->log_tail(G, s.id, 1, &b, &e));
+    assert_string_equal(lg_buf_cstr(&b), "prompt");
+    lg_buf_reset(&b);
+    ok(&e, D->log_tail(G, s.id, 0, &b, &e));
+    assert_string_equal(lg_buf_cstr(&b), "");
+    gone(&s);
+}
+
 struct watcher {
     struct lg_engine *g;
     char id[LG_ID_LEN];
@@ -585,6 +607,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_log_stream),
         cmocka_unit_test(test_log_stream_ends),
         cmocka_unit_test(test_log_tail),
+        cmocka_unit_test(test_log_tail_of_unended_lines),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_remove_during_stop),

@@ -13,6 +13,7 @@
 #include "driver/container/instance.h"
 
 #define FRAME_HEAD 8
+#define LOG_MAX    ((size_t)64 << 20) /* the private engine keeps 16 MiB of each log */
 
 static uint32_t be32(const unsigned char *p)
 {
@@ -55,23 +56,65 @@ static void add_text(struct lg_buf *out, const char *p, size_t n)
     lg_buf_add(out, p, n);
 }
 
-int lg_ct_log_tail(struct lg_engine *g, const char *id, int lines, struct lg_buf *out, struct lg_err *e)
+/* One past the whole frame at `at`; 0 when there is none. */
+static size_t frame_end(const struct lg_buf *frames, size_t at)
+{
+    if (at + FRAME_HEAD > frames->len)
+        return 0;
+    size_t n = be32((const unsigned char *)frames->data + at + 4);
+    return n <= frames->len - at - FRAME_HEAD ? at + FRAME_HEAD + n : 0;
+}
+
+static int newlines(const char *p, const char *end)
+{
+    int n = 0;
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))))
+        n++, p++;
+    return n;
+}
+
+/*
+ * Drops whole frames from the front until no more than `lines` lines would stay without them. Cut here and
+ * not by the engine: the tail of Podman 4 loses text that no line end follows and sends frames of a wrong
+ * length.
+ */
+static void keep_tail(struct lg_buf *frames, int lines)
+{
+    int total = 0, gone = 0;
+    size_t at = 0, end, last = 0;
+    for (; (end = frame_end(frames, at)); last = end, at = end)
+        total += newlines(frames->data + at + FRAME_HEAD, frames->data + end);
+    if (last && frames->data[last - 1] != '\n')
+        total++;
+    for (at = 0; gone < total - lines && (end = frame_end(frames, at)); at = end)
+        gone += newlines(frames->data + at + FRAME_HEAD, frames->data + end);
+    lg_buf_drop(frames, at);
+}
+
+/* The last `lines` lines as frames (lines < 0: all), in `reply`. */
+static int read_frames(struct lg_engine *g, const char *id, int lines, int64_t since_ms, struct lg_buf *reply,
+                       struct lg_err *e)
 {
     char path[256];
-    lg_cleanup_buf struct lg_buf reply = {.max = (size_t)64 << 20};
-    int rc = log_path(id, lines, false, 0, path, sizeof path, e);
-    int status = rc ? rc : lg_callf(g, &reply, e, "GET", NULL, "%s", path);
+    int rc = log_path(id, -1, false, since_ms, path, sizeof path, e);
+    int status = rc ? rc : lg_callf(g, reply, e, "GET", NULL, "%s", path);
     if (status < 0)
         return status;
     if (status != 200)
-        return log_fail(status, &reply, e);
-    for (size_t at = 0; at + FRAME_HEAD <= reply.len;) {
-        size_t n = be32((const unsigned char *)reply.data + at + 4);
-        at += FRAME_HEAD;
-        n = n < reply.len - at ? n : reply.len - at;
-        add_text(out, reply.data + at, n);
-        at += n;
-    }
+        return log_fail(status, reply, e);
+    if (lines >= 0)
+        keep_tail(reply, lines);
+    return 0;
+}
+
+int lg_ct_log_tail(struct lg_engine *g, const char *id, int lines, struct lg_buf *out, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf reply = {.max = LOG_MAX};
+    int rc = read_frames(g, id, lines, 0, &reply, e);
+    if (rc)
+        return rc;
+    for (size_t at = 0, end; (end = frame_end(&reply, at)); at = end)
+        add_text(out, reply.data + at + FRAME_HEAD, end - at - FRAME_HEAD);
     return out->failed ? lg_fail(e, LG_INTERNAL, "no memory for the log") : 0;
 }
 
@@ -106,7 +149,11 @@ int lg_ct_log_stream(struct lg_engine *g, const char *id, int tail, bool follow,
 {
     char path[256];
     struct relay r = {g, fd};
-    lg_cleanup_buf struct lg_buf reply = {0};
+    lg_cleanup_buf struct lg_buf reply = {.max = LOG_MAX};
+    if (tail >= 0 && !follow) {
+        int rc = read_frames(g, id, tail, since_ms, &reply, e);
+        return rc ? rc : (relay_sink(&r, lg_buf_cstr(&reply), reply.len), 0);
+    }
     int rc = log_path(id, tail, follow, since_ms, path, sizeof path, e);
     if (rc)
         return rc;
