@@ -289,11 +289,24 @@ class Engine:
     def __init__(self, path):
         self.path = path
 
+    def _connect(self, patience=20):
+        """A killed engine is started again after a pause that grows: that long nobody listens."""
+        end = time.monotonic() + patience
+        while True:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(60)
+            try:
+                sock.connect(self.path)
+                return sock
+            except OSError:
+                sock.close()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
     def call(self, method, path, body=None):
         c = http.client.HTTPConnection("engine", timeout=60)
-        c.sock = socket.socket(socket.AF_UNIX)
-        c.sock.settimeout(60)
-        c.sock.connect(self.path)
+        c.sock = self._connect()
         try:
             data = json.dumps(body).encode() if body is not None else None
             c.request(method, "/v1.41" + path, data, {"Content-Type": "application/json"} if data else {})

@@ -182,6 +182,15 @@ def test_a_look_up_is_cached_and_a_moved_application_is_found(site, name):
         other.close()
 
 
+def test_an_old_look_up_serves_nobody(site, name):
+    """After a quiet time the very first request is told the truth: the address may be somebody else's by now."""
+    assert site.get("/", host=host(name)).status == 200
+    site.route.answer = negative("unknown")
+    time.sleep(4)  # longer than max-age and stale-while-revalidate together
+    site.app.calls.clear()
+    assert site.get("/", host=host(name)).status == 404 and not site.app.calls
+
+
 def test_a_stopped_application_is_not_served_for_ever(site, name):
     assert site.get("/", host=host(name)).status == 200
     site.route.answer = negative("stopped")
