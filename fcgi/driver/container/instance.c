@@ -96,16 +96,38 @@ int lg_ct_create(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_er
     }
 }
 
+/*
+ * A killed service's last call of the runtime may still be at work: ours then comes second and is refused.
+ * Mostly that call has started the container; what it left otherwise is ended, and the engine makes it anew.
+ * *up: it runs.
+ */
+static bool came_second(struct lg_engine *g, const struct lg_inst_spec *s, const char *ref,
+                        const char *message, bool *up)
+{
+    struct lg_ct_look l;
+    if (!strstr(message, "runc start") || !strstr(message, "exit status"))
+        return false;
+    nanosleep(&(struct timespec){.tv_nsec = 200 * 1000000L}, NULL);
+    *up = !lg_ct_look(g, s->id, &l, NULL) && l.st.run == LG_RUN_RUNNING;
+    if (!*up)
+        lg_leak_end(g, ref);
+    return true;
+}
+
 /* Starts it; what a killed engine left in the way is cleared, one thing at a time. */
 static int start(struct lg_engine *g, const struct lg_inst_spec *s, const char *ref, struct lg_err *e)
 {
     for (int attempt = 0;; attempt++) {
         struct lg_err why = {0};
+        bool up = false;
         int rc = post(g, s->id, "start", &why);
         if (!rc)
             return 0;
         bool again = rc == -(int)LG_BACKEND && attempt < 4 &&
-                     (lg_leak_free(g, s, ref, why.msg) || lg_quirk_free_ports(g, s));
+                     (came_second(g, s, ref, why.msg, &up) || lg_leak_free(g, s, ref, why.msg) ||
+                      lg_quirk_free_ports(g, s));
+        if (up)
+            return 0;
         if (!again)
             return lg_fail(e, why.code, "%s", why.msg);
     }
