@@ -138,18 +138,12 @@ static int verb(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
     struct lg_operation op;
-    struct lg_dialect_act act = {0};
-    char params[64];
     enum lg_verb asked = (enum lg_verb)lg_verb_of(q->route->action + sizeof "instance." - 1);
     int rc = lg_req_begin(q, e);
     if (!rc)
         rc = find(q, &in, e);
     if (!rc)
-        rc = lg_dialect_verb(LG_DIALECT_CLOUD, asked, in.state, &act, e);
-    snprintf(params, sizeof params, "{\"force\":%s,\"timeout\":%ld}", act.force ? "true" : "false",
-             q->app->conf.stop_timeout_s);
-    if (!rc)
-        rc = lg_verb_ask(q, &in, act.verb, act.force, params, &op, e);
+        rc = lg_verb_ask_as(q, LG_DIALECT_CLOUD, asked, &in, &op, e);
     if (!rc)
         rc = lg_req_commit(q, in.id, in.name, e);
     return rc ? rc : lg_park(q, r, &op, "cloud", in.id, LG_VERB_WAIT_S, e);

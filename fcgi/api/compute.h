@@ -5,6 +5,7 @@
 
 #include "api/routes.h"
 #include "http/body.h"
+#include "model/dialect.h"
 #include "store/image.h"
 #include "store/ingress.h"
 #include "store/instance.h"
@@ -68,6 +69,10 @@ int lg_create_add(struct lg_req *q, struct lg_instance *in, bool start, struct l
  * is the operation's JSON. */
 int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool force, const char *params,
                 struct lg_operation *op, struct lg_err *e);
+/* The same for a verb as another dialect means it (model/dialect.h), with the host's usual time for a stop.
+ */
+int lg_verb_ask_as(struct lg_req *q, enum lg_dialect d, enum lg_verb asked, struct lg_instance *in,
+                   struct lg_operation *op, struct lg_err *e);
 
 /* A page of instances, kept. */
 struct lg_instance_list {

@@ -52,6 +52,19 @@ int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool f
     return lg_instance_change(q->db, in, &ch, e);
 }
 
+int lg_verb_ask_as(struct lg_req *q, enum lg_dialect d, enum lg_verb asked, struct lg_instance *in,
+                   struct lg_operation *op, struct lg_err *e)
+{
+    struct lg_dialect_act act = {0};
+    char params[64];
+    int rc = lg_dialect_verb(d, asked, in->state, &act, e);
+    if (rc)
+        return rc;
+    snprintf(params, sizeof params, "{\"force\":%s,\"timeout\":%ld}", act.force ? "true" : "false",
+             q->app->conf.stop_timeout_s);
+    return lg_verb_ask(q, in, act.verb, act.force, params, op, e);
+}
+
 static int open_instance(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
     int rc = lg_req_begin(q, e);

@@ -32,7 +32,6 @@ struct lg_family {
     const struct lg_conf *conf;
     struct lg_child *child; /* in the order of starting */
     int count;
-    bool verbose; /* show errors of the logs on the terminal */
 };
 
 /* Starts all of them. A program that cannot be executed shows as its death. */

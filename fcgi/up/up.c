@@ -74,10 +74,7 @@ static void table(struct site *s)
         .name = "api", .argv = s->api_argv, .restart_ms = 100, .grace_ms = 2000, .sweep = true};
     s->child[n++] = (struct lg_child){
         .name = "nginx", .argv = s->nginx_argv, .restart_ms = 100, .grace_ms = 1500, .sweep = true};
-    s->family = (struct lg_family){.conf = c,
-                                   .child = s->child,
-                                   .count = n,
-                                   .verbose = getenv("LODGE_VERBOSE") && *getenv("LODGE_VERBOSE")};
+    s->family = (struct lg_family){.conf = c, .child = s->child, .count = n};
 }
 
 static int prepare_engine(struct site *s, struct lg_err *e)
