@@ -50,6 +50,24 @@ struct lg_port_spec {
     const char *protocol;              /* "tcp" or "udp" */
 };
 
+/* A volume of the tenant's own in an instance. The runner has made its source before a driver sees it. */
+struct lg_volume_spec {
+    const char *id;
+    bool block;         /* a raw disk, for VMs alone; else a file system, for containers alone */
+    const char *source; /* block: the raw file; else a host directory that the volume is mounted on */
+    const char *target; /* absolute path in the instance; "" of a block one */
+    bool read_only;
+};
+
+/* A further network card, on one of the tenant's own networks: plain layer 2, no DHCP, no DNS, no way out.
+ * The bridge is there before a driver sees it. */
+struct lg_nic_spec {
+    const char *bridge;  /* host interface, "lg<site4>x<n>" */
+    const char *mac;     /* 02:6e:…, the same as long as it is attached */
+    const char *address; /* IPv4, static */
+    int prefix;          /* bits of the network's mask */
+};
+
 enum lg_restart { LG_RESTART_NO, LG_RESTART_ON_FAILURE, LG_RESTART_ALWAYS, LG_RESTART_UNLESS_STOPPED };
 
 /* What an instance should be. Built by job/ from the database; borrowed for the call. */
@@ -65,9 +83,14 @@ struct lg_inst_spec {
     int64_t cpu_millis;   /* 1000 is one core; 0 unlimited */
     int64_t memory_bytes; /* hard limit without swap; 0 unlimited */
     int64_t pids_limit;
+    bool no_network; /* networkMode none: loopback alone; net, address and mac are not to be used */
     struct lg_net_spec net;
     const char *address; /* IPv4 in net.subnet, the same for the instance's whole life */
     const char *mac;     /* 02:xx:…, the same for the instance's whole life */
+    const struct lg_volume_spec *volumes;
+    int volume_count;
+    const struct lg_nic_spec *nics; /* after the first one, in this order */
+    int nic_count;
 };
 
 enum lg_run { LG_RUN_ABSENT, LG_RUN_CREATED, LG_RUN_RUNNING, LG_RUN_PAUSED, LG_RUN_EXITED };

@@ -96,13 +96,39 @@ static void exposed(struct lg_json *j, const struct lg_inst_spec *s)
     lg_json_end_obj(j);
 }
 
+/* As mounts, not binds: an engine makes a missing source of the latter, and a container would then fill the
+ * host's disk. */
+static void mounts(struct lg_json *j, const struct lg_inst_spec *s)
+{
+    if (!s->volume_count)
+        return;
+    lg_json_arr(j, "Mounts");
+    for (int i = 0; i < s->volume_count; i++) {
+        const struct lg_volume_spec *v = &s->volumes[i];
+        if (v->block)
+            continue;
+        lg_json_obj(j, NULL);
+        lg_json_str(j, "Type", "bind");
+        lg_json_str(j, "Source", v->source);
+        lg_json_str(j, "Target", v->target);
+        lg_json_bool(j, "ReadOnly", v->read_only);
+        lg_json_obj(j, "BindOptions");
+        lg_json_str(j, "Propagation", "rprivate");
+        lg_json_end_obj(j);
+        lg_json_end_obj(j);
+    }
+    lg_json_end_arr(j);
+}
+
 /* Swap is never given: a limit without swap is memory equal to memory plus swap. */
 static void host_config(struct lg_json *j, const struct lg_engine *g, const struct lg_inst_spec *s)
 {
     static const char *const all[] = {"ALL", NULL}, *const hardened[] = {"no-new-privileges", NULL};
     lg_json_obj(j, "HostConfig");
-    lg_json_str(j, "NetworkMode", s->net.name);
-    bindings(j, g, s);
+    lg_json_str(j, "NetworkMode", s->no_network ? "none" : s->net.name);
+    if (!s->no_network)
+        bindings(j, g, s);
+    mounts(j, s);
     lg_json_obj(j, "RestartPolicy");
     lg_json_str(j, "Name", lg_quirk_restart(g, s->restart));
     lg_json_end_obj(j);
@@ -152,7 +178,8 @@ static void write_body(const struct lg_engine *g, const struct lg_inst_spec *s, 
     labels(&j, g, s, digest);
     exposed(&j, s);
     host_config(&j, g, s);
-    network(&j, s);
+    if (!s->no_network)
+        network(&j, s);
     lg_json_end_obj(&j);
 }
 
