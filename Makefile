@@ -73,9 +73,14 @@ include tests/tests.mk
 setup:
 	$(Q)systemd/setup
 run: setup
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all static-libs
 	$(Q)exec systemd/run
 
+# The dashboard's libraries from npm, as pinned; see static/README.md.
+static-libs: static/vendor/index.js
+static/vendor/index.js: static/package.json static/package-lock.json systemd/static-libs
+	$(Q)systemd/static-libs
+
 clean:
-	rm -rf build build-asan
-.PHONY: all clean setup run
+	rm -rf build build-asan static/vendor
+.PHONY: all clean setup run static-libs

@@ -2,20 +2,9 @@
 
 import { h, fill } from './dom.js';
 import { on } from './live.js';
+import { VIEWS } from './views.js';
 
-const instance = () => import('./views/instance.js');
-const settings = () => import('./views/settings.js');
-const ROUTES = [
-  ['/signin', () => import('./views/signin.js')],
-  ['/instances', () => import('./views/instances.js')],
-  ['/instances/:id', instance],
-  ['/instances/:id/:tab', instance],
-  ['/images', () => import('./views/images.js')],
-  ['/ingress', () => import('./views/ingress.js')],
-  ['/api', () => import('./views/api.js')],
-  ['/settings', settings],
-  ['/settings/:section', settings],
-].map(([pattern, load]) => ({ parts: pattern.split('/').slice(1), load }));
+const ROUTES = VIEWS.map(([pattern, load]) => ({ parts: pattern.split('/').slice(1), load }));
 
 export const state = { path: '/', query: new URLSearchParams(), main: null };
 let current = null; // {module, handle, disposers}
@@ -93,6 +82,12 @@ const notLoaded = () => ({
     h('button', { class: 'btn primary', type: 'button', onclick: () => location.reload() }, 'Load again')),
 });
 
+/** A context for a part of a view: what it listens to ends with `end()`. */
+export function subContext(ctx) {
+  const disposers = [];
+  return { ...ctx, disposers, dispose: (fn) => disposers.push(fn), on: (t, fn) => disposers.push(ctx.listen(t, fn)), end: () => disposers.splice(0).forEach((fn) => fn()) };
+}
+
 /** A second try helps when the network blinked, a fresh page when the browser remembers the failure. */
 async function loadView(load) {
   for (const pause of [0, 400]) {
@@ -104,6 +99,12 @@ async function loadView(load) {
     }
   }
   return window.lodgeLoadAgain() ? { default: () => ({ title: 'Loading', node: h('p', { class: 'page quiet' }, 'Loading…') }) } : { default: notLoaded };
+}
+
+/** A tab or section, by its loader in views.js → its function. */
+export async function loadPart(load) {
+  const part = await loadView(load);
+  return part.default ?? part;
 }
 
 /** Show what the address says. `moveFocus`: the person navigated (not the first view). */

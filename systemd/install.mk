@@ -6,10 +6,10 @@ sharedir    = $(DESTDIR)$(prefix)/share/lodge
 docdir      = $(DESTDIR)$(prefix)/share/doc/lodge
 VERSION    := $(shell sed -n 's/^\#define LG_VERSION "\(.*\)"/\1/p' fcgi/base/version.h)
 UNITS      := $(wildcard systemd/units/*)
-SHARED      = $(shell git ls-files nginx static fcgi/driver/images 2>/dev/null | grep -v 'README' || find nginx static fcgi/driver/images -type f)
+SHARED      = $(shell { git ls-files nginx static fcgi/driver/images 2>/dev/null || find nginx static fcgi/driver/images -type f; } | grep -vE 'README|^static/(vendor|package)') $(shell find static/vendor -type f)
 
 # Unit files name /usr; another prefix is written into the copies.
-install: all
+install: all static-libs
 	install -d $(libdir)/lodge $(DESTDIR)$(prefix)/bin $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d $(docdir)
 	install -m 755 $(addprefix $(B)/bin/,$(BINS)) $(libdir)/lodge/
 	ln -sfn ../lib/lodge/lodge $(DESTDIR)$(prefix)/bin/lodge
@@ -25,7 +25,7 @@ uninstall:
 	    $(libdir)/sysusers.d/lodge.conf $(libdir)/tmpfiles.d/lodge.conf
 
 # build/lodge_<version>_<arch>.deb, the same for everybody who may read the checkout: no root needed.
-deb: all
+deb: all static-libs
 	$(Q)systemd/make-deb "$(VERSION)" "$(B)"
 
 .PHONY: install uninstall deb

@@ -20,11 +20,11 @@ test-unit: test-setup
 	$(MAKE) SAN=1 all unit-programs
 	$(Q)tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS))
 unit-programs: $(UNIT_TESTS)
-test-system: test-setup all
+test-system: test-setup all static-libs
 	$(MAKE) SAN=1 all
 	$(Q)SAN=1 tests/run --pytest $(PYTESTS)
 # The whole run, in one process so that one line closes it.
-test: test-setup all
+test: test-setup all static-libs
 	$(MAKE) SAN=1 all unit-programs
 	$(MAKE) browser-setup
 	$(Q)SAN=1 tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS)) --pytest $(PYTESTS) --browser tests/browser

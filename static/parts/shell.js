@@ -4,17 +4,11 @@ import { button, fill, h, icon } from '../dom.js';
 import { del, put } from '../api.js';
 import { on, retryNow, store } from '../live.js';
 import { state as route } from '../router.js';
+import { VIEWS } from '../views.js';
 import { operationsPanel } from './operations.js';
 import { fail, region as toasts } from './toast.js';
 import { announce, region as announcer } from './announce.js';
 import { tone } from './state.js';
-
-const NAV = [
-  ['/instances', 'Instances'],
-  ['/images', 'Images'],
-  ['/ingress', 'Ingress'],
-  ['/settings', 'Settings'],
-];
 
 let links = [];
 let undo = [];
@@ -126,7 +120,7 @@ const logo = () => h('a', { class: 'brand', href: '#/instances', 'aria-label': '
 export function buildShell(session) {
   undo.forEach((fn) => fn());
   undo = [];
-  links = NAV.map(([path, word]) => h('a', { href: '#' + path, dataset: { path } }, word));
+  links = VIEWS.filter(([, , word]) => word).map(([path, , word]) => h('a', { href: '#' + path, dataset: { path } }, word));
   const header = h('header', { class: 'top' }, logo(), h('nav', { 'aria-label': 'Main' }, links),
     h('div', { class: 'top-end' }, tenantSwitch(session), themeButton(),
       h('a', { class: 'who', href: '#/settings/account', title: 'Your account' }, session.user.username),

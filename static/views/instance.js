@@ -1,38 +1,14 @@
 // One instance: what it is, why it is so, what can be done now; the tabs below.
 
-import { button, fill, h, setBlocked, setText } from '../dom.js';
+import { button, fill, h, setBlocked } from '../dom.js';
 import { get } from '../api.js';
 import { ago, full } from '../format.js';
 import { putInstance, store } from '../live.js';
+import { loadPart, subContext } from '../router.js';
 import { act, remove } from '../parts/actions.js';
-import { copy, copyText } from '../parts/dialog.js';
+import { copyText } from '../parts/dialog.js';
+import { TABS } from '../views.js';
 import { kindIcon, refusal, setState, stateBadge, TRANSIENT, VERBS, why } from '../parts/state.js';
-import { overview } from './instance-overview.js';
-import { log } from './instance-log.js';
-import { ingress } from './instance-ingress.js';
-import { events } from './instance-events.js';
-
-function configuration(ctx, inst) {
-  const pre = h('pre', { class: 'json', tabindex: '0', 'aria-label': 'The instance as JSON' });
-  const show = (i) => setText(pre, JSON.stringify(i, null, 2));
-  const btn = button('Copy', { icon: 'copy', kind: 'small', onclick: () => copy(pre.textContent, btn) });
-  show(inst);
-  return { node: h('div', null, h('div', { class: 'row' }, h('p', { class: 'quiet' }, 'As the API answers it. Secret values are masked.'), btn), pre), update: show };
-}
-
-const TABS = [
-  ['overview', 'Overview', overview],
-  ['log', 'Log', log],
-  ['ingress', 'Ingress', ingress],
-  ['events', 'Events', events],
-  ['configuration', 'Configuration', configuration],
-];
-
-/** A context whose disposers end with the tab. */
-function subContext(ctx) {
-  const disposers = [];
-  return { ...ctx, disposers, dispose: (fn) => disposers.push(fn), on: (t, fn) => disposers.push(ctx.listen(t, fn)), end: () => disposers.splice(0).forEach((fn) => fn()) };
-}
 
 class Detail {
   constructor(ctx, id) {
@@ -43,7 +19,7 @@ class Detail {
     this.built = false;
     ctx.on('instance', (changed) => changed === id && this.changed());
     ctx.on('instances', () => (store.instances.has(id) ? this.changed() : this.built && this.load()));
-    ctx.dispose(() => this.tabCtx?.end());
+    ctx.dispose(() => (this.tabCtx?.end(), (this.tabCtx = null)));
     const tick = () => this.built && this.inst && this.drawHead(this.inst);
     document.addEventListener('lodge:tick', tick);
     ctx.dispose(() => document.removeEventListener('lodge:tick', tick));
@@ -124,22 +100,28 @@ class Detail {
   arrow(e) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
     if (!step) return;
-    const next = this.tabs[(this.tabs.indexOf(document.activeElement) + step + this.tabs.length) % this.tabs.length];
+    const tabs = this.tabs.filter((t) => !t.hidden);
+    const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
     next.focus();
     next.click();
   }
 
-  showTab(key) {
-    this.tab = TABS.some((t) => t[0] === key) ? key : 'overview';
+  async showTab(key) {
+    const shown = TABS.filter(([, , , when]) => !when || when(this.inst));
+    this.tab = shown.some((t) => t[0] === key) ? key : 'overview';
     if (!this.built) return;
     this.tabCtx?.end();
-    this.tabCtx = subContext(this.ctx);
+    this.tabHandle = null;
+    const ctx = (this.tabCtx = subContext(this.ctx));
     TABS.forEach(([k], i) => {
+      this.tabs[i].hidden = !shown.some((t) => t[0] === k);
       this.tabs[i].setAttribute('aria-selected', String(k === this.tab));
       this.tabs[i].tabIndex = k === this.tab ? 0 : -1;
     });
     this.body.setAttribute('aria-labelledby', `tab-${this.tab}`);
-    this.tabHandle = TABS.find((t) => t[0] === this.tab)[2](this.tabCtx, this.inst);
+    const open = await loadPart(TABS.find((t) => t[0] === this.tab)[2]);
+    if (ctx !== this.tabCtx) return; // another tab was chosen meanwhile, or the view was left
+    this.tabHandle = open(ctx, this.inst);
     fill(this.body, this.tabHandle.node);
   }
 }

@@ -45,8 +45,11 @@ class Site:
         self.https, self.http = free_port(), free_port()
         self.share = f"{self.state}/share"
         os.makedirs(f"{self.share}/static/js")
+        os.makedirs(f"{self.share}/static/vendor/0123456789ab")
         shutil.copytree(f"{ROOT}/nginx", f"{self.share}/nginx")
         for name, text in {"index.html": "<!doctype html><title>dashboard</title>", "js/a.js": "export let x = 1;\n" * 100,
+                           "vendor/index.js": "export default {};\n", "vendor/0123456789ab/lib.js": "export let y = 2;\n" * 100,
+                           "package.json": "{}", "package-lock.json": "{}",
                            ".secret": "no"}.items():
             with open(f"{self.share}/static/{name}", "w") as f:
                 f.write(text)

@@ -35,6 +35,17 @@ def test_modules_are_compressed_and_missing_ones_are_missing(site):
     assert site.get("/js/../../nginx/nginx.conf.in").status in (400, 404)
 
 
+def test_libraries_are_kept_for_ever_but_the_way_to_them_is_not(site):
+    a = site.get("/vendor/0123456789ab/lib.js", headers=[("Accept-Encoding", "gzip")])
+    assert a.status == 200 and a.names["cache-control"] == "public, max-age=31536000, immutable"
+    assert a.names["content-encoding"] == "gzip" and "default-src 'self'" in a.names["content-security-policy"]
+    assert site.get("/vendor/index.js").names["cache-control"] == "no-cache"
+    gone = site.get("/vendor/ffffffffffff/lib.js")
+    assert gone.status == 404 and "immutable" not in gone.names.get("cache-control", "")
+    for name in ("package.json", "package-lock.json"):
+        assert site.get(f"/{name}").status == 404
+
+
 def test_unknown_hosts_get_no_answer(site):
     for plain in (False, True):
         port = site.http if plain else site.https

@@ -1,0 +1,37 @@
+// Every view in one table, and what navigation and the palette call it. A new view is a line here and a file in views/.
+
+const instance = () => import('./views/instance.js');
+const settings = () => import('./views/settings.js');
+
+// [path, module, word in the navigation]; the module's default export is view(ctx) → {title, node, update?}
+export const VIEWS = [
+  ['/signin', () => import('./views/signin.js')],
+  ['/instances', () => import('./views/instances.js'), 'Instances'],
+  ['/instances/:id', instance],
+  ['/instances/:id/:tab', instance],
+  ['/images', () => import('./views/images.js'), 'Images'],
+  ['/ingress', () => import('./views/ingress.js'), 'Ingress'],
+  ['/api', () => import('./views/api.js')],
+  ['/settings', settings, 'Settings'],
+  ['/settings/:section', settings],
+];
+
+// Tabs of an instance: [key, word, load → tab(ctx, inst) → {node, update?(inst)}, shown for this instance?]
+export const TABS = [
+  ['overview', 'Overview', () => import('./views/instance-overview.js').then((m) => m.overview)],
+  ['log', 'Log', () => import('./views/instance-log.js').then((m) => m.log)],
+  ['ingress', 'Ingress', () => import('./views/instance-ingress.js').then((m) => m.ingress)],
+  ['events', 'Events', () => import('./views/instance-events.js').then((m) => m.events)],
+  ['configuration', 'Configuration', () => import('./views/instance-configuration.js').then((m) => m.configuration)],
+];
+
+// Sections of the settings: [key, word, load → section(ctx) → node, admins only]
+export const SETTINGS = [
+  ['account', 'Account', () => import('./views/settings-account.js').then((m) => m.account)],
+  ['tokens', 'API tokens', () => import('./views/settings-tokens.js').then((m) => m.tokens)],
+  ['members', 'Members', () => import('./views/settings-people.js').then((m) => m.members)],
+  ['appearance', 'Appearance', () => import('./views/settings-account.js').then((m) => m.appearance)],
+  ['users', 'Users', () => import('./views/settings-people.js').then((m) => m.users), true],
+  ['tenants', 'Tenants', () => import('./views/settings-people.js').then((m) => m.tenants), true],
+  ['audit', 'Audit log', () => import('./views/settings-people.js').then((m) => m.audit)],
+];
