@@ -36,12 +36,13 @@ UP     := $(call src,up)
 BINS := lodge-api lodge-runner lodge-stream lodge
 all: $(addprefix $(B)/bin/,$(BINS))
 
+SCHEMAS = $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/history/*.sql))
 GEN := $(B)/gen/queries.c $(B)/gen/queries.h
-$(B)/gen/queries.h: $(wildcard db/queries/*.sql db/migrations/*.sql) db/embed.awk
+$(B)/gen/queries.h: $(wildcard db/queries/*.sql db/migrations/*.sql db/history/*.sql) db/embed.awk
 	@mkdir -p $(@D)
-	$(Q)awk -v what=header -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
+	$(Q)awk -v what=header -f db/embed.awk $(SCHEMAS) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
 $(B)/gen/queries.c: $(B)/gen/queries.h
-	$(Q)awk -v what=source -f db/embed.awk $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
+	$(Q)awk -v what=source -f db/embed.awk $(SCHEMAS) $(sort $(wildcard db/queries/*.sql)) > $@.new && mv $@.new $@
 
 $(B)/obj/%.o: fcgi/%.c
 	@mkdir -p $(@D)

@@ -193,76 +193,7 @@ static int create(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return 0;
 }
 
-/* --- usage --- */
-
-static void render_usage(struct lg_resp *r, const struct lg_instance *in, const struct lg_sample *s)
-{
-    struct lg_json j;
-    lg_resp_json(r, 200, &j);
-    lg_json_time(&j, "at", s->at);
-    lg_json_obj(&j, "cpu");
-    lg_json_real(&j, "usage", s->cpu_percent);
-    lg_json_real(&j, "cores", (double)in->cpu_millis / 1000);
-    lg_json_int(&j, "timeUs", s->cpu_us);
-    lg_json_end_obj(&j);
-    lg_json_obj(&j, "memory");
-    lg_json_int(&j, "used", s->memory_bytes);
-    lg_json_int(&j, "limit", in->memory_bytes);
-    lg_json_real(&j, "percentage",
-                 in->memory_bytes ? (double)s->memory_bytes * 100 / (double)in->memory_bytes : 0);
-    lg_json_end_obj(&j);
-    lg_json_obj(&j, "storage");
-    if (s->disk_bytes < 0)
-        lg_json_null(&j, "used");
-    else
-        lg_json_int(&j, "used", s->disk_bytes);
-    if (in->storage_bytes)
-        lg_json_int(&j, "total", in->storage_bytes);
-    else
-        lg_json_null(&j, "total");
-    lg_json_end_obj(&j);
-    lg_json_obj(&j, "network");
-    lg_json_int(&j, "rxBytes", s->rx_bytes);
-    lg_json_int(&j, "txBytes", s->tx_bytes);
-    lg_json_end_obj(&j);
-    lg_json_int(&j, "pids", s->pids);
-    lg_json_end_obj(&j);
-}
-
-/* What does not run uses nothing: zeros with `at` null, not an error. */
-static int usage(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
-{
-    lg_cleanup_instance struct lg_instance in = {0};
-    struct lg_sample s = {0};
-    int rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
-    if (!rc && (in.state == LG_ST_RUNNING || in.state == LG_ST_PAUSED))
-        rc = lg_sample_get(q->db, in.id, &s, e);
-    if (rc < 0)
-        return rc;
-    render_usage(r, &in, &s);
-    return 0;
-}
-
 /* --- logs --- */
-
-/* Epoch milliseconds of 2024-06-04T10:00:00[.123]Z or of whole seconds since the epoch; false when neither.
- */
-static bool parse_time(const char *s, int64_t *ms)
-{
-    struct tm tm = {0};
-    char *end;
-    long long seconds = strtoll(s, &end, 10);
-    if (end != s && !*end && seconds >= 0 && seconds < 1LL << 40) {
-        *ms = seconds * 1000;
-        return true;
-    }
-    const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (!rest)
-        return false;
-    double fraction = *rest == '.' ? strtod(rest, &end) : (end = (char *)(uintptr_t)rest, 0);
-    *ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(fraction * 1000);
-    return !strcmp(end, "Z") && *ms >= 0;
-}
 
 static int parse_tail(const struct lg_req *q, int64_t absent, int64_t *tail, struct lg_err *e)
 {
@@ -276,12 +207,11 @@ static int logs(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
     struct lg_handoff h = {.k = "logs", .after = -1};
-    const char *since = lg_req_query(q, "since", "");
-    if (*since && !parse_time(since, &h.since))
-        return bad_query(e, "since", "must be a time such as 2024-06-04T10:00:00Z");
-    int rc = lg_req_query_bool(q, "follow", &h.follow, e);
+    int rc = lg_req_query_time(q, "since", 0, &h.since, e);
     if (!rc)
-        rc = parse_tail(q, *since ? -1 : TAIL_DEFAULT, &h.tail, e);
+        rc = lg_req_query_bool(q, "follow", &h.follow, e);
+    if (!rc)
+        rc = parse_tail(q, h.since ? -1 : TAIL_DEFAULT, &h.tail, e);
     if (!rc)
         rc = lg_handoff_proto(q, &h.proto, e);
     if (!rc)
@@ -318,11 +248,6 @@ const struct lg_route lg_routes_instances[] = {
      .perm = LG_PERM_MEMBER,
      .handler = get_by_name,
      .doc = "One instance by name"},
-    {.method = "GET",
-     .pattern = BASE "/:id/usage",
-     .perm = LG_PERM_MEMBER,
-     .handler = usage,
-     .doc = "What it uses: the newest sample"},
     {.method = "GET",
      .pattern = BASE "/:id/logs",
      .perm = LG_PERM_MEMBER,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/route.h"
 
@@ -51,6 +52,30 @@ int lg_req_query_bool(const struct lg_req *q, const char *name, bool *out, struc
     if (*out || !strcmp(s, "false") || !strcmp(s, "0"))
         return 0;
     return wrong_query(e, name, "must be true or false");
+}
+
+static bool parse_time(const char *s, int64_t *ms)
+{
+    struct tm tm = {0};
+    char *end;
+    long long seconds = strtoll(s, &end, 10);
+    if (end != s && !*end && seconds >= 0 && seconds < 1LL << 40) {
+        *ms = seconds * 1000;
+        return true;
+    }
+    const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!rest)
+        return false;
+    double fraction = *rest == '.' ? strtod(rest, &end) : (end = (char *)(uintptr_t)rest, 0);
+    *ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(fraction * 1000);
+    return !strcmp(end, "Z") && *ms >= 0;
+}
+
+int lg_req_query_time(const struct lg_req *q, const char *name, int64_t absent, int64_t *ms, struct lg_err *e)
+{
+    const char *s = lg_req_query(q, name, "");
+    *ms = absent;
+    return !*s || parse_time(s, ms) ? 0 : wrong_query(e, name, "must be a time such as 2024-06-04T10:00:00Z");
 }
 
 int lg_req_page(const struct lg_req *q, int64_t *page, int64_t *page_size, struct lg_err *e)

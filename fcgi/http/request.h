@@ -67,6 +67,10 @@ int lg_req_query_int(const struct lg_req *q, const char *name, int64_t min, int6
                      int64_t *out, struct lg_err *e);
 /* "true"/"1" or "false"/"0"; false when absent; LG_INVALID otherwise. */
 int lg_req_query_bool(const struct lg_req *q, const char *name, bool *out, struct lg_err *e);
+/* Epoch milliseconds of 2024-06-04T10:00:00[.123]Z or of whole seconds since the epoch; `absent` when it is
+ * not there or empty; LG_INVALID otherwise. */
+int lg_req_query_time(const struct lg_req *q, const char *name, int64_t absent, int64_t *ms,
+                      struct lg_err *e);
 /* ?page=&pageSize= → limit 1…500 (default 50) and offset. */
 int lg_req_page(const struct lg_req *q, int64_t *page, int64_t *page_size, struct lg_err *e);
 

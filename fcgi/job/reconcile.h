@@ -17,6 +17,9 @@ struct lg_rec {
     const struct lg_runner *r;
     struct lg_db *db;
     struct lg_engines engines;
+    struct lg_db *history; /* samples.db; opened with the first sample */
+    bool history_failed;   /* said once */
+    int64_t rolled_at;     /* wall clock, ms: when the wider buckets were made last; 0 not yet */
     struct lg_revive revive[LG_REVIVES];
     int next_revive;
     struct lg_running { /* as of the last sweep; what the sampler measures */

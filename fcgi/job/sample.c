@@ -1,22 +1,31 @@
-/* Usage of running instances: the engines are asked first, then everything is written in one transaction. */
+/*
+ * Usage of running instances: the engines are asked first, then everything is written in one transaction per
+ * file: the newest sample into the database, what it adds into the usage history.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "job/reconcile.h"
+#include "store/history.h"
+
+#define ROLL_MS 60000 /* the width of the second tier: nothing is gained by rolling more often */
+
+struct measured {
+    struct lg_sample now, before;
+    bool first; /* nothing is known of before */
+};
 
 /* Share of one core since the previous sample, which the database keeps. */
-static double cpu_percent(struct lg_rec *rec, const struct lg_sample *now)
+static double cpu_percent(const struct measured *m)
 {
-    struct lg_sample before;
-    if (lg_sample_get(rec->db, now->instance_id, &before, NULL) != 1)
-        return 0;
-    int64_t used_us = now->cpu_us - before.cpu_us, ms = now->at - before.at;
-    return used_us > 0 && ms > 0 ? (double)used_us / (double)ms / 10.0
-                                 : 0; /* negative: restarted in between */
+    int64_t used_us = m->now.cpu_us - m->before.cpu_us, ms = m->now.at - m->before.at;
+    return !m->first && used_us > 0 && ms > 0 ? (double)used_us / (double)ms / 10.0
+                                              : 0; /* negative: restarted in between */
 }
 
-static int measure(struct lg_rec *rec, struct lg_sample *out)
+static int measure(struct lg_rec *rec, struct measured *out)
 {
     int n = 0;
     for (int i = 0; i < rec->running_count; i++) {
@@ -31,31 +40,103 @@ static int measure(struct lg_rec *rec, struct lg_sample *out)
             break;
         if (rc)
             continue;
-        struct lg_sample *s = &out[n++];
-        *s = (struct lg_sample){.at = lg_clock_ms(),
-                                .cpu_us = u.cpu_us,
-                                .memory_bytes = u.memory_bytes,
-                                .rx_bytes = u.rx_bytes,
-                                .tx_bytes = u.tx_bytes,
-                                .disk_bytes = u.disk_bytes,
-                                .pids = u.pids};
-        memcpy(s->instance_id, rec->running[i].id, sizeof s->instance_id);
-        s->cpu_percent = cpu_percent(rec, s);
+        struct measured *m = &out[n++];
+        m->now = (struct lg_sample){.at = lg_clock_ms(),
+                                    .cpu_us = u.cpu_us,
+                                    .memory_bytes = u.memory_bytes,
+                                    .rx_bytes = u.rx_bytes,
+                                    .tx_bytes = u.tx_bytes,
+                                    .disk_bytes = u.disk_bytes,
+                                    .pids = u.pids};
+        memcpy(m->now.instance_id, rec->running[i].id, sizeof m->now.instance_id);
+        m->first = lg_sample_get(rec->db, m->now.instance_id, &m->before, NULL) != 1;
+        m->now.cpu_percent = cpu_percent(m);
     }
     return n;
 }
 
+static void write_newest(struct lg_rec *rec, const struct measured *m, int n)
+{
+    if (!n || lg_tx_write(rec->db, NULL))
+        return;
+    for (int i = 0; i < n; i++)
+        lg_sample_put(rec->db, &m[i].now,
+                      NULL); /* one that was deleted meanwhile breaks a foreign key: no harm */
+    lg_tx_commit(rec->db, NULL);
+    lg_tx_rollback(rec->db);
+}
+
+/* ---- history ---- */
+
+struct gone {
+    struct lg_rec *rec;
+    char (*id)[LG_ID_LEN]; /* owned */
+    int count, cap;
+};
+
+static void look_whether_gone(void *arg, const char *id)
+{
+    struct gone *g = arg;
+    struct lg_err e = {0};
+    lg_cleanup_instance struct lg_instance in = {0};
+    if (lg_instance_get(g->rec->db, "", id, &in, &e) != -LG_NO_INSTANCE)
+        return;
+    if (g->count == g->cap) {
+        int cap = g->cap ? g->cap * 2 : 16;
+        void *p = realloc(g->id, (size_t)cap * sizeof *g->id);
+        if (!p)
+            return; /* the next round finds it again */
+        g->id = p;
+        g->cap = cap;
+    }
+    snprintf(g->id[g->count++], LG_ID_LEN, "%s", id);
+}
+
+/* Within the transaction: wider buckets, what is past its time, and instances that are no more. */
+static int tidy(struct lg_rec *rec, int64_t now, struct lg_err *e)
+{
+    struct gone gone = {.rec = rec};
+    int rc = lg_history_roll(rec->history, rec->rolled_at, now, e);
+    if (!rc)
+        rc = lg_history_each(rec->history, look_whether_gone, &gone, e);
+    for (int i = 0; !rc && i < gone.count; i++)
+        rc = lg_history_remove(rec->history, gone.id[i], e);
+    free(gone.id);
+    return rc;
+}
+
+static int write_history(struct lg_rec *rec, const struct measured *m, int n, struct lg_err *e)
+{
+    int64_t now = lg_clock_ms();
+    bool roll = now / ROLL_MS != rec->rolled_at / ROLL_MS;
+    if (!n && !roll)
+        return 0;
+    int rc = rec->history ? 0 : lg_history_open(&rec->history, rec->r->conf, e);
+    if (!rc)
+        rc = lg_tx_write(rec->history, e);
+    if (rc)
+        return rc;
+    for (int i = 0; !rc && i < n; i++)
+        rc = lg_history_add(rec->history, &m[i].now, m[i].first ? NULL : &m[i].before, e);
+    if (!rc && roll)
+        rc = tidy(rec, now, e);
+    if (!rc)
+        rc = lg_tx_commit(rec->history, e);
+    lg_tx_rollback(rec->history);
+    if (!rc && roll)
+        rec->rolled_at = now;
+    return rc;
+}
+
 void lg_sample_sweep(struct lg_rec *rec)
 {
-    if (!rec->running_count)
-        return;
-    struct lg_sample *s = calloc((size_t)rec->running_count, sizeof *s);
-    int n = s ? measure(rec, s) : 0;
-    if (n && !lg_tx_write(rec->db, NULL)) {
-        for (int i = 0; i < n; i++)
-            lg_sample_put(rec->db, &s[i],
-                          NULL); /* one that was deleted meanwhile breaks a foreign key: no harm */
-        lg_tx_commit(rec->db, NULL);
-    }
-    free(s);
+    struct lg_err e = {0};
+    struct measured *m = calloc((size_t)rec->running_count + 1, sizeof *m);
+    int n = m ? measure(rec, m) : 0;
+    write_newest(rec, m, n);
+    bool failed = write_history(rec, m, n, &e) != 0;
+    if (failed && !rec->history_failed)
+        lg_log_err(LG_WARN, "usage is not added to its history", &e);
+    rec->history_failed = failed;
+    free(m);
 }

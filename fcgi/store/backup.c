@@ -70,14 +70,15 @@ static int settle(sqlite3 *h, struct lg_db_facts *f, struct lg_err *e)
         return refuse(h, "the copy cannot be checked", e);
     if (strcmp(said, "ok") != 0)
         return lg_fail(e, LG_STORAGE, "the database is damaged: %.300s", said);
-    return facts(h, f, e);
+    return f ? facts(h, f, e) : 0;
 }
 
-int lg_db_snapshot(const struct lg_conf *c, const char *to, struct lg_db_facts *f, struct lg_err *e)
+static int snapshot(const struct lg_conf *c, const char *rel, const char *to, struct lg_db_facts *f,
+                    struct lg_err *e)
 {
     char path[PATH_MAX];
     sqlite3 *from = NULL, *out = NULL;
-    lg_conf_path(c, path, sizeof path, "db/lodge.db");
+    lg_conf_path(c, path, sizeof path, rel);
     int rc = sqlite3_open_v2(path, &from, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);
     if (rc)
         rc = refuse(from, path, e);
@@ -91,6 +92,16 @@ int lg_db_snapshot(const struct lg_conf *c, const char *to, struct lg_db_facts *
     sqlite3_close(out);
     sqlite3_close(from);
     return rc;
+}
+
+int lg_db_snapshot(const struct lg_conf *c, const char *to, struct lg_db_facts *f, struct lg_err *e)
+{
+    return snapshot(c, "db/lodge.db", to, f, e);
+}
+
+int lg_history_snapshot(const struct lg_conf *c, const char *to, struct lg_err *e)
+{
+    return snapshot(c, "db/samples.db", to, NULL, e);
 }
 
 /* Leaving the WAL needs the file for oneself alone: SQLite knows best whether somebody else has it. */

@@ -15,6 +15,9 @@ struct lg_db_facts {
 /* One consistent copy of the database at any schema into the new file `to`, checked to be whole. */
 int lg_db_snapshot(const struct lg_conf *c, const char *to, struct lg_db_facts *f, struct lg_err *e);
 
+/* The same of the usage history, which may be missing or unusable: a backup is complete without it. */
+int lg_history_snapshot(const struct lg_conf *c, const char *to, struct lg_err *e);
+
 /* LG_CONFLICT while any process has the database open. A missing or damaged file is in nobody's use. */
 int lg_db_unused(const struct lg_conf *c, struct lg_err *e);
 

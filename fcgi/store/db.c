@@ -13,12 +13,22 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "store/sql.h"
 
 enum tx { TX_NONE, TX_READ, TX_WRITE };
 
+/* What distinguishes the two files. */
+struct file {
+    const char *path, *queue; /* below the state directory */
+    const char *pragmas;
+    const char *const *migration_text, *const *migration_name;
+    int migrations;
+};
+
 struct lg_db {
     sqlite3 *h;
+    const struct file *file;
     lg_stmt *stmt[LG_QUERIES];
     lg_stmt *begin_read, *begin_write, *commit, *rollback, *data_version;
     const struct lg_conf *conf;
@@ -40,10 +50,26 @@ static void forked(void)
     self = getpid();
 }
 
-static const char pragmas[] =
-    "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-2048;"
-    "PRAGMA mmap_size=268435456; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;";
+static const struct file lodge_db = {
+    .path = "db/lodge.db",
+    .queue = "db/lodge.db.queue",
+    .pragmas = "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+               "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-2048;"
+               "PRAGMA mmap_size=268435456; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;",
+    .migration_text = lg_migration_text,
+    .migration_name = lg_migration_name,
+    .migrations = LG_MIGRATIONS};
+
+/* One writer without a checkpointer beside it, so it copies its log itself. */
+static const struct file samples_db = {
+    .path = "db/samples.db",
+    .queue = "db/samples.db.queue",
+    .pragmas = "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+               "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-1024;"
+               "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608; PRAGMA temp_store=MEMORY;",
+    .migration_text = lg_history_text,
+    .migration_name = lg_history_name,
+    .migrations = LG_HISTORY_MIGRATIONS};
 
 int lg_sql_fail(struct lg_db *db, int rc, const char *what, struct lg_err *e)
 {
@@ -78,9 +104,16 @@ static lg_stmt *prepare(struct lg_db *db, const char *text)
     return s;
 }
 
+/* Which file a statement is for, by the file it stands in. */
+static const struct file *file_of(enum lg_query q)
+{
+    return strncmp(lg_query_name[q], "history.", 8) ? &lodge_db : &samples_db;
+}
+
 static lg_stmt *get(struct lg_db *db, enum lg_query q, struct lg_err *e)
 {
     assert(db->owner == self);
+    assert(db->stmt[q] || db->file == file_of(q));
     if (!db->stmt[q] && !(db->stmt[q] = prepare(db, lg_query_text[q]))) {
         lg_sql_fail(db, sqlite3_extended_errcode(db->h), lg_query_name[q], e);
         return NULL;
@@ -291,9 +324,10 @@ void lg_db_checkpoint(struct lg_db *db, bool truncate)
 
 int64_t lg_db_wal_bytes(const struct lg_db *db)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], rel[64];
     struct stat st;
-    return stat(lg_conf_path(db->conf, path, sizeof path, "db/lodge.db-wal"), &st) ? 0 : (int64_t)st.st_size;
+    snprintf(rel, sizeof rel, "%s-wal", db->file->path);
+    return stat(lg_conf_path(db->conf, path, sizeof path, rel), &st) ? 0 : (int64_t)st.st_size;
 }
 
 const char *lg_db_site(const struct lg_db *db)
@@ -311,18 +345,18 @@ const struct lg_conf *lg_db_conf(const struct lg_db *db)
 static int open_files(struct lg_db *db, int flags, struct lg_err *e)
 {
     char path[PATH_MAX];
-    lg_conf_path(db->conf, path, sizeof path, "db/lodge.db.queue");
+    lg_conf_path(db->conf, path, sizeof path, db->file->queue);
     db->queue_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
     if (db->queue_fd < 0)
         return lg_fail_errno(e, LG_STORAGE, "cannot open %s", path);
-    lg_conf_path(db->conf, path, sizeof path, "db/lodge.db");
+    lg_conf_path(db->conf, path, sizeof path, db->file->path);
     int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
     if (!rc)
-        rc = sqlite3_exec(db->h, pragmas, NULL, NULL, NULL);
+        rc = sqlite3_exec(db->h, db->file->pragmas, NULL, NULL, NULL);
     return rc ? lg_fail(e, LG_STORAGE, "cannot open %s: %s", path, sqlite3_errmsg(db->h)) : 0;
 }
 
-static struct lg_db *new_handle(const struct lg_conf *c)
+static struct lg_db *new_handle(const struct lg_conf *c, const struct file *file)
 {
     struct lg_db *db = calloc(1, sizeof *db);
     if (!db)
@@ -332,6 +366,7 @@ static struct lg_db *new_handle(const struct lg_conf *c)
         pthread_atfork(NULL, NULL, forked);
     }
     db->conf = c;
+    db->file = file;
     db->owner = self;
     db->queue_fd = -1;
     lg_conf_path(c, db->feeder_bell, sizeof db->feeder_bell, "run/feeder.bell");
@@ -374,16 +409,17 @@ static int read_site(struct lg_db *db, struct lg_err *e)
     return rc > 0 ? 0 : rc < 0 ? rc : lg_fail(e, LG_STORAGE, "the database names no site; was it migrated?");
 }
 
-int lg_db_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e)
+static int open_file(struct lg_db **out, const struct lg_conf *c, const struct file *file, struct lg_err *e)
 {
-    struct lg_db *db = new_handle(c);
+    struct lg_db *db = new_handle(c, file);
     int rc = open_files(db, SQLITE_OPEN_READWRITE, e);
-    if (!rc && user_version(db) != LG_MIGRATIONS)
-        rc = lg_fail(e, LG_STORAGE, "the database has schema %d, this program needs %d: run `lodge migrate`",
-                     (int)user_version(db), LG_MIGRATIONS);
+    if (!rc && user_version(db) != file->migrations)
+        rc = lg_fail(e, LG_STORAGE, "%s has schema %d, this program needs %d: run `lodge migrate`",
+                     file == &lodge_db ? "the database" : "the usage history", (int)user_version(db),
+                     file->migrations);
     if (!rc)
         rc = prepare_fixed(db, e);
-    if (!rc)
+    if (!rc && file == &lodge_db)
         rc = read_site(db, e);
     if (rc) {
         lg_db_close(db);
@@ -391,6 +427,16 @@ int lg_db_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e)
     }
     *out = db;
     return 0;
+}
+
+int lg_db_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e)
+{
+    return open_file(out, c, &lodge_db, e);
+}
+
+int lg_history_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e)
+{
+    return open_file(out, c, &samples_db, e);
 }
 
 void lg_db_close(struct lg_db *db)
@@ -415,9 +461,9 @@ static int apply(struct lg_db *db, int i, struct lg_err *e)
     int rc = lg_tx_write(db, e);
     if (rc)
         return rc;
-    if (sqlite3_exec(db->h, lg_migration_text[i], NULL, NULL, NULL) ||
+    if (sqlite3_exec(db->h, db->file->migration_text[i], NULL, NULL, NULL) ||
         sqlite3_exec(db->h, set, NULL, NULL, NULL)) {
-        rc = lg_sql_fail(db, sqlite3_extended_errcode(db->h), lg_migration_name[i], e);
+        rc = lg_sql_fail(db, sqlite3_extended_errcode(db->h), db->file->migration_name[i], e);
         lg_tx_rollback(db);
         return rc;
     }
@@ -437,31 +483,60 @@ static int name_site(struct lg_db *db, struct lg_err *e)
     return rc;
 }
 
+static int migrate_file(const struct lg_conf *c, const struct file *file, struct lg_err *e)
+{
+    struct lg_db *db = new_handle(c, file);
+    int rc = open_files(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e), applied = 0;
+    if (!rc)
+        rc = prepare_fixed(db, e);
+    int64_t version = rc ? 0 : user_version(db);
+    if (!rc && version < 0)
+        rc = lg_sql_fail(db, sqlite3_extended_errcode(db->h), file->path, e);
+    if (!rc && version > file->migrations)
+        rc = lg_fail(e, LG_STORAGE, "%s has schema %d, newer than this program's %d", file->path,
+                     (int)version, file->migrations);
+    for (int i = (int)version; !rc && i < file->migrations; i++, applied++)
+        rc = apply(db, i, e);
+    if (!rc && file == &lodge_db)
+        rc = name_site(db, e);
+    lg_db_close(db);
+    return rc ? rc : applied;
+}
+
+/* What was measured may be lost: a file that nobody can read, or of a later Lodge, is put aside. */
+static int migrate_history(const struct lg_conf *c, struct lg_err *e)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct lg_err why = {0};
+    if (migrate_file(c, &samples_db, &why) >= 0)
+        return 0;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char from[PATH_MAX], to[PATH_MAX], rel[64];
+        snprintf(rel, sizeof rel, "%s%s", samples_db.path, ends[i]);
+        lg_conf_path(c, from, sizeof from, rel);
+        snprintf(rel, sizeof rel, "%s.unusable%s", samples_db.path, ends[i]);
+        if (rename(from, lg_conf_path(c, to, sizeof to, rel)) && errno != ENOENT)
+            return lg_fail_errno(e, LG_STORAGE, "cannot put %s aside", from);
+    }
+    lg_log_err(LG_WARN, "the usage history was put aside and begins anew", &why);
+    int rc = migrate_file(c, &samples_db, e);
+    return rc < 0 ? rc : 0;
+}
+
 int lg_db_migrate(const struct lg_conf *c, struct lg_err *e)
 {
     char dir[PATH_MAX];
     if (mkdir(lg_conf_path(c, dir, sizeof dir, "db"), 0750) && errno != EEXIST)
         return lg_fail_errno(e, LG_STORAGE, "cannot make %s", dir);
-    struct lg_db *db = new_handle(c);
-    int rc = open_files(db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e), applied = 0;
-    if (!rc)
-        rc = prepare_fixed(db, e);
-    int64_t version = rc ? 0 : user_version(db);
-    if (!rc && version > LG_MIGRATIONS)
-        rc = lg_fail(e, LG_STORAGE, "the database has schema %d, newer than this program's %d", (int)version,
-                     LG_MIGRATIONS);
-    for (int i = (int)version; !rc && i < LG_MIGRATIONS; i++, applied++)
-        rc = apply(db, i, e);
-    if (!rc)
-        rc = name_site(db, e);
-    lg_db_close(db);
+    int applied = migrate_file(c, &lodge_db, e);
+    int rc = applied < 0 ? applied : migrate_history(c, e);
     return rc ? rc : applied;
 }
 
 int lg_db_prepare_all(struct lg_db *db, struct lg_err *e)
 {
     for (int q = 0; q < LG_QUERIES; q++)
-        if (!get(db, (enum lg_query)q, e))
+        if (file_of((enum lg_query)q) == db->file && !get(db, (enum lg_query)q, e))
             return -(int)LG_INTERNAL;
     return 0;
 }

@@ -24,7 +24,12 @@ struct lg_db;
 int lg_db_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e);
 void lg_db_close(struct lg_db *db);
 
-/* Makes or upgrades the file, each migration in one transaction. Returns the number of migrations applied. */
+/* The same for $LODGE_STATE/db/samples.db, the usage history: a connection of its own, for store/history.h
+ * alone. */
+int lg_history_open(struct lg_db **out, const struct lg_conf *c, struct lg_err *e);
+
+/* Makes or upgrades both files, each migration in one transaction. Returns the number of migrations applied
+ * to the database; a usage history that cannot be used is put aside (samples.db.unusable) and begun anew. */
 int lg_db_migrate(const struct lg_conf *c, struct lg_err *e);
 
 /* UUID of this installation, made by the first migration run. */
@@ -53,7 +58,8 @@ struct lg_stamp lg_db_stamp(struct lg_db *db);
 void lg_db_checkpoint(struct lg_db *db, bool truncate);
 int64_t lg_db_wal_bytes(const struct lg_db *db);
 
-/* Prepares every statement; for the test that proves them all against a fresh schema. */
+/* Prepares every statement of the connection's file; for the test that proves them all against a fresh
+ * schema. */
 int lg_db_prepare_all(struct lg_db *db, struct lg_err *e);
 
 #endif

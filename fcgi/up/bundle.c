@@ -26,7 +26,8 @@ const struct lg_part lg_parts[LG_PARTS] = {
     {"keys/context.key", 0640, false, 32},   {"keys/token.key", 0640, false, 32},
     {"keys/cookie.key", 0640, false, 32},    {"keys/env.key", 0640, false, 32},
     {"tls/cert.pem", 0644, false, TEXT_MAX}, {"tls/key.pem", 0600, false, TEXT_MAX},
-    {"tls/made-for", 0600, true, TEXT_MAX},  {"db/lodge.db", 0640, false, DB_MAX},
+    {"tls/made-for", 0600, true, TEXT_MAX},  {"db/samples.db", 0640, true, DB_MAX},
+    {"db/lodge.db", 0640, false, DB_MAX},
 };
 
 static void join(char *out, size_t cap, const char *dir, const char *rel)
@@ -44,13 +45,12 @@ static void sum_text(const char *p, size_t n, char hex[LG_SUM_BYTES * 2 + 1])
 /* ---- writing ---- */
 
 /* Where a part is, and its size; 0 when it may be and is missing, 1 when it is there. */
-static int open_part(const struct lg_part *p, const char *dir, const char *db, int *fd, struct lg_err *e)
+static int open_part(const struct lg_part *p, const char *dir, const char *copies, int *fd, struct lg_err *e)
 {
     char path[PATH_MAX];
     struct stat st;
-    join(path, sizeof path, dir, p->path);
-    if (db && !strcmp(p->path, "db/lodge.db"))
-        snprintf(path, sizeof path, "%s", db);
+    bool copied = !strncmp(p->path, "db/", 3);
+    join(path, sizeof path, copied ? copies : dir, copied ? p->path + 3 : p->path);
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0 && errno == ENOENT && p->optional)
         return 0;
@@ -61,13 +61,13 @@ static int open_part(const struct lg_part *p, const char *dir, const char *db, i
     return 1;
 }
 
-static int measure(struct lg_bundle *b, int i, const char *dir, const char *db, struct lg_err *e)
+static int measure(struct lg_bundle *b, int i, const char *dir, const char *copies, struct lg_err *e)
 {
     lg_cleanup_fd int fd = -1;
     crypto_generichash_state h;
     char chunk[65536];
     ssize_t n;
-    int rc = open_part(&lg_parts[i], dir, db, &fd, e);
+    int rc = open_part(&lg_parts[i], dir, copies, &fd, e);
     if (rc <= 0)
         return rc;
     crypto_generichash_init(&h, NULL, 0, LG_SUM_BYTES);
@@ -113,12 +113,12 @@ static int put(struct archive *a, const void *p, size_t n, struct lg_err *e)
                : lg_fail(e, LG_STORAGE, "cannot write: %s", archive_error_string(a));
 }
 
-static int put_part(struct archive *a, const struct lg_bundle *b, int i, const char *dir, const char *db,
+static int put_part(struct archive *a, const struct lg_bundle *b, int i, const char *dir, const char *copies,
                     struct lg_err *e)
 {
     lg_cleanup_fd int fd = -1;
     char chunk[65536];
-    int rc = open_part(&lg_parts[i], dir, db, &fd, e);
+    int rc = open_part(&lg_parts[i], dir, copies, &fd, e);
     if (rc != 1)
         return rc ? rc : lg_fail(e, LG_CONFLICT, "%s has just vanished", lg_parts[i].path);
     rc = head(a, lg_parts[i].path, b->part[i].size, lg_parts[i].mode, e);
@@ -133,8 +133,8 @@ static int put_part(struct archive *a, const struct lg_bundle *b, int i, const c
     return rc;
 }
 
-static int write_all(struct archive *a, const struct lg_bundle *b, const char *dir, const char *db, int fd,
-                     struct lg_err *e)
+static int write_all(struct archive *a, const struct lg_bundle *b, const char *dir, const char *copies,
+                     int fd, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf text = {.max = MANIFEST_MAX};
     manifest(b, &text);
@@ -147,7 +147,7 @@ static int write_all(struct archive *a, const struct lg_bundle *b, const char *d
     rc = rc ? rc : put(a, lg_buf_cstr(&text), text.len, e);
     for (int i = 0; !rc && i < LG_PARTS; i++)
         if (b->part[i].present)
-            rc = put_part(a, b, i, dir, db, e);
+            rc = put_part(a, b, i, dir, copies, e);
     if (!rc && archive_write_close(a) != ARCHIVE_OK)
         rc = lg_fail(e, LG_STORAGE, "cannot write: %s", archive_error_string(a));
     return rc;
@@ -164,11 +164,12 @@ static int sync_folder(const char *file, struct lg_err *e)
     return fd < 0 || fsync(fd) ? lg_fail_errno(e, LG_STORAGE, "cannot make %s durable", file) : 0;
 }
 
-int lg_bundle_write(struct lg_bundle *b, const char *dir, const char *db, const char *file, struct lg_err *e)
+int lg_bundle_write(struct lg_bundle *b, const char *dir, const char *copies, const char *file,
+                    struct lg_err *e)
 {
     int rc = 0;
     for (int i = 0; !rc && i < LG_PARTS; i++)
-        rc = measure(b, i, dir, db, e);
+        rc = measure(b, i, dir, copies, e);
     if (rc)
         return rc;
     lg_cleanup_fd int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -176,7 +177,7 @@ int lg_bundle_write(struct lg_bundle *b, const char *dir, const char *db, const 
         return errno == EEXIST ? lg_fail(e, LG_CONFLICT, "%s exists already; a backup replaces nothing", file)
                                : lg_fail_errno(e, LG_STORAGE, "cannot make %s", file);
     struct archive *a = archive_write_new();
-    rc = a ? write_all(a, b, dir, db, fd, e) : lg_fail(e, LG_INTERNAL, "no memory");
+    rc = a ? write_all(a, b, dir, copies, fd, e) : lg_fail(e, LG_INTERNAL, "no memory");
     archive_write_free(a);
     if (!rc && fsync(fd))
         rc = lg_fail_errno(e, LG_STORAGE, "cannot make %s durable", file);

@@ -21,7 +21,7 @@ struct lg_part {
     bool optional;
     int64_t max; /* bytes */
 };
-#define LG_PARTS 10
+#define LG_PARTS 11
 extern const struct lg_part lg_parts[LG_PARTS];
 
 struct lg_bundle {
@@ -34,9 +34,10 @@ struct lg_bundle {
     } part[LG_PARTS];
 };
 
-/* Writes `file`, which must not exist, from the parts below `dir`; fills b->part. `db` is used in place of
- * db/lodge.db. Durable when it returns 0; otherwise there is no such file. */
-int lg_bundle_write(struct lg_bundle *b, const char *dir, const char *db, const char *file, struct lg_err *e);
+/* Writes `file`, which must not exist, from the parts below `dir`; fills b->part. what belongs into
+ * db/ is taken from `copies`. Durable when it returns 0; otherwise there is no such file. */
+int lg_bundle_write(struct lg_bundle *b, const char *dir, const char *copies, const char *file,
+                    struct lg_err *e);
 
 /* Takes the parts out into the folder `dir` (with keys, tls, db, engine in it) and proves each of them.
  * LG_INVALID says what is wrong with the file; what was written by then stays. */

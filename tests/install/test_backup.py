@@ -12,7 +12,7 @@ import pytest
 from lodge_system import BUILD, until
 
 PARTS = {"MANIFEST", "lodge.conf", "credentials", "keys/context.key", "keys/token.key", "keys/cookie.key", "keys/env.key",
-         "tls/cert.pem", "tls/key.pem", "tls/made-for", "db/lodge.db"}
+         "tls/cert.pem", "tls/key.pem", "tls/made-for", "db/samples.db", "db/lodge.db"}
 
 
 def lodge(s, *args, code=0):
@@ -25,7 +25,7 @@ def lodge(s, *args, code=0):
 def listing(s):
     """What makes up the control plane: files byte by byte, the database row by row."""
     found = {}
-    for part in PARTS - {"MANIFEST", "db/lodge.db"}:
+    for part in PARTS - {"MANIFEST", "db/lodge.db", "db/samples.db"}:
         with open(f"{s.state}/{part}", "rb") as f:
             found[part] = f.read()
     db = sqlite3.connect(f"file:{s.state}/db/lodge.db?mode=ro", uri=True)
@@ -57,6 +57,35 @@ def test_a_backup_is_private_complete_and_replaces_nothing(saved):
     db.close()
     assert "exists already" in lodge(saved, "backup", saved.file, code=1)
     assert not [n for n in os.listdir(f"{saved.state}/up") if n.startswith("backup-")]
+
+
+def test_usage_history_comes_back(saved):
+    """From the backup; without one, or with a damaged one, a backup is made all the same and history begins anew."""
+    path = f"{saved.state}/db/samples.db"
+    saved.stop()
+    db = sqlite3.connect(path)
+    db.execute("DELETE FROM subject")
+    db.execute("INSERT INTO subject VALUES (7, ?)", (saved.kept,))
+    db.commit()
+    db.close()
+    later = saved.file + ".later"
+    lodge(saved, "backup", later)
+    with open(path, "wb") as f:
+        f.write(b"no database" * 1000)
+    assert "without usage history" in lodge(saved, "backup", saved.file + ".without")
+    lodge(saved, "restore", later)
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT * FROM subject").fetchall() == [(7, saved.kept)]
+    db.close()
+    until("it is another second", lambda: "exists already" not in subprocess.run(
+        [f"{BUILD}/bin/lodge", "restore", saved.file + ".without"], env=saved.environment(), cwd=saved.state, capture_output=True,
+        text=True, timeout=60).stderr)
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT * FROM subject").fetchall() == []
+    db.close()
+    saved.start()
+    path = f"/compute/instances/{saved.kept}/usage?step=10"
+    until("its history grows", lambda: saved.admin().get(path).json["at"])
 
 
 def test_a_running_lodge_is_not_restored_over(saved):
