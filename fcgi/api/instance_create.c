@@ -77,7 +77,7 @@ static bool has_driver(const struct lg_conf *c, const char *backend)
 {
     if (!strcmp(backend, "docker"))
         return listed(c->drivers, "container") || listed(c->drivers, "fake");
-    return listed(c->drivers, backend);
+    return listed(c->drivers, backend) || listed(c->drivers, "fake-vm");
 }
 
 static int unavailable(struct lg_err *e, const char *backend, const char *reason)

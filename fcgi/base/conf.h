@@ -24,7 +24,7 @@
     S(apps_domain, STR, "apps.localhost", 1, 128, "applications live at <name>.<apps_domain>")               \
     S(publish_address, STR, "127.0.0.2", 7, 64, "host address that published ports bind")                    \
     S(subnet_pool, STR, "10.90.0.0/16", 9, 32, "IPv4 range that tenants' /24 networks are cut from")         \
-    S(drivers, STR, "container", 1, 64, "comma-separated drivers; `fake` is for tests")                      \
+    S(drivers, STR, "container", 1, 64, "comma-separated drivers; `fake` and `fake-vm` are for tests")       \
     S(engine_socket, STR, "", 0, 100, "container engine socket; empty: a private Podman service")            \
     S(engine_timeout_ms, INT, "30000", 100, 600000, "longest wait for one answer of the engine")             \
     S(run_user, STR, "lodge", 0, 32, "unprivileged user of lodge-api, lodge-stream and nginx")               \

@@ -5,7 +5,7 @@
 #include "driver/container/container.h"
 #include "driver/fake/fake.h"
 
-static const struct lg_driver *const drivers[] = {&lg_driver_container, &lg_driver_fake};
+static const struct lg_driver *const drivers[] = {&lg_driver_container, &lg_driver_fake, &lg_driver_fake_vm};
 #define DRIVERS (sizeof drivers / sizeof drivers[0])
 
 const struct lg_driver *lg_driver_find(const char *name)

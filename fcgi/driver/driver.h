@@ -70,6 +70,24 @@ struct lg_nic_spec {
 
 enum lg_restart { LG_RESTART_NO, LG_RESTART_ON_FAILURE, LG_RESTART_ALWAYS, LG_RESTART_UNLESS_STOPPED };
 
+/*
+ * What only a virtual machine has; `cpu_millis` rounded up to whole cores are its vCPUs, `memory_bytes` its
+ * memory. Text from a tenant (user_data, meta_data, keys) is data: it reaches the guest, never a command line
+ * or XML.
+ */
+struct lg_vm_spec {
+    int vcpus_max;            /* what a running one can grow to without a restart; 0: as many as it has */
+    int64_t memory_max_bytes; /* the same for memory */
+    int64_t disk_bytes;       /* root disk; 0 or less than the image's own size: as the image */
+    const char *disk_format;  /* "qcow2" (copy on write, default for NULL and "") or "raw" (a full copy) */
+    const char *user_data;    /* cloud-init's, as the tenant wrote it; joined with ours. NULL none */
+    const char *meta_data;    /* JSON object whose members join instance-id and local-hostname. NULL none */
+    const char *const *ssh_keys; /* NULL-terminated OpenSSH public keys; NULL none */
+    const char *login;           /* the image's user that the keys are for; NULL or "": the image's default */
+    bool uefi, tpm;
+    const char *gpu; /* PCI address of a host device to pass through, "0000:01:00.0"; NULL none */
+};
+
 /* What an instance should be. Built by job/ from the database; borrowed for the call. */
 struct lg_inst_spec {
     const char *id;             /* our UUID; the engine's name is "lodge-<id>" */
@@ -91,9 +109,11 @@ struct lg_inst_spec {
     int volume_count;
     const struct lg_nic_spec *nics; /* after the first one, in this order */
     int nic_count;
+    const struct lg_vm_spec *vm; /* virtual machines only, NULL for a container */
 };
 
-enum lg_run { LG_RUN_ABSENT, LG_RUN_CREATED, LG_RUN_RUNNING, LG_RUN_PAUSED, LG_RUN_EXITED };
+/* ASLEEP: switched off with its memory on disk; a start or wake goes on where it was. */
+enum lg_run { LG_RUN_ABSENT, LG_RUN_CREATED, LG_RUN_RUNNING, LG_RUN_PAUSED, LG_RUN_EXITED, LG_RUN_ASLEEP };
 
 /* What an instance is, as the engine says now. */
 struct lg_inst_status {
@@ -105,6 +125,10 @@ struct lg_inst_status {
     int64_t started_at, finished_at; /* epoch ms, 0 unknown */
     char address[LG_ADDR_LEN];       /* on the tenant's network, "" when down */
     int64_t pid;                     /* first process on the host, 0 when down */
+    /* Virtual machines only: */
+    bool agent;       /* the guest agent answers */
+    char pending[64]; /* "vcpus", "memory", "vcpus memory": wishes that wait for the next start; "" none */
+    char why[64];     /* how it ended, for a person: "the guest powered off"; "" for a container */
 };
 
 struct lg_usage {
@@ -117,13 +141,26 @@ struct lg_usage {
 
 struct lg_image_info {
     char id[LG_REF_LEN];     /* the engine's image id, "sha256:…" */
-    char digest[LG_REF_LEN]; /* repository digest or "" */
-    int64_t size_bytes;
+    char digest[LG_REF_LEN]; /* repository digest or ""; of a disk image "sha256:…" of the imported file */
+    int64_t size_bytes;      /* what it takes on the host */
+    char format[8];          /* of a disk image as it was imported, "qcow2" or "raw"; "" for a container's */
+    int64_t virtual_bytes;   /* of a disk image: the smallest root disk it fits on; else 0 */
 };
 
+/* A file to be made an image. It may be read by other processes and is never moved. */
+struct lg_import {
+    const char *path, *ref;
+    const char *format; /* of a disk image, "qcow2" or "raw"; NULL or "": look at the file */
+    const char *sha256; /* 64 hexadecimal digits it must have; NULL or "": any. LG_INVALID when it differs */
+};
+
+enum lg_console { LG_CONSOLE_SERIAL, LG_CONSOLE_VNC };
+
 struct lg_engine_info {
-    char type[16]; /* "podman", "docker", "fake" */
+    char type[16]; /* "podman", "docker", "qemu", "fake" */
     char version[64], api_version[32];
+    char accel[8];    /* of virtual machines: "kvm" or "tcg" (software, slow); "" for containers */
+    char notice[160]; /* something a person should know although it works, "" none */
 };
 
 /* Told of progress; `fraction` 0…1 or -1 when unknown. `text` is one short line. Called on the verb's own
@@ -137,8 +174,8 @@ typedef int lg_watch_fn(void *arg, const char *instance_id, const char *what);
 struct lg_engine; /* a driver's open handle; private to it */
 
 struct lg_driver {
-    const char *name;    /* "container", "fake", later "kvm" */
-    const char *backend; /* as the API says it: "docker", "fake", later "kvm" */
+    const char *name;    /* "container", "kvm", "fake", "fake-vm" */
+    const char *backend; /* as the API says it: "docker" or "kvm" */
 
     /* Opens a handle; does not yet speak to the engine. */
     int (*open)(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct lg_err *e);
@@ -147,13 +184,13 @@ struct lg_driver {
     /* Quick health check (no more than 2 s); fills info when it is not NULL. */
     int (*probe)(struct lg_engine *g, struct lg_engine_info *info, struct lg_err *e);
 
-    /* Images. pull: from a registry, LG_BACKEND with the registry's sentence. import: a tar file of a root
-     * file system or an image archive (docker save / oci), stored as `ref`; may be read by other processes,
-     * never moved. */
+    /* Images. pull: from a registry, LG_BACKEND with the registry's sentence. import: for containers a tar
+     * file of a root file system or an image archive (docker save / oci), for virtual machines a disk, stored
+     * as `ref`. LG_INVALID: not such a file, damaged, or (a disk) one that refers to other files. */
     int (*image_find)(struct lg_engine *g, const char *ref, struct lg_image_info *info, struct lg_err *e);
     int (*image_pull)(struct lg_engine *g, const char *ref, lg_progress_fn *fn, void *arg,
                       struct lg_image_info *info, struct lg_err *e);
-    int (*image_import)(struct lg_engine *g, const char *tar_path, const char *ref,
+    int (*image_import)(struct lg_engine *g, const struct lg_import *im, lg_progress_fn *fn, void *arg,
                         struct lg_image_info *info, struct lg_err *e);
     int (*image_remove)(struct lg_engine *g, const char *ref,
                         struct lg_err *e); /* absent: 0; in use: LG_CONFLICT */
@@ -174,9 +211,30 @@ struct lg_driver {
     int (*unpause)(struct lg_engine *g, const char *id, struct lg_err *e);
     int (*remove)(struct lg_engine *g, const char *id, bool force, struct lg_err *e);
     int (*inspect)(struct lg_engine *g, const char *id, struct lg_inst_status *st, struct lg_err *e);
-    /* New limits on a running instance, without a restart. */
+    /*
+     * New limits on a running instance, without a restart. Of a virtual machine: vCPUs and memory up within
+     * their ceilings at once, anything else at its next start (status.pending names it); the root disk grows
+     * to vm->disk_bytes, also when it is stopped, and never shrinks (LG_INVALID).
+     */
     int (*update)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     int (*usage)(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
+
+    /*
+     * Virtual machines only. suspend: memory to disk, then off (status ASLEEP); asleep already is 0. wake:
+     * goes on from there; running already is 0, one that does not sleep is LG_STATE. start wakes as well;
+     * stop of a sleeping one throws its memory away. reset: the reset button, of a running one; not
+     * idempotent.
+     */
+    int (*suspend)(struct lg_engine *g, const char *id, struct lg_err *e);
+    int (*wake)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+    int (*reset)(struct lg_engine *g, const char *id, struct lg_err *e);
+    /* A descriptor that speaks the console's bytes both ways (RFB without a password, or a terminal), now the
+     * caller's. One opener of a serial console at a time: a second gets LG_CONFLICT. Not running: LG_STATE.
+     */
+    int (*console_open)(struct lg_engine *g, const char *id, enum lg_console kind, int *fd, struct lg_err *e);
+    /* The screen as a picture into out (its max is the cap); mime gets its type. Not running: LG_STATE. */
+    int (*screenshot)(struct lg_engine *g, const char *id, struct lg_buf *out, char mime[32],
+                      struct lg_err *e);
 
     /* Everything with our site's label. */
     int (*list)(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *e);
@@ -184,10 +242,10 @@ struct lg_driver {
     /* The last `lines` lines of output, both streams mixed as text, into out (its max is the cap). */
     int (*log_tail)(struct lg_engine *g, const char *id, int lines, struct lg_buf *out, struct lg_err *e);
     /*
-     * The log as frames: [1|2, 0, 0, 0, length big-endian u32] payload, 1 stdout, 2 stderr. Writes to `fd` (a
-     * socketpair end, blocking) until the log ends, `fd`'s reader is gone, or cancel. follow: stays until the
-     * instance ends. tail < 0: everything. since_ms: only lines after it, 0 all. Blocks: called on a process
-     * or thread of its own.
+     * The log (of a virtual machine: its serial console's output) as frames: [1|2, 0, 0, 0, length big-endian
+     * u32] payload, 1 stdout, 2 stderr. Writes to `fd` (a socketpair end, blocking) until the log ends,
+     * `fd`'s reader is gone, or cancel. follow: stays until the instance ends. tail < 0: everything.
+     * since_ms: only lines after it, 0 all. Blocks: called on a process or thread of its own.
      */
     int (*log_stream)(struct lg_engine *g, const char *id, int tail, bool follow, int64_t since_ms, int fd,
                       struct lg_err *e);

@@ -31,7 +31,7 @@ static bool agrees(const struct lg_instance *in, enum lg_run run)
                                                [LG_ST_PAUSED] = RUN(PAUSED),
                                                [LG_ST_STOPPED] = RUN(CREATED) | RUN(EXITED),
                                                [LG_ST_ERROR] = RUN(ABSENT) | RUN(CREATED) | RUN(EXITED),
-                                               [LG_ST_ASLEEP] = ~0U};
+                                               [LG_ST_ASLEEP] = RUN(ASLEEP)};
     if (in->state == LG_ST_STOPPED && run == LG_RUN_ABSENT)
         return !in->engine_ref[0]; /* never made yet */
     return (fine[in->state] >> run) & 1;
@@ -108,8 +108,7 @@ static void plan_drift(struct plan *p, const struct lg_instance *in, struct lg_t
     p->act = ACT_CHANGE;
     switch (t->st.run) {
     case LG_RUN_ABSENT:
-        because(p, "engine_lost",
-                "its container is gone from the engine; a start makes a new one from its image");
+        because(p, "engine_lost", "it is gone from the engine; a start makes a new one from its image");
         break;
     case LG_RUN_EXITED:
         plan_exit(p, in, t);
@@ -124,6 +123,10 @@ static void plan_drift(struct plan *p, const struct lg_instance *in, struct lg_t
         else
             because(p, "", ""); /* as wanted: its restart policy, or an engine that is back */
         p->ch.desired = "running";
+        break;
+    case LG_RUN_ASLEEP:
+        because(p, "external", "was put to sleep outside Lodge");
+        p->ch.desired = "stopped";
         break;
     case LG_RUN_CREATED:
         because(p, "external", "was replaced outside Lodge and never started");

@@ -102,7 +102,8 @@ int lg_run_import(struct lg_job *j, struct lg_err *e)
         return rc;
     snprintf(path, sizeof path, "%s/%s", dir, name);
     lg_job_log(j, "importing the uploaded file as %s", j->im.reference);
-    rc = LG_VERB(j->d, image_import, e, j->g, path, j->im.reference, &j->info);
+    struct lg_import im = {.path = path, .ref = j->im.reference};
+    rc = LG_VERB(j->d, image_import, e, j->g, &im, lg_job_progress, j, &j->info);
     if (rc != -LG_UNAVAILABLE) /* kept for the next attempt */
         unlinkat(own, name, 0);
     return rc;

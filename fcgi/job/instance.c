@@ -116,7 +116,13 @@ static int update(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
     int rc = look(j, e);
     bool up = !rc && (j->truth.st.run == LG_RUN_RUNNING || j->truth.st.run == LG_RUN_PAUSED);
-    return up ? LG_VERB(j->d, update, e, j->g, &s->inst) : rc; /* a stopped one gets them at its start */
+    if (rc || (!up && (!s->inst.vm || j->truth.st.run == LG_RUN_ABSENT)))
+        return rc; /* a stopped one gets them at its start */
+    rc = LG_VERB(j->d, update, e, j->g, &s->inst);
+    rc = rc ? rc : look(j, e);
+    if (!rc && *j->truth.st.pending)
+        lg_job_log(j, "takes effect at its next start: %s", j->truth.st.pending);
+    return rc;
 }
 
 int lg_run_create(struct lg_job *j, struct lg_err *e)
@@ -154,6 +160,32 @@ int lg_run_pause(struct lg_job *j, struct lg_err *e)
 int lg_run_unpause(struct lg_job *j, struct lg_err *e)
 {
     int rc = LG_VERB(j->d, unpause, e, j->g, j->in.id);
+    return rc ? rc : look(j, e);
+}
+
+int lg_run_suspend(struct lg_job *j, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, suspend, e, j->g, j->in.id);
+    return rc ? rc : look(j, e);
+}
+
+static int wake(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    if (!rc)
+        rc = LG_VERB(j->d, wake, e, j->g, &s->inst);
+    return rc ? rc : check_up(j, s->inst.restart, e);
+}
+
+int lg_run_wake(struct lg_job *j, struct lg_err *e)
+{
+    return with_spec(j, wake, e);
+}
+
+/* An attempt that comes after another may press the button twice: harmless, a reset is one either way. */
+int lg_run_reset(struct lg_job *j, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, reset, e, j->g, j->in.id);
     return rc ? rc : look(j, e);
 }
 
@@ -232,7 +264,8 @@ static const char *reason_code(const struct lg_job *j, const struct lg_err *why,
 static enum lg_state state_after_failure(const struct lg_job *j, const struct lg_instance *in,
                                          const struct lg_err *why)
 {
-    static const unsigned brings_up = 1U << LG_V_CREATE | 1U << LG_V_START | 1U << LG_V_RESTART;
+    static const unsigned brings_up =
+        1U << LG_V_CREATE | 1U << LG_V_START | 1U << LG_V_RESTART | 1U << LG_V_WAKE;
     enum lg_verb v = j->kind->verb;
     if (!j->truth.known)
         return lg_state_without_engine(in, v);

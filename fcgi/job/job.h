@@ -63,8 +63,9 @@ struct lg_spec {
     struct lg_inst_spec inst; /* borrows from here and from the instance it was made of */
     struct lg_net net;
     char address[16], mac[18];
-    struct lg_port_spec *ports; /* owned, as are the two arrays below */
-    const char **command;
+    struct lg_vm_spec vm;
+    struct lg_port_spec *ports; /* owned, as are the three arrays below */
+    const char **command, **ssh_keys;
     char **env;
     json_t *config;
 };
@@ -72,6 +73,8 @@ struct lg_spec {
 /* From an instance with its parts loaded (secrets in clear), which must outlive the spec. */
 int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_instance *in,
                  struct lg_err *e);
+/* The part only a virtual machine has, from `s->config`; called by lg_spec_make. */
+int lg_spec_make_vm(struct lg_spec *s, const struct lg_instance *in, struct lg_err *e);
 void lg_spec_done(struct lg_spec *s);                        /* wipes the environment */
 struct lg_net_spec lg_net_spec_of(const struct lg_net *net); /* borrows */
 
@@ -154,6 +157,9 @@ int lg_run_restart(struct lg_job *j, struct lg_err *e);
 int lg_run_pause(struct lg_job *j, struct lg_err *e);
 int lg_run_unpause(struct lg_job *j, struct lg_err *e);
 int lg_run_update(struct lg_job *j, struct lg_err *e);
+int lg_run_suspend(struct lg_job *j, struct lg_err *e);
+int lg_run_wake(struct lg_job *j, struct lg_err *e);
+int lg_run_reset(struct lg_job *j, struct lg_err *e);
 int lg_run_delete(struct lg_job *j, struct lg_err *e);
 int lg_settle_instance(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
 int lg_run_pull(struct lg_job *j, struct lg_err *e);

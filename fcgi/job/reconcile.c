@@ -113,6 +113,7 @@ static void compare(void *arg, struct lg_instance *in)
     bool fine =
         (in->state == LG_ST_RUNNING && run == LG_RUN_RUNNING) ||
         (in->state == LG_ST_PAUSED && run == LG_RUN_PAUSED) ||
+        (in->state == LG_ST_ASLEEP && run == LG_RUN_ASLEEP) ||
         (in->state == LG_ST_STOPPED && (run == LG_RUN_CREATED || run == LG_RUN_EXITED) && !wants_up) ||
         (in->state == LG_ST_STOPPED && run == LG_RUN_ABSENT && !in->engine_ref[0]) ||
         (in->state == LG_ST_ERROR && (run == LG_RUN_ABSENT || run == LG_RUN_EXITED));

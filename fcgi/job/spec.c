@@ -87,7 +87,7 @@ int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_i
                                     .net = lg_net_spec_of(&s->net),
                                     .address = s->address,
                                     .mac = s->mac};
-    return 0;
+    return strcmp(in->type, "vm") ? 0 : lg_spec_make_vm(s, in, e);
 }
 
 void lg_spec_done(struct lg_spec *s)
@@ -99,6 +99,7 @@ void lg_spec_done(struct lg_spec *s)
     free(s->env);
     free(s->command);
     free(s->ports);
+    free(s->ssh_keys);
     json_decref(s->config);
     memset(s, 0, sizeof *s);
 }

@@ -26,11 +26,9 @@ int lg_truth_ask(struct lg_truth *t, const struct lg_driver *d, struct lg_engine
 
 enum lg_state lg_truth_state(const struct lg_truth *t)
 {
-    static const enum lg_state states[] = {[LG_RUN_ABSENT] = LG_ST_ERROR,
-                                           [LG_RUN_CREATED] = LG_ST_STOPPED,
-                                           [LG_RUN_RUNNING] = LG_ST_RUNNING,
-                                           [LG_RUN_PAUSED] = LG_ST_PAUSED,
-                                           [LG_RUN_EXITED] = LG_ST_STOPPED};
+    static const enum lg_state states[] = {
+        [LG_RUN_ABSENT] = LG_ST_ERROR,  [LG_RUN_CREATED] = LG_ST_STOPPED, [LG_RUN_RUNNING] = LG_ST_RUNNING,
+        [LG_RUN_PAUSED] = LG_ST_PAUSED, [LG_RUN_EXITED] = LG_ST_STOPPED,  [LG_RUN_ASLEEP] = LG_ST_ASLEEP};
     return states[t->st.run];
 }
 
@@ -40,6 +38,8 @@ enum lg_state lg_state_without_engine(const struct lg_instance *in, enum lg_verb
         return LG_ST_ERROR;
     if (verb == LG_V_UNPAUSE)
         return LG_ST_PAUSED;
+    if (verb == LG_V_WAKE)
+        return LG_ST_ASLEEP;
     return in->started_at ? LG_ST_RUNNING : LG_ST_STOPPED;
 }
 
@@ -60,6 +60,8 @@ void lg_truth_exit_reason(struct lg_truth *t)
     bool oom = t->st.oom_killed;
     if (oom)
         snprintf(t->text, sizeof t->text, "ran out of memory and was killed at %s", at);
+    else if (*t->st.why)
+        snprintf(t->text, sizeof t->text, "%s at %s", t->st.why, at);
     else
         snprintf(t->text, sizeof t->text, "exited with code %d at %s", t->st.exit_code, at);
     t->reason = (struct lg_reason){.code = oom ? "oom_killed" : "exited",

@@ -26,10 +26,10 @@ static const struct rule {
     const char *refusal; /* "the instance is <state>; " and this */
 } rules[LG_V_COUNT] = {
     [LG_V_CREATE] = {0, 0, LG_ST_CREATING, LG_ST_RUNNING, "it exists already"},
-    [LG_V_START] = {IN(STOPPED) | IN(ERROR), 0, LG_ST_STARTING, LG_ST_RUNNING,
+    [LG_V_START] = {IN(STOPPED) | IN(ERROR) | IN(ASLEEP), 0, LG_ST_STARTING, LG_ST_RUNNING,
                     "only a stopped one can be started"},
-    [LG_V_STOP] = {IN(RUNNING) | IN(PAUSED) | IN(ERROR), BUSY | IN(STOPPED), LG_ST_STOPPING, LG_ST_STOPPED,
-                   "only a running one can be stopped"},
+    [LG_V_STOP] = {IN(RUNNING) | IN(PAUSED) | IN(ERROR), BUSY | IN(STOPPED) | IN(ASLEEP), LG_ST_STOPPING,
+                   LG_ST_STOPPED, "only a running one can be stopped"},
     [LG_V_RESTART] = {IN(RUNNING) | IN(ERROR), IN(PAUSED), LG_ST_RESTARTING, LG_ST_RUNNING,
                       "only a running one can be restarted"},
     [LG_V_PAUSE] = {IN(RUNNING), 0, LG_ST_PAUSING, LG_ST_PAUSED, "only a running one can be paused"},
@@ -38,6 +38,11 @@ static const struct rule {
                      "wait until it has settled"},
     [LG_V_DELETE] = {IN(STOPPED) | IN(ERROR) | IN(ASLEEP), ANY & ~IN(DELETING), LG_ST_DELETING, LG_ST_COUNT,
                      "stop it first, or delete it with force"},
+    [LG_V_SUSPEND] = {IN(RUNNING) | IN(PAUSED), 0, LG_ST_SUSPENDING, LG_ST_ASLEEP,
+                      "only a running one can be put to sleep"},
+    [LG_V_WAKE] = {IN(ASLEEP), 0, LG_ST_WAKING, LG_ST_RUNNING, "only a sleeping one can be woken"},
+    [LG_V_RESET] = {IN(RUNNING), IN(PAUSED), LG_ST_RESTARTING, LG_ST_RUNNING,
+                    "only a running one can be reset"},
 };
 
 const char *lg_state_name(enum lg_state s)

@@ -32,7 +32,8 @@ enum lg_state {
         LG_ST_COUNT
 };
 
-/* create is the birth of an instance; the others are asked of an existing one. */
+/* create is the birth of an instance; the others are asked of an existing one. suspend, wake and reset are
+ * for backends that can. */
 #define LG_VERBS(X)                                                                                          \
     X(CREATE, "create")                                                                                      \
     X(START, "start")                                                                                        \
@@ -41,7 +42,10 @@ enum lg_state {
     X(PAUSE, "pause")                                                                                        \
     X(UNPAUSE, "unpause")                                                                                    \
     X(UPDATE, "update")                                                                                      \
-    X(DELETE, "delete")
+    X(DELETE, "delete")                                                                                      \
+    X(SUSPEND, "suspend")                                                                                    \
+    X(WAKE, "wake")                                                                                          \
+    X(RESET, "reset")
 
 enum lg_verb {
 #define X(sym, name) LG_V_##sym,

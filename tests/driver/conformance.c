@@ -295,7 +295,7 @@ static void test_list(void **state)
     (void)state;
     struct lg_err e = {0};
     struct store a, b;
-    int n[5] = {0};
+    int n[LG_RUN_ASLEEP + 1] = {0};
     born(&a, FOR_EVER, LG_RESTART_NO);
     born(&b, "exit 0", LG_RESTART_NO);
     until(rig_run(&rig, b.id) == LG_RUN_EXITED);
@@ -309,6 +309,13 @@ static void test_list(void **state)
     assert_int_equal(n[LG_RUN_RUNNING] + n[LG_RUN_EXITED] + n[LG_RUN_CREATED], 0);
 }
 
+static int import(const char *path, const char *ref, struct lg_err *e)
+{
+    struct lg_image_info info;
+    struct lg_import im = {.path = path, .ref = ref};
+    return D->image_import(G, &im, NULL, NULL, &info, e);
+}
+
 static void test_images(void **state)
 {
     (void)state;
@@ -318,18 +325,18 @@ static void test_images(void **state)
     char path[128];
     ok(&e, D->image_find(G, BASE_REF, &a, &e));
     assert_true(*a.id && a.size_bytes > 0);
-    ok(&e, D->image_import(G, rig.base_tar, "localhost/other/name:2", &b, &e));
+    ok(&e, import(rig.base_tar, "localhost/other/name:2", &e));
     ok(&e, D->image_find(G, "localhost/other/name:2", &b, &e));
     ok(&e, D->image_remove(G, "localhost/other/name:2", &e));
     ok(&e, D->image_remove(G, "localhost/other/name:2", &e));
     ok(&e, D->image_find(G, BASE_REF, &a, &e));
-    assert_int_equal(D->image_import(G, "/nonexistent", "localhost/x:1", &b, &e), -LG_INVALID);
+    assert_int_equal(import("/nonexistent", "localhost/x:1", &e), -LG_INVALID);
     snprintf(path, sizeof path, "%s/short.tar", rig.dir);
     FILE *f = fopen(path, "we");
     assert_non_null(f);
     fputs("this is not a tar", f);
     fclose(f);
-    assert_int_equal(D->image_import(G, path, "localhost/x:1", &b, &e), -LG_INVALID);
+    assert_int_equal(import(path, "localhost/x:1", &e), -LG_INVALID);
     struct lg_inst_spec spec = rig_spec(&rig, &rig.net, next_host++, &s, "true");
     ok(&e, D->network_ensure(G, &spec.net, &e));
     ok(&e, D->create(G, &spec, &e));

@@ -100,7 +100,8 @@ bool rig_up(struct rig *r, const char *driver)
     const char *const build[] = {"fcgi/driver/images/base/build", r->base_tar, NULL};
     assert_int_equal(run_program(build, NULL), 0);
     struct lg_image_info info;
-    ok(&e, r->d->image_import(r->g, r->base_tar, BASE_REF, &info, &e));
+    struct lg_import im = {.path = r->base_tar, .ref = BASE_REF};
+    ok(&e, r->d->image_import(r->g, &im, NULL, NULL, &info, &e));
     return true;
 }
 
@@ -172,11 +173,14 @@ struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, st
     memset(s, 0, sizeof *s);
     lg_id_new(s->id);
     lg_net_host(n, host, s->address, s->mac);
-    s->command[0] = "sh";
-    s->command[1] = "-c";
-    s->command[2] = sh;
+    if (sh) {
+        s->command[0] = "sh";
+        s->command[1] = "-c";
+        s->command[2] = sh;
+    }
+    bool vm = !strcmp(r->d->backend, "kvm");
+    s->vm.disk_bytes = (int64_t)256 << 20;
     static const char *const env[] = {"GREETING=hello=world\nsecond line", NULL};
-    (void)r;
     return (struct lg_inst_spec){.id = s->id,
                                  .name = "web",
                                  .image = BASE_REF,
@@ -188,7 +192,8 @@ struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, st
                                  .pids_limit = 64,
                                  .net = rig_net(n),
                                  .address = s->address,
-                                 .mac = s->mac};
+                                 .mac = s->mac,
+                                 .vm = vm ? &s->vm : NULL};
 }
 
 enum lg_run rig_run(struct rig *r, const char *id)

@@ -36,6 +36,7 @@ struct lg_net_spec rig_net(const struct lg_net *n);
 struct store {
     char id[LG_ID_LEN], address[16], mac[18];
     const char *command[8];
+    struct lg_vm_spec vm; /* with the drivers of virtual machines; `sh` is then ignored */
     struct lg_port_spec ports[2];
 };
 struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, struct store *s,

@@ -147,14 +147,17 @@ static void import_path(struct lg_buf *path, const char *ref, bool image_archive
     }
 }
 
-int lg_ct_image_import(struct lg_engine *g, const char *tar_path, const char *ref, struct lg_image_info *info,
-                       struct lg_err *e)
+int lg_ct_image_import(struct lg_engine *g, const struct lg_import *im, lg_progress_fn *fn, void *arg,
+                       struct lg_image_info *info, struct lg_err *e)
 {
+    (void)fn;
+    (void)arg;
+    const char *ref = im->ref;
     lg_cleanup_buf struct lg_buf path = {0}, reply = {0};
     struct lg_archive *a = NULL;
     int rc = check_ref(ref, e);
     if (!rc)
-        rc = lg_archive_open(tar_path, ref, &a, e);
+        rc = lg_archive_open(im->path, ref, &a, e);
     if (rc)
         return rc;
     import_path(&path, ref, lg_archive_is_image(a));

@@ -7,8 +7,8 @@
 int lg_ct_image_find(struct lg_engine *g, const char *ref, struct lg_image_info *info, struct lg_err *e);
 int lg_ct_image_pull(struct lg_engine *g, const char *ref, lg_progress_fn *fn, void *arg,
                      struct lg_image_info *info, struct lg_err *e);
-int lg_ct_image_import(struct lg_engine *g, const char *tar_path, const char *ref, struct lg_image_info *info,
-                       struct lg_err *e);
+int lg_ct_image_import(struct lg_engine *g, const struct lg_import *im, lg_progress_fn *fn, void *arg,
+                       struct lg_image_info *info, struct lg_err *e);
 int lg_ct_image_remove(struct lg_engine *g, const char *ref, struct lg_err *e);
 
 #endif

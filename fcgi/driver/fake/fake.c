@@ -1,5 +1,6 @@
 #include "driver/fake/fake.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +13,29 @@
 #include "driver/fake/state.h"
 #include "driver/fake/verbs.h"
 
-static int fake_open(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct lg_err *e)
+static int open_at(const struct lg_driver_ctx *ctx, const char *folder, struct lg_engine **out,
+                   struct lg_err *e)
 {
     struct lg_engine *g = calloc(1, sizeof *g);
     *out = g;
     if (!g)
         return lg_fail(e, LG_INTERNAL, "out of memory");
     g->ctx = *ctx;
-    lg_conf_path(ctx->conf, g->dir, sizeof g->dir, "fake");
+    lg_conf_path(ctx->conf, g->dir, sizeof g->dir, folder);
     return 0;
+}
+
+static int fake_open(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct lg_err *e)
+{
+    return open_at(ctx, "fake", out, e);
+}
+
+static int fake_vm_open(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct lg_err *e)
+{
+    int rc = open_at(ctx, "fake-vm", out, e);
+    if (!rc)
+        (*out)->vm = true;
+    return rc;
 }
 
 static void fake_close(struct lg_engine *g)
@@ -33,6 +48,8 @@ static int fake_probe(struct lg_engine *g, struct lg_engine_info *info, struct l
     int rc = lg_fake_fault(g, "probe", e);
     if (!rc && info)
         *info = (struct lg_engine_info){.type = "fake", .version = "1", .api_version = "1"};
+    if (!rc && info && g->vm)
+        snprintf(info->accel, sizeof info->accel, "tcg");
     return lg_fake_after(g, "probe", rc, e);
 }
 
@@ -45,6 +62,10 @@ static int find(struct lg_engine *g, const char *ref, struct lg_image_info *info
     snprintf(info->id, sizeof info->id, "%s", lg_fake_str(o, "id"));
     snprintf(info->digest, sizeof info->digest, "%s", lg_fake_str(o, "digest"));
     info->size_bytes = lg_fake_int(o, "size");
+    if (g->vm) {
+        snprintf(info->format, sizeof info->format, "%s", lg_fake_str(o, "format"));
+        info->virtual_bytes = (int64_t)64 << 20;
+    }
     return 0;
 }
 
@@ -79,16 +100,37 @@ static int fake_image_pull(struct lg_engine *g, const char *ref, lg_progress_fn 
     return lg_fake_after(g, "image_pull", rc ? rc : add_image(g, ref, 1 << 20, info, e), e);
 }
 
-static int fake_image_import(struct lg_engine *g, const char *tar_path, const char *ref,
+/* A disk is known by its first bytes, everything else is a raw one. */
+static const char *disk_format(const struct lg_import *im)
+{
+    char magic[4] = "";
+    if (im->format && *im->format)
+        return im->format;
+    lg_cleanup_fd int fd = open(im->path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, magic, 4) == 4 && !memcmp(magic, "QFI\xfb", 4) ? "qcow2" : "raw";
+}
+
+static int fake_image_import(struct lg_engine *g, const struct lg_import *im, lg_progress_fn *fn, void *arg,
                              struct lg_image_info *info, struct lg_err *e)
 {
     struct stat st;
     int rc = lg_fake_fault(g, "image_import", e);
-    if (!rc && stat(tar_path, &st))
+    if (!rc && stat(im->path, &st))
         rc = lg_fail_errno(e, LG_INVALID, "cannot read the image file");
     if (!rc && st.st_size < 1024)
-        rc = lg_fail(e, LG_INVALID, "the file is not a complete tar archive");
-    return lg_fake_after(g, "image_import", rc ? rc : add_image(g, ref, st.st_size, info, e), e);
+        rc = lg_fail(e, LG_INVALID,
+                     g->vm ? "the file is not a complete disk image"
+                           : "the file is not a complete tar archive");
+    if (!rc && fn)
+        fn(arg, 0.5, "copying");
+    rc = rc ? rc : add_image(g, im->ref, st.st_size, info, e);
+    if (!rc && g->vm) {
+        lg_cleanup_json json_t *o = lg_fake_load(g, "image", im->ref);
+        json_object_set_new(o, "format", json_string(disk_format(im)));
+        rc = lg_fake_save(g, "image", im->ref, o, e);
+        rc = rc ? rc : find(g, im->ref, info, e);
+    }
+    return lg_fake_after(g, "image_import", rc, e);
 }
 
 static int uses(void *arg, const json_t *inst)
@@ -151,6 +193,37 @@ const struct lg_driver lg_driver_fake = {
     .remove = lg_fake_remove,
     .inspect = lg_fake_inspect,
     .update = lg_fake_update,
+    .usage = lg_fake_usage,
+    .list = lg_fake_list,
+    .log_tail = lg_fake_log_tail,
+    .log_stream = lg_fake_log_stream,
+    .watch = lg_fake_watch,
+};
+
+const struct lg_driver lg_driver_fake_vm = {
+    .name = "fake-vm",
+    .backend = "kvm",
+    .open = fake_vm_open,
+    .close = fake_close,
+    .probe = fake_probe,
+    .image_find = fake_image_find,
+    .image_import = fake_image_import,
+    .image_remove = fake_image_remove,
+    .network_ensure = fake_network_ensure,
+    .network_remove = fake_network_remove,
+    .create = lg_fake_create,
+    .start = lg_fake_start,
+    .stop = lg_fake_stop,
+    .pause = lg_fake_pause,
+    .unpause = lg_fake_unpause,
+    .remove = lg_fake_remove,
+    .inspect = lg_fake_inspect,
+    .update = lg_fake_update,
+    .suspend = lg_fake_suspend,
+    .wake = lg_fake_wake,
+    .reset = lg_fake_reset,
+    .console_open = lg_fake_console_open,
+    .screenshot = lg_fake_screenshot,
     .usage = lg_fake_usage,
     .list = lg_fake_list,
     .log_tail = lg_fake_log_tail,

@@ -7,6 +7,10 @@
  * (seconds it lives on), `exit N`, `oom` (ends as if memory ran out); anything else runs until it is stopped.
  * No command at all runs until stopped, too. References that hold "missing" cannot be pulled.
  *
+ * `fake-vm` serves backend "kvm" in the same way, apart in `$LODGE_STATE/fake-vm`: a virtual machine with no
+ * command runs until it is stopped; its serial console greets and echoes lines, its VNC console says the
+ * first line of RFB and then echoes.
+ *
  * Faults: lines in `$LODGE_STATE/fake/faults` (or in LODGE_FAKE_FAULTS, parted by `|`), the first that fits
  * is taken: <verb or *> <fault> [times] fault is one of hang         no answer: LG_TIMEOUT after
  * engine_timeout_ms, or LG_CANCELLED gone         LG_UNAVAILABLE at once fail         LG_BACKEND at once lost
@@ -19,6 +23,6 @@
 
 #include "driver/driver.h"
 
-extern const struct lg_driver lg_driver_fake;
+extern const struct lg_driver lg_driver_fake, lg_driver_fake_vm;
 
 #endif

@@ -10,6 +10,7 @@
 struct lg_engine {
     struct lg_driver_ctx ctx;
     char dir[PATH_MAX]; /* $LODGE_STATE/fake */
+    bool vm;            /* of virtual machines */
 };
 
 /* Takes the engine's lock; a descriptor to close, or a negative code. */

@@ -39,6 +39,14 @@ static json_t *from_spec(const struct lg_engine *g, const struct lg_inst_spec *s
     json_object_set_new(o, "command", strings(s->command));
     json_object_set_new(o, "env", strings(s->env));
     json_object_set_new(o, "ports", ports);
+    if (s->vm) {
+        lg_fake_set(o, "vcpus_max", s->vm->vcpus_max);
+        lg_fake_set(o, "memory_max_bytes", s->vm->memory_max_bytes);
+        lg_fake_set(o, "disk_bytes", s->vm->disk_bytes);
+        json_object_set_new(o, "user_data", json_string(s->vm->user_data ? s->vm->user_data : ""));
+        json_object_set_new(o, "meta_data", json_string(s->vm->meta_data ? s->vm->meta_data : ""));
+        json_object_set_new(o, "ssh_keys", strings(s->vm->ssh_keys));
+    }
     lg_fake_set(o, "restart", s->restart);
     lg_fake_set(o, "run", LG_RUN_CREATED);
     set_limits(o, s);
@@ -144,9 +152,9 @@ static bool up(const json_t *o)
 
 static int stop(struct lg_engine *g, json_t *o, struct lg_err *e)
 {
-    if (!up(o))
+    if (!up(o) && lg_fake_int(o, "run") != LG_RUN_ASLEEP)
         return 0;
-    lg_fake_end(g, o, 143, false, lg_clock_ms());
+    lg_fake_end(g, o, g->vm ? 0 : 143, false, lg_clock_ms());
     return save(g, o, e);
 }
 
@@ -173,9 +181,8 @@ static int unpause_it(struct lg_engine *g, json_t *o, struct lg_err *e)
     return change_run(g, o, LG_RUN_PAUSED, LG_RUN_RUNNING, "unpause", e);
 }
 
-/* A verb on an existing instance, with faults, under the lock. */
-static int verb(struct lg_engine *g, const char *name, const char *id,
-                int (*fn)(struct lg_engine *g, json_t *o, struct lg_err *e), struct lg_err *e)
+int lg_fake_verb(struct lg_engine *g, const char *name, const char *id,
+                 int (*fn)(struct lg_engine *g, json_t *o, struct lg_err *e), struct lg_err *e)
 {
     int rc = lg_fake_fault(g, name, e);
     if (rc)
@@ -190,17 +197,17 @@ static int verb(struct lg_engine *g, const char *name, const char *id,
 int lg_fake_stop(struct lg_engine *g, const char *id, int timeout_s, struct lg_err *e)
 {
     (void)timeout_s;
-    return verb(g, "stop", id, stop, e);
+    return lg_fake_verb(g, "stop", id, stop, e);
 }
 
 int lg_fake_pause(struct lg_engine *g, const char *id, struct lg_err *e)
 {
-    return verb(g, "pause", id, pause_it, e);
+    return lg_fake_verb(g, "pause", id, pause_it, e);
 }
 
 int lg_fake_unpause(struct lg_engine *g, const char *id, struct lg_err *e)
 {
-    return verb(g, "unpause", id, unpause_it, e);
+    return lg_fake_verb(g, "unpause", id, unpause_it, e);
 }
 
 static int remove_it(struct lg_engine *g, const char *id, bool force, struct lg_err *e)
@@ -240,6 +247,7 @@ static void to_status(const json_t *o, struct lg_inst_status *st)
     } else if (st->run == LG_RUN_EXITED) {
         st->exit_code = (int)lg_fake_int(o, "exit_code");
         st->oom_killed = lg_fake_int(o, "oom") != 0;
+        snprintf(st->why, sizeof st->why, "%s", lg_fake_str(o, "why"));
     }
 }
 
@@ -273,6 +281,11 @@ int lg_fake_update(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_
     if (!o)
         return -(int)e->code;
     set_limits(o, s);
+    if (s->vm && s->vm->disk_bytes) {
+        if (s->vm->disk_bytes < lg_fake_int(o, "disk_bytes"))
+            return lg_fail(e, LG_INVALID, "a disk never shrinks");
+        lg_fake_set(o, "disk_bytes", s->vm->disk_bytes);
+    }
     return lg_fake_after(g, "update", save(g, o, e), e);
 }
 

@@ -2,6 +2,7 @@
 #ifndef LG_DRIVER_FAKE_VERBS_H
 #define LG_DRIVER_FAKE_VERBS_H
 
+#include "base/json.h"
 #include "driver/driver.h"
 
 int lg_fake_create(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
@@ -18,5 +19,17 @@ int lg_fake_log_tail(struct lg_engine *g, const char *id, int lines, struct lg_b
 int lg_fake_log_stream(struct lg_engine *g, const char *id, int tail, bool follow, int64_t since_ms, int fd,
                        struct lg_err *e);
 int lg_fake_watch(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err *e);
+
+/* vm.c: what only virtual machines can. */
+int lg_fake_suspend(struct lg_engine *g, const char *id, struct lg_err *e);
+int lg_fake_wake(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+int lg_fake_reset(struct lg_engine *g, const char *id, struct lg_err *e);
+int lg_fake_console_open(struct lg_engine *g, const char *id, enum lg_console kind, int *fd,
+                         struct lg_err *e);
+int lg_fake_screenshot(struct lg_engine *g, const char *id, struct lg_buf *out, char mime[32],
+                       struct lg_err *e);
+/* A verb on an existing instance, with faults, under the lock. */
+int lg_fake_verb(struct lg_engine *g, const char *name, const char *id,
+                 int (*fn)(struct lg_engine *g, json_t *o, struct lg_err *e), struct lg_err *e);
 
 #endif
