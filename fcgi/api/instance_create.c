@@ -5,6 +5,7 @@
 #include "api/compute.h"
 #include "http/body.h"
 #include "model/image_ref.h"
+#include "store/quota.h"
 
 #define MEMORY_MIN ((int64_t)4 << 20)
 #define CPU_MIN    0.01
@@ -319,7 +320,10 @@ static int over(struct lg_err *e, const char *limit, const char *unit, int64_t t
     lg_err_detail(e, "limit", "%s", limit);
     lg_err_detail(e, "total", "%lld", (long long)total);
     lg_err_detail(e, "used", "%lld", (long long)used);
-    return lg_err_detail(e, "requested", "%lld", (long long)asked);
+    lg_err_detail(e, "requested", "%lld", (long long)asked);
+    lg_err_detail(e, "unit", "%s", unit);
+    lg_err_detail(e, "scope", "host");
+    return lg_err_detail(e, "raisedBy", "administrator");
 }
 
 int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes, struct lg_err *e)
@@ -467,6 +471,15 @@ static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg
     return lg_err_detail(e, "field", "config.image");
 }
 
+static int admit_to_tenant(struct lg_req *q, const struct lg_instance *in, struct lg_err *e)
+{
+    const struct lg_amounts more = {.instances = 1,
+                                    .cpu_millis = in->cpu_millis,
+                                    .memory_bytes = in->memory_bytes,
+                                    .storage_bytes = in->storage_bytes};
+    return lg_quota_admit(q->db, in->tenant_id, &more, e);
+}
+
 int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
     struct lg_image im;
@@ -483,5 +496,7 @@ int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e
         if (!*in->image)
             snprintf(in->image, sizeof in->image, "%s", im.name);
     }
-    return rc ? rc : lg_admit(q, "", in->cpu_millis, in->memory_bytes, e);
+    if (!rc)
+        rc = lg_admit(q, "", in->cpu_millis, in->memory_bytes, e);
+    return rc ? rc : admit_to_tenant(q, in, e);
 }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "api/compute.h"
+#include "http/etag.h"
 
 #define MASK "********"
 
@@ -168,12 +169,12 @@ int lg_answer_instance(struct lg_req *q, struct lg_resp *r, int status, struct l
                        const struct lg_operation *op, struct lg_err *e)
 {
     struct lg_json j;
-    char etag[32];
-    snprintf(etag, sizeof etag, "\"%lld\"", (long long)in->version);
     r->status = status;
     lg_json_init(&j, &r->body);
-    lg_resp_header(r, "ETag", etag);
     if (op)
         lg_operation_header(r, op);
-    return lg_render_instance(q, &j, NULL, in, e);
+    int rc = lg_render_instance(q, &j, NULL, in, e);
+    if (!rc)
+        lg_resp_etag(q, r, in->version);
+    return rc;
 }

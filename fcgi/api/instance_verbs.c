@@ -3,6 +3,8 @@
 
 #include "api/compute.h"
 #include "http/body.h"
+#include "http/etag.h"
+#include "store/quota.h"
 
 #define WAIT_DEFAULT_S LG_VERB_WAIT_S
 #define WAIT_MAX_S     300
@@ -11,17 +13,6 @@
 static const char *const desired[LG_V_COUNT] = {
     [LG_V_START] = "running", [LG_V_STOP] = "stopped",    [LG_V_RESTART] = "running",
     [LG_V_PAUSE] = "paused",  [LG_V_UNPAUSE] = "running", [LG_V_DELETE] = "absent"};
-
-/* If-Match: the version the caller has seen. */
-static int check_match(const struct lg_req *q, const struct lg_instance *in, struct lg_err *e)
-{
-    char etag[32];
-    const char *want = lg_req_header(q, "HTTP_IF_MATCH");
-    snprintf(etag, sizeof etag, "\"%lld\"", (long long)in->version);
-    if (!want || !strcmp(want, "*") || strstr(want, etag))
-        return 0;
-    return lg_fail(e, LG_PRECONDITION, "the instance has changed since: it is at version %s now", etag);
-}
 
 /* Why it was in its last state is no news any more once it starts again. */
 static bool clears_reason(enum lg_verb v)
@@ -70,7 +61,7 @@ static int open_instance(struct lg_req *q, struct lg_instance *in, struct lg_err
     int rc = lg_req_begin(q, e);
     if (!rc)
         rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], in, e);
-    return rc ? rc : check_match(q, in, e);
+    return rc ? rc : lg_if_match_version(q, in->version, e);
 }
 
 /* Commits, then answers: at once with `status`, or when the operation has ended. */
@@ -194,6 +185,11 @@ static int set_limits(struct lg_req *q, struct lg_instance *in, const struct wis
     int rc = lg_verb_allowed(LG_V_UPDATE, in->state, false, e);
     if (!rc)
         rc = lg_admit(q, in->id, cpu < 0 ? in->cpu_millis : cpu, memory < 0 ? in->memory_bytes : memory, e);
+    if (!rc)
+        rc = lg_quota_admit(q->db, in->tenant_id,
+                            &(struct lg_amounts){.cpu_millis = cpu < 0 ? 0 : cpu - in->cpu_millis,
+                                                 .memory_bytes = memory < 0 ? 0 : memory - in->memory_bytes},
+                            e);
     if (!rc)
         rc = lg_instance_set_limits(q->db, in, cpu, memory, e);
     if (rc || (in->state != LG_ST_RUNNING && in->state != LG_ST_PAUSED))

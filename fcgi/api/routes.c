@@ -2,11 +2,30 @@
 
 #include <stddef.h>
 
-#define NATIVE                                                                                               \
-    lg_routes_instances, lg_routes_verbs, lg_routes_usage, lg_routes_operations, lg_routes_session,          \
-        lg_routes_images, lg_routes_ingress, lg_routes_events, lg_routes_health, lg_routes_cluster,          \
-        lg_routes_tokens, lg_routes_users, lg_routes_tenants, lg_routes_audit, lg_routes_tenant_own,         \
-        lg_routes_metrics, lg_routes_openapi, lg_routes_cloud, lg_routes_ssh_keys
+/* One a line: each resource adds its own. */
+/* clang-format off */
+#define NATIVE \
+    lg_routes_instances, \
+    lg_routes_verbs, \
+    lg_routes_usage, \
+    lg_routes_operations, \
+    lg_routes_session, \
+    lg_routes_images, \
+    lg_routes_ingress, \
+    lg_routes_events, \
+    lg_routes_health, \
+    lg_routes_cluster, \
+    lg_routes_tokens, \
+    lg_routes_users, \
+    lg_routes_tenants, \
+    lg_routes_quota, \
+    lg_routes_audit, \
+    lg_routes_tenant_own, \
+    lg_routes_metrics, \
+    lg_routes_openapi, \
+    lg_routes_cloud, \
+    lg_routes_ssh_keys
+/* clang-format on */
 
 const struct lg_route *const lg_tables_api[] = {NATIVE, NULL};
 

@@ -12,6 +12,7 @@ extern const struct lg_route lg_routes_session[];
 extern const struct lg_route lg_routes_tokens[];
 extern const struct lg_route lg_routes_users[];
 extern const struct lg_route lg_routes_tenants[];
+extern const struct lg_route lg_routes_quota[];
 extern const struct lg_route lg_routes_audit[];
 extern const struct lg_route lg_routes_instances[];
 extern const struct lg_route lg_routes_verbs[]; /* instance_verbs.c */

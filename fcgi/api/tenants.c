@@ -3,6 +3,7 @@
 
 #include "api/page.h"
 #include "api/routes.h"
+#include "api/tenants.h"
 #include "api/users.h"
 #include "http/body.h"
 #include "model/net.h"
@@ -108,12 +109,7 @@ static int delete_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc;
 }
 
-/*
- * The tenant of the path, when the caller may see its members, or with `change` change them. A tenant is none
- * of the caller's business (404) unless it is an admin or a member; a token speaks for its own tenant alone.
- * From here on the caller acts in this tenant.
- */
-static int find_tenant(struct lg_req *q, bool change, struct lg_tenant *t, struct lg_err *e)
+int lg_tenant_of_path(struct lg_req *q, bool change, struct lg_tenant *t, struct lg_err *e)
 {
     struct lg_member m = {0};
     int rc = lg_tenant_get(q->db, q->param[0], t, e);
@@ -164,7 +160,7 @@ static int answer_members(struct lg_req *q, struct lg_resp *r, int status, const
 static int list_members(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_tenant t;
-    int rc = find_tenant(q, false, &t, e);
+    int rc = lg_tenant_of_path(q, false, &t, e);
     return rc ? rc : answer_members(q, r, 200, &t, e);
 }
 
@@ -214,7 +210,7 @@ static int put_member(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (!rc)
         rc = lg_req_begin(q, e);
     if (!rc)
-        rc = find_tenant(q, true, &t, e);
+        rc = lg_tenant_of_path(q, true, &t, e);
     if (!rc)
         rc = find_user(q, b.username, &u, e);
     int known = rc ? rc : lg_member_get(q->db, t.id, u.id, &was, e);
@@ -233,7 +229,7 @@ static int remove_member(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     bool self = !strcmp(q->param[1], q->who.user_id);
     int rc = lg_req_begin(q, e);
     if (!rc)
-        rc = find_tenant(q, !self, &t, e);
+        rc = lg_tenant_of_path(q, !self, &t, e);
     if (!rc)
         rc = lg_member_remove(q->db, t.id, q->param[1], e);
     if (!rc)

@@ -24,10 +24,13 @@
     X(LG_CONFLICT, "CONFLICT", 409)                                                                          \
     X(LG_STATE, "INVALID_STATE", 409)                                                                        \
     X(LG_CANCELLED, "CANCELLED", 409)                                                                        \
+    X(LG_IN_FLIGHT, "REQUEST_IN_FLIGHT", 409)                                                                \
     X(LG_GONE, "GONE", 410)                                                                                  \
     X(LG_PRECONDITION, "PRECONDITION_FAILED", 412)                                                           \
     X(LG_TOO_LARGE, "BODY_TOO_LARGE", 413)                                                                   \
     X(LG_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", 415)                                                          \
+    X(LG_KEY_REUSED, "IDEMPOTENCY_KEY_REUSED", 422)                                                          \
+    X(LG_NO_PRECONDITION, "PRECONDITION_REQUIRED", 428)                                                      \
     X(LG_RATE, "RATE_LIMITED", 429)                                                                          \
     X(LG_INTERNAL, "INTERNAL", 500)                                                                          \
     X(LG_BACKEND, "BACKEND_ERROR", 502)                                                                      \
@@ -43,9 +46,9 @@ enum lg_code {
         LG_CODE_COUNT
 };
 
-#define LG_ERR_DETAILS 4
+#define LG_ERR_DETAILS 8
 
-/* One failure: a code, one sentence for a person, and up to four machine-readable details. Plain data: no
+/* One failure: a code, one sentence for a person, and up to eight machine-readable details. Plain data: no
  * ownership. */
 struct lg_err {
     enum lg_code code;

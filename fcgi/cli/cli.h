@@ -59,7 +59,8 @@ struct lg_cli {
     } opt[LG_CLI_OPTS];
     int opts;
     bool json, quiet, wait;
-    const char *about; /* which of several arguments is at work: failures name it; NULL: there is one */
+    const char *about;    /* which of several arguments is at work: failures name it; NULL: there is one */
+    const char *if_match; /* the ETag that the next write is meant for; NULL: none */
     struct lg_client *client;
 };
 
@@ -154,10 +155,15 @@ void lg_print_clean(FILE *to, const char *s);
 
 /* ── look-ups: a name or an id becomes an id ── */
 
+/* The tenant of the first argument, or the one worked in. */
+int lg_tenant_in_question(struct lg_cli *c, char id[40]);
 int lg_instance_id(struct lg_cli *c, const char *name, char out[40]);
 /* The member of a list whose `fields` ("id,name") has the text; owned in *out. */
 int lg_find(struct lg_cli *c, const char *path, const char *key, const char *fields, const char *text,
             const char *what, json_t **out);
+
+/* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
+int64_t lg_parse_size(const char *s);
 
 /* ── secrets ── */
 
@@ -175,7 +181,7 @@ lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_c
     lg_cli_operation_wait, lg_cli_operation_cancel, lg_cli_events, lg_cli_token_ls, lg_cli_token_create,
     lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create, lg_cli_user_set, lg_cli_user_rm,
     lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_members, lg_cli_tenant_join,
-    lg_cli_tenant_leave, lg_cli_audit_ls, lg_cli_whoami, lg_cli_admin_create, lg_cli_migrate, lg_cli_settings,
-    lg_cli_version;
+    lg_cli_tenant_leave, lg_cli_tenant_quota, lg_cli_audit_ls, lg_cli_whoami, lg_cli_admin_create,
+    lg_cli_migrate, lg_cli_settings, lg_cli_version;
 
 #endif

@@ -370,7 +370,11 @@ int lg_try(struct lg_cli *c, const char *method, const char *path, const json_t 
     curl_easy_setopt(k->h, CURLOPT_CUSTOMREQUEST, method);
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct curl_slist json_type = {.data = (char[]){"Content-Type: application/json"}, .next = k->headers};
-    struct curl_slist prefer = {.data = (char[]){"Prefer: wait=0"}, .next = text ? &json_type : k->headers};
+    char tag[64];
+    snprintf(tag, sizeof tag, "If-Match: %s", c->if_match ? c->if_match : "");
+    struct curl_slist match = {.data = tag, .next = text ? &json_type : k->headers};
+    struct curl_slist prefer = {.data = (char[]){"Prefer: wait=0"},
+                                .next = c->if_match ? &match : match.next};
     bool write =
         strcmp(method, "GET") != 0; /* waiting is lg_finish's, which survives a restart of the server */
     curl_easy_setopt(k->h, CURLOPT_HTTPHEADER, write ? &prefer : k->headers);

@@ -292,6 +292,17 @@ const struct lg_command lg_commands[] = {
      .max = 2,
      .run = lg_cli_tenant_leave,
      .help = "end a membership"},
+    {.noun = "tenant",
+     .verb = "quota",
+     .args = "[slug]",
+     .max = 1,
+     .flags =
+         FLAGS({0, "instances", "n", "how many instances"}, {0, "cpu", "cores", "of all instances together"},
+               {0, "memory", "size", "of all instances together, such as 8g"},
+               {0, "storage", "size", "that instances ask for"},
+               {0, "ingress", "n", "how many ingress rules"}, {0, "tokens", "n", "how many live API tokens"}),
+     .run = lg_cli_tenant_quota,
+     .help = "show what a tenant may have and has; with flags, set limits (admins; none: unlimited)"},
 
     {.noun = "audit",
      .verb = "ls",

@@ -213,7 +213,7 @@ int lg_cli_tenant_rm(struct lg_cli *c)
 }
 
 /* The slug of the command line, or of the tenant one works in. */
-static int tenant_in_question(struct lg_cli *c, char id[40])
+int lg_tenant_in_question(struct lg_cli *c, char id[40])
 {
     lg_cleanup_answer struct lg_answer a = {.status = 0};
     if (c->argc)
@@ -227,7 +227,7 @@ static int tenant_in_question(struct lg_cli *c, char id[40])
 int lg_cli_tenant_members(struct lg_cli *c)
 {
     char id[40], path[LG_PATH_LEN];
-    int rc = tenant_in_question(c, id);
+    int rc = lg_tenant_in_question(c, id);
     return rc ? rc
               : print_list(c, lg_path(path, "/tenants/%s/members", id), "members", member_cols, "username");
 }

@@ -184,8 +184,7 @@ static void set_strings(const struct lg_cli *c, json_t *o, const char *flag, con
         json_object_set_new(o, key, strings_of(c, flag));
 }
 
-/* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
-static int64_t parse_size(const char *s)
+int64_t lg_parse_size(const char *s)
 {
     static const char units[] = "bkmgt";
     char *end;
@@ -205,7 +204,7 @@ static int set_resources(const struct lg_cli *c, json_t *body)
     const char *cpus = lg_flag_value(c, "cpus"), *memory = lg_flag_value(c, "memory");
     char *end = NULL;
     double cores = cpus ? strtod(cpus, &end) : 0;
-    int64_t bytes = memory ? parse_size(memory) : 0;
+    int64_t bytes = memory ? lg_parse_size(memory) : 0;
     if (cpus && (end == cpus || *end || !(cores > 0)))
         return json_decref(r), lg_say(LG_EXIT_USAGE, "--cpus must be a number of cores, for example 0.5");
     if (bytes < 0)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/auth.h"
+#include "http/etag.h"
 #include "http/metrics.h"
 
 #define TURNS_MAX 64      /* requests in a row on one connection while others wait */
@@ -158,6 +159,29 @@ static const struct lg_route *const *tables_of(const struct lg_req *q, const str
     return q->dialect == LG_DIALECT_TENANT && pool->tenant_tables ? pool->tenant_tables : pool->tables;
 }
 
+/* Value of a header line of the answer, up to its CR; NULL when there is none. */
+static const char *answered(const struct lg_resp *r, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = lg_buf_cstr(&r->headers); *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (!strncasecmp(at, name, n) && at[n] == ':')
+            return at + n + 1 + strspn(at + n + 1, " ");
+    return NULL;
+}
+
+/* What the caller has already is not sent again. */
+static void spare(const struct lg_req *q, struct lg_resp *r)
+{
+    char tag[LG_ETAG_LEN];
+    if (!lg_req_header(q, "HTTP_IF_NONE_MATCH") || (r->status && r->status != 200) ||
+        (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0))
+        return;
+    const char *at = answered(r, "ETag");
+    snprintf(tag, sizeof tag, "%.*s", at ? (int)strcspn(at, "\r") : 0, at ? at : "");
+    if (at && lg_if_none_match(q, tag))
+        lg_resp_empty(r, 304);
+}
+
 static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
 {
     int rc = parse_target(q, e);
@@ -172,11 +196,17 @@ static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *
     }
     if (!rc)
         rc = permit(q, e);
+    if (!rc && q->route->if_match && !lg_req_header(q, "HTTP_IF_MATCH"))
+        rc = lg_fail(e, LG_NO_PRECONDITION, "send If-Match with the ETag that a GET answers");
     if (!rc && q->by_cookie && q->signed_in)
         rc = lg_check_csrf(q, e);
     if (!rc)
         rc = read_body(q, e);
-    return rc ? rc : q->route->handler(q, r, e);
+    if (!rc)
+        rc = q->route->handler(q, r, e);
+    if (!rc)
+        spare(q, r);
+    return rc;
 }
 
 /* nginx sends /render here with the signed context of the original request. */

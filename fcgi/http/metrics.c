@@ -10,8 +10,8 @@
 #include "base/clock.h"
 
 /* What a worker answers with; everything else is counted under the last, 0. */
-static const short codes[] = {200, 201, 202, 204, 302, 303, 304, 307, 400, 401, 403, 404, 405, 409,
-                              410, 411, 412, 413, 415, 422, 429, 500, 501, 502, 503, 504, 507, 0};
+static const short codes[] = {200, 201, 202, 204, 302, 303, 304, 307, 400, 401, 403, 404, 405, 409, 410,
+                              411, 412, 413, 415, 422, 428, 429, 500, 501, 502, 503, 504, 507, 0};
 static const struct {
     int64_t up_to_us;
     const char *le;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/event.h"
+#include "store/quota.h"
 #include "store/sql.h"
 
 static void read_row(lg_stmt *s, struct lg_ingress *r)
@@ -81,6 +82,8 @@ int lg_ingress_add(struct lg_db *db, const struct lg_instance *in, struct lg_ing
     memcpy(r->tenant_id, in->tenant_id, sizeof r->tenant_id);
     r->created_at = lg_clock_ms();
     int rc = taken(db, r->host, e);
+    if (!rc)
+        rc = lg_quota_admit(db, in->tenant_id, &(struct lg_amounts){.ingress = 1}, e);
     if (rc)
         return rc;
     rc = lg_sql_run(db, Q_INGRESS_ADD, e, "tiitti", r->instance_id, (int64_t)r->port, (int64_t)r->target_port,

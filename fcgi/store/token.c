@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/event.h"
+#include "store/quota.h"
 #include "store/sql.h"
 
 static void read_row(lg_stmt *s, struct lg_token *t)
@@ -69,6 +70,8 @@ int lg_token_add(struct lg_db *db, struct lg_token *t, const uint8_t digest[LG_D
     lg_id_new(t->id);
     t->created_at = lg_clock_ms();
     int rc = check_count(db, t->user_id, t->created_at, e);
+    if (!rc)
+        rc = lg_quota_admit(db, t->tenant_id, &(struct lg_amounts){.tokens = 1}, e);
     if (!rc)
         rc = lg_sql_run(db, Q_TOKEN_ADD, e, "tbttttii", t->id, digest, (size_t)LG_DIGEST_BYTES, t->prefix,
                         t->name, t->user_id, t->tenant_id, t->created_at, t->expires_at);

@@ -1,6 +1,7 @@
 """`lodge` against a whole Lodge with the fake engine: commands, output, exit codes, credentials, faults."""
 import json
 import os
+import re
 import subprocess
 import uuid
 
@@ -173,6 +174,21 @@ def test_users_and_tenants(cli):
     cli("tenant", "rm", slug, code=3)
     cli("user", "rm", user)
     assert "user.delete" in cli("audit", "ls")
+
+
+def test_quota(cli):
+    slug = name("t")
+    cli("tenant", "create", slug)
+    assert "instances   0           unlimited\n" in cli("tenant", "quota", slug)
+    cli("tenant", "quota", slug, "--instances", "3", "--memory", "8g", "--cpu", "1.5")
+    cli("tenant", "quota", slug, "--tokens", "none", "--instances", "4")
+    q = cli.json("tenant", "quota", slug)["quota"]
+    assert q == {"instances": 4, "cpu": 1.5, "memory": 8 << 30, "storage": None, "ingress": None, "tokens": None}
+    assert re.search(r"^memory +0 +8(\.0)? GiB$", cli("tenant", "quota", slug), re.M)
+    cli("tenant", "quota", slug, "--memory", "lots", code=2)
+    cli("tenant", "quota", "no-such", code=3)
+    assert "instances" in cli("tenant", "quota")  # of the tenant one works in
+    cli("tenant", "rm", slug)
 
 
 def test_tenant_flag(cli, fake_system):

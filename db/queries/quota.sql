@@ -1,0 +1,21 @@
+-- What a tenant may have, and what it has.
+
+-- name: quota_get
+-- -1: unlimited.
+SELECT coalesce(instances, -1), coalesce(cpu_millis, -1), coalesce(memory_bytes, -1), coalesce(storage_bytes, -1),
+       coalesce(ingress, -1), coalesce(tokens, -1), version, updated_at
+FROM tenant_quota WHERE tenant_id = ?1;
+
+-- name: quota_put
+INSERT INTO tenant_quota (tenant_id, instances, cpu_millis, memory_bytes, storage_bytes, ingress, tokens, updated_at)
+VALUES (?1, nullif(?2, -1), nullif(?3, -1), nullif(?4, -1), nullif(?5, -1), nullif(?6, -1), nullif(?7, -1), ?8)
+ON CONFLICT (tenant_id) DO UPDATE SET instances = excluded.instances, cpu_millis = excluded.cpu_millis,
+  memory_bytes = excluded.memory_bytes, storage_bytes = excluded.storage_bytes, ingress = excluded.ingress,
+  tokens = excluded.tokens, version = version + 1, updated_at = excluded.updated_at;
+
+-- name: quota_used
+-- Everything that exists, whatever its state. ?2: now.
+SELECT count(*), coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0), coalesce(sum(storage_bytes), 0),
+       (SELECT count(*) FROM ingress g JOIN instance i ON i.id = g.instance_id WHERE i.tenant_id = ?1),
+       (SELECT count(*) FROM token WHERE tenant_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, 9e18) > ?2)
+FROM instance WHERE tenant_id = ?1;

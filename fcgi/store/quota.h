@@ -1,0 +1,47 @@
+/*
+ * Quotas: what a tenant may have at most, beside what its host can carry. Admission asks within the write
+ * transaction of the change itself; writers queue, so any number of them at once never passes a limit.
+ */
+#ifndef LG_STORE_QUOTA_H
+#define LG_STORE_QUOTA_H
+
+#include "base/json.h"
+#include "store/db.h"
+
+/*   member         name        unit                     */
+#define LG_QUOTAS(X)                                                                                         \
+    X(instances, "instances", "instances")                                                                   \
+    X(cpu_millis, "cpu", "thousandths of a core")                                                            \
+    X(memory_bytes, "memory", "bytes")                                                                       \
+    X(storage_bytes, "storage", "bytes")                                                                     \
+    X(ingress, "ingress", "ingress rules")                                                                   \
+    X(tokens, "tokens", "tokens")
+
+/* Limits (-1: none), use, or what a change adds to it. */
+struct lg_amounts {
+#define X(member, name, unit) int64_t member;
+    LG_QUOTAS(X)
+#undef X
+};
+
+struct lg_quota {
+    struct lg_amounts limit;
+    int64_t version, updated_at; /* 0: never set */
+};
+
+int lg_quota_get(struct lg_db *db, const char *tenant_id, struct lg_quota *q, struct lg_err *e);
+int lg_quota_used(struct lg_db *db, const char *tenant_id, struct lg_amounts *used, struct lg_err *e);
+
+/* Both below need a write transaction. */
+
+/* Sets every limit; grows version. A limit below what is in use takes nothing away: it only admits nothing
+ * more. */
+int lg_quota_put(struct lg_db *db, const char *tenant_id, struct lg_quota *q, struct lg_err *e);
+/* May the tenant have that much more? Only what grows is looked at. LG_LIMIT with details limit, unit, total,
+ * used, requested, scope and raisedBy. */
+int lg_quota_admit(struct lg_db *db, const char *tenant_id, const struct lg_amounts *more, struct lg_err *e);
+
+/* {"instances":…,"cpu":cores,"memory":bytes,…}; -1 is null. */
+void lg_amounts_render(struct lg_json *j, const char *key, const struct lg_amounts *a);
+
+#endif
