@@ -20,6 +20,7 @@ export const VIEWS = [
 export const TABS = [
   ['overview', 'Overview', () => import('./views/instance-overview.js').then((m) => m.overview)],
   ['log', 'Log', () => import('./views/instance-log.js').then((m) => m.log)],
+  ['usage', 'Usage', () => import('./views/instance-usage.js').then((m) => m.usage)],
   ['ingress', 'Ingress', () => import('./views/instance-ingress.js').then((m) => m.ingress)],
   ['events', 'Events', () => import('./views/instance-events.js').then((m) => m.events)],
   ['configuration', 'Configuration', () => import('./views/instance-configuration.js').then((m) => m.configuration)],

@@ -5,4 +5,7 @@ tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 
 test-browser: browser-setup
 	node --test tests/browser/*.test.mjs
-.PHONY: browser-setup test-browser
+# Screenshots of every view into build/shots, for looking at them.
+shots: browser-setup
+	node tests/browser/shots.mjs build/shots
+.PHONY: browser-setup test-browser shots

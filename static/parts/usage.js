@@ -28,8 +28,18 @@ function soon(ms) {
   if (users) timer = setTimeout(sweep, ms);
 }
 
+/** The line has a past at once: the last minutes, in the steps the server keeps. */
+async function past(id) {
+  const since = new Date(Date.now() - KEEP * EVERY_MS).toISOString();
+  const u = await get(`/compute/instances/${id}/usage?since=${since}&step=${EVERY_MS / 1000}`);
+  if (!u.at?.length) return;
+  const limit = store.instances.get(id)?.resources?.memory?.limit ?? null;
+  samples.set(id, u.at.map((at, i) => ({ cpu: u.cpu.avg[i], used: u.memory.avg[i], limit })).slice(-KEEP));
+}
+
 async function sample(id) {
   try {
+    if (!samples.has(id)) await past(id).catch(() => {});
     const u = await get(`/compute/instances/${id}/usage`);
     const list = samples.get(id) ?? [];
     list.push({ cpu: u.cpu?.usage ?? null, used: u.memory?.used ?? null, limit: u.memory?.limit ?? null });

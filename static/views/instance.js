@@ -79,8 +79,9 @@ class Detail {
 
   drawHead(inst) {
     setState(this.state, inst.state, inst.status);
-    const because = why(inst);
-    const at = inst.reason?.at ?? inst.updatedAt;
+    const up = inst.state === 'running' && !inst.reason?.text && inst.startedAt;
+    const because = up ? 'Started' : why(inst);
+    const at = up ? inst.startedAt : (inst.reason?.at ?? inst.updatedAt);
     fill(this.why, because ? [because, ' · ', h('time', { dateTime: at, title: full(at), class: 'quiet' }, ago(at))] : null);
     this.why.dataset.tone = inst.state === 'error' ? 'bad' : '';
     const addr = inst.network?.address ?? '';

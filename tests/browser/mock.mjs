@@ -147,6 +147,19 @@ function dropImage(s, image) {
   return { status: 204 };
 }
 
+/** What an instance used from `since` on, in steps: nothing before it was created, an hour of sleep yesterday. */
+function usageHistory(inst, q) {
+  const step = Number(q.get('step') ?? 10);
+  const since = Math.max(Date.parse(q.get('since')), Date.parse(inst.createdAt));
+  const at = [];
+  for (let t = Math.ceil(since / 1000 / step) * step; t * 1000 <= Date.now(); t += step) if (Math.floor(t / 3600) % 24 !== 3) at.push(t);
+  const wave = (t, period, low, high) => Math.round(low + (high - low) * (0.5 + 0.35 * Math.sin(t / period) + 0.15 * Math.sin(t * 7.3)));
+  const col = (period, low, high) => at.map((t) => wave(t, period, low, high));
+  const limit = inst.resources.memory.limit;
+  return { since: q.get('since'), until: new Date().toISOString(), step, at: at.map((t) => new Date(t * 1000).toISOString()), cpu: { avg: col(400, 2, 60), min: col(400, 1, 50), max: col(400, 4, 80) }, memory: { avg: col(900, limit * 0.2, limit * 0.6), min: col(900, limit * 0.2, limit * 0.5), max: col(900, limit * 0.25, limit * 0.7) },
+    network: { rxBytes: col(300, 0, 1e6), txBytes: col(300, 0, 2e6), rxRate: col(300, 0, 90000), txRate: col(500, 0, 250000) }, storage: { used: col(9000, 4e6, 9e6) }, pids: col(1000, 3, 9) };
+}
+
 const usage = (inst) => ({ cpu: { usage: Math.random() * 60, cores: inst.resources.cpu.cores }, memory: { used: Math.round(inst.resources.memory.limit * (0.2 + Math.random() * 0.1)), limit: inst.resources.memory.limit, percentage: 25 }, network: { rxBytes: 1, txBytes: 2 } });
 
 // [method, pattern, (s, {params, query, body, user}) → {status, body, operation, headers}]
@@ -189,7 +202,7 @@ const ROUTES = [
   }],
   ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
-  ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: usage(s.instance(r.params.id)) })],
+  ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: r.query.get('since') ? usageHistory(s.instance(r.params.id), r.query) : usage(s.instance(r.params.id)) })],
   ['GET', '/compute/instances/:id/logs', (s, r) => ({ text: (s.logs.get(s.instance(r.params.id).id) ?? []).map((l) => l.text).join('') })],
   ['GET', '/compute/instances/:id/ingress', (s, r) => ({ body: paged('ingress', s.instance(r.params.id).ingress, r.query) })],
   ['POST', '/compute/instances/:id/ingress', (s, r) => addRule(s, s.instance(r.params.id), r.body)],

@@ -1,0 +1,60 @@
+// Every view there is and how to bring it before one's eyes; used by the tests of its looks and by the screenshots.
+
+const press = (name) => (page) => page.getByRole('button', { name, exact: true }).first().click();
+
+/** [name, address, what to do there] over a mock's memory */
+export function views(state) {
+  const all = [...state.instances.values()];
+  const up = all.find((i) => i.state === 'running');
+  const bad = all.find((i) => i.state === 'error');
+  up.ingress = [{ port: 443, targetPort: 8080, host: up.name, url: `https://${up.name}.apps.localhost:8443/`, access: 'members', createdAt: up.createdAt }];
+  up.config.env = ['A_RATHER_LONG_NAME_OF_A_VARIABLE=and-a-value-without-any-place-to-break-it', 'TOKEN=********'];
+  up.labels = { team: 'blue' };
+  up.createdAt = new Date(Date.now() - 26 * 3600e3).toISOString();
+  const one = `/instances/${up.id}`;
+  return [
+    ['list', '/instances'],
+    ['selection', '/instances?sort=-memory', async (p) => {
+      await p.locator('tbody input[type=checkbox]').nth(0).check();
+      await p.locator('tbody input[type=checkbox]').nth(1).check();
+    }],
+    ['create', '/instances', async (p) => {
+      await press('Create instance')(p);
+      await p.locator('details.more summary').click();
+      await press('Add variable')(p);
+      await press('Add port')(p);
+      await press('Add label')(p);
+    }],
+    ['detail', one],
+    ['failed', `/instances/${bad.id}`],
+    ['log', `${one}/log`, (p) => p.locator('.line.err').first().waitFor()],
+    ['its ingress', `${one}/ingress`],
+    ['usage', `${one}/usage`, (p) => p.locator('.u-over').nth(3).waitFor()],
+    ['its events', `${one}/events`],
+    ['configuration', `${one}/configuration`],
+    ['delete', one, press('Delete')],
+    ['images', '/images'],
+    ['pull', '/images', press('Pull image')],
+    ['ingress', '/ingress'],
+    ['operations', '/instances', async (p) => {
+      if ((await p.locator('.ops-toggle').getAttribute('aria-expanded')) === 'false') await p.locator('.ops-toggle').click();
+    }],
+    ['account', '/settings/account'],
+    ['tokens', '/settings/tokens', async (p) => {
+      await p.getByRole('textbox', { name: 'Name' }).fill('ci');
+      await press('Create token')(p);
+      await p.getByText('shown only this once').waitFor();
+    }],
+    ['members', '/settings/members'],
+    ['users', '/settings/users'],
+    ['tenants', '/settings/tenants'],
+    ['audit', '/settings/audit'],
+    ['appearance', '/settings/appearance'],
+    ['the API', '/api', async (p) => {
+      await p.getByText('Creates an instance').click();
+      await p.getByRole('heading', { name: 'Body', exact: true }).waitFor();
+    }],
+    ['nowhere', '/nowhere'],
+  ];
+}
+
