@@ -123,6 +123,8 @@ class System:
         self.https_port, self.http_port = free_port(), free_port()
         self.settings = {"https_port": self.https_port, "http_port": self.http_port, "drivers": drivers,
                          "subnet_pool": self.pool.text, "run_user": USER, "cpu_overcommit": 64, **settings}
+        if settings.get("compat_listeners"):  # never the ports that another Lodge of this host may have
+            self.settings.setdefault("repl_ports", ",".join(str(free_port()) for _ in range(3)))
         self.share = share_dir(self.state)
         self.up = None
         self.site = ""

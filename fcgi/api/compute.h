@@ -124,6 +124,10 @@ static inline void lg_read_end(struct lg_db **db)
 {
     lg_tx_rollback(*db);
 }
+/* events.c: after which event a stream begins: Last-Event-ID of a reconnecting EventSource counts more than
+ * the `since` it was opened with; -1: nothing said. LG_INVALID. */
+int lg_req_event_position(const struct lg_req *q, int64_t *after, struct lg_err *e);
+
 #define lg_cleanup_read __attribute__((cleanup(lg_read_end)))
 
 /* `page`+`pageSize` or `cursor` of a list. */

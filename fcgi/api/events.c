@@ -20,8 +20,7 @@ static int bad_query(struct lg_err *e, const char *name, const char *why)
     return lg_err_detail(e, "field", "%s", name);
 }
 
-/* Last-Event-ID of a reconnecting EventSource counts more than the address it was opened with. */
-static int parse_after(const struct lg_req *q, int64_t *after, struct lg_err *e)
+int lg_req_event_position(const struct lg_req *q, int64_t *after, struct lg_err *e)
 {
     const char *last = lg_req_header(q, "HTTP_LAST_EVENT_ID");
     if (!last || !*last)
@@ -46,7 +45,7 @@ static int parse(const struct lg_req *q, struct wish *w, struct lg_err *e)
             return lg_fail(e, LG_FORBIDDEN, "only administrators may see the events of all tenants");
         w->tenant = NULL;
     }
-    return parse_after(q, &w->after, e);
+    return lg_req_event_position(q, &w->after, e);
 }
 
 /* Everything after `after` must still be there, and `after` must be of this history. */

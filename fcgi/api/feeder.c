@@ -63,6 +63,7 @@ static void write_event(struct lg_json *j, const struct lg_event *ev)
     lg_json_int(j, "id", ev->id);
     lg_json_str(j, "tenant", ev->tenant_id);
     lg_json_str(j, "kind", ev->kind);
+    lg_json_str(j, "subject", ev->subject_name);
     lg_json_bool(j, "admin", ev->admin);
     lg_json_str(j, "op", ev->operation_id);
     lg_json_bool(j, "done", ev->op_done);

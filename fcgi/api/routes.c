@@ -24,7 +24,8 @@
     lg_routes_metrics, \
     lg_routes_openapi, \
     lg_routes_cloud, \
-    lg_routes_ssh_keys
+    lg_routes_ssh_keys, \
+    lg_routes_registry
 /* clang-format on */
 
 const struct lg_route *const lg_tables_api[] = {NATIVE, NULL};
@@ -35,6 +36,8 @@ const struct lg_route *const lg_tables_tenant[] = {lg_routes_tenant, NATIVE, NUL
 /* Nothing else, least of all what is about users. */
 const struct lg_route *const lg_tables_gateway[] = {lg_routes_tenant, lg_routes_tenant_own,
                                                     lg_routes_tenant_health, NULL};
+
+const struct lg_route *const lg_tables_repl[] = {lg_routes_registry, lg_routes_tenant_health, NULL};
 
 const struct lg_route *const lg_tables_auth[] = {lg_routes_auth, NULL};
 

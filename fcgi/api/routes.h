@@ -21,6 +21,7 @@ extern const struct lg_route lg_routes_operations[];
 extern const struct lg_route lg_routes_images[];
 extern const struct lg_route lg_routes_ingress[];
 extern const struct lg_route lg_routes_events[];
+extern const struct lg_route lg_routes_registry[];
 extern const struct lg_route lg_routes_health[];
 extern const struct lg_route lg_routes_metrics[];
 extern const struct lg_route lg_routes_openapi[];
@@ -41,6 +42,7 @@ lg_view lg_view_cloud, lg_view_cloud_created; /* cloud.c */
 extern const struct lg_route *const lg_tables_api[];
 extern const struct lg_route *const lg_tables_tenant[];
 extern const struct lg_route *const lg_tables_gateway[];
+extern const struct lg_route *const lg_tables_repl[];
 extern const struct lg_route *const lg_tables_auth[];
 extern const struct lg_route *const lg_tables_route[];
 

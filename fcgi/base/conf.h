@@ -19,6 +19,8 @@
     S(compat_listeners, INT, "0", 0, 1, "1: the tenant API without credentials on compat_ports of loopback") \
     S(compat_ports, STR, "8081,8082,8083,8085", 1, 64,                                                       \
       "its compute, storage, network and monitoring service")                                                \
+    S(repl_ports, STR, "3001,3002,3003", 1, 64,                                                              \
+      "the same for the REPL API: its container, repl and registry service")                                 \
     S(listen_address, STR, "127.0.0.1", 0, 64, "address nginx listens on")                                   \
     S(domain, STR, "localhost", 1, 128, "host name of dashboard and API")                                    \
     S(apps_domain, STR, "apps.localhost", 1, 128, "applications live at <name>.<apps_domain>")               \
@@ -48,6 +50,7 @@
       "bytes queued for a slow client before it is dropped")                                                 \
     S(stream_ping_s, INT, "25", 1, 3600,                                                                     \
       "interval of pings to stream clients; 2.4 of them unanswered end one")                                 \
+    S(service_lease_s, INT, "15", 1, 86400, "lease of a registered service that names none")                 \
     S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 

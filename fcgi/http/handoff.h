@@ -17,6 +17,7 @@ struct lg_handoff {
     int64_t after;             /* events: -1 only new ones */
     const char *scope, *kinds; /* events */
     const char *format;        /* events: "cloud", or "" for the native form */
+    const char *subject;       /* events: only those about what has this name; "" all */
     const char *instance;      /* logs */
     int64_t tail, since;
     bool follow;

@@ -147,15 +147,20 @@ static int permit(const struct lg_req *q, struct lg_err *e)
 /* The listener decides, else the header that only this dialect knows. */
 static void choose_dialect(struct lg_req *q)
 {
-    q->gateway = !strcmp(param(q->fcgx, "LODGE_LISTENER"), "tenant");
-    q->dialect = q->gateway || lg_req_header(q, "HTTP_X_TENANT_ID") ? LG_DIALECT_TENANT : LG_DIALECT_NATIVE;
+    const char *listener = param(q->fcgx, "LODGE_LISTENER");
+    bool tenant = !strcmp(listener, "tenant"), repl = !strcmp(listener, "repl");
+    q->gateway = tenant || repl;
+    q->dialect =
+        tenant || (!repl && lg_req_header(q, "HTTP_X_TENANT_ID")) ? LG_DIALECT_TENANT : LG_DIALECT_NATIVE;
 }
 
 static const struct lg_route *const *tables_of(const struct lg_req *q, const struct lg_pool *pool)
 {
     static const struct lg_route *const nothing[] = {NULL};
+    const struct lg_route *const *gateway =
+        q->dialect == LG_DIALECT_TENANT ? pool->gateway_tables : pool->repl_tables;
     if (q->gateway)
-        return pool->gateway_tables ? pool->gateway_tables : nothing;
+        return gateway ? gateway : nothing;
     return q->dialect == LG_DIALECT_TENANT && pool->tenant_tables ? pool->tenant_tables : pool->tables;
 }
 

@@ -116,16 +116,16 @@ static int drop(uid_t uid, int gid, struct lg_err *e)
 static int open_pool(struct master *m, const struct lg_pool *p, int gid, struct lg_err *e)
 {
     char rel[64], path[PATH_MAX];
-    int fd;
-    if (p->run) {
+    int fd = -1;
+    if (p->run && p->bell) {
         snprintf(rel, sizeof rel, "run/%s", p->bell);
         fd = lg_bell_open(lg_conf_path(&m->app.conf, path, sizeof path, rel), gid, e);
-    } else {
+    } else if (!p->run) {
         snprintf(rel, sizeof rel, "run/%s.sock", p->name);
         fd = lg_unix_listen(lg_conf_path(&m->app.conf, path, sizeof path, rel), SOCK_STREAM | SOCK_NONBLOCK,
                             BACKLOG, gid, e);
     }
-    if (fd < 0)
+    if (fd < 0 && !(p->run && !p->bell))
         return fd;
     long workers = 1;
     if (!p->run)

@@ -12,10 +12,11 @@ struct lg_pool {
     /* What it serves to callers that speak the tenant dialect (NULL: the same), and on the gateway's
      * listeners (NULL: nothing). */
     const struct lg_route *const *tenant_tables, *const *gateway_tables;
-    const struct lg_view_entry *views; /* of /render; NULL: none */
+    const struct lg_route *const *repl_tables; /* on the listeners of the REPL API; NULL: nothing */
+    const struct lg_view_entry *views;         /* of /render; NULL: none */
     /* A pool without tables: one process that runs this until SIGTERM (the feeder). */
     int (*run)(struct lg_app *app, int bell_fd);
-    const char *bell; /* with run: doorbell to open before privileges are dropped */
+    const char *bell; /* with run: doorbell to open before privileges are dropped; NULL: none, bell_fd -1 */
 };
 
 /*

@@ -5,6 +5,9 @@
 #include "base/json.h"
 #include "store/db.h"
 
+/* As tenant_id: every tenant may see it. */
+#define LG_EVENT_ALL_TENANTS "*"
+
 struct lg_event {
     int64_t id, at;
     const char *kind, *tenant_id, *tenant_slug;

@@ -31,6 +31,7 @@ static const struct field {
     F("kinds", kinds, STR, 0),
     F("instance", instance, STR, IN(LG_KIND_LOGS)),
     F("format", format, STR, 0),
+    F("subject", subject, STR, 0),
     F("tail", tail, INT, 0),
     F("since", since, INT, 0),
     F("follow", follow, BOOL, 0),

@@ -22,7 +22,7 @@ struct lg_context {
     enum lg_kind kind;
     enum lg_proto proto;
     const char *user, *tenant, *token, *session;
-    const char *op, *scope, *kinds, *instance, *format;
+    const char *op, *scope, *kinds, *instance, *format, *subject;
     int64_t exp, until, after, tail, since;
     bool follow;
 };

@@ -29,7 +29,10 @@ bool lg_events_mine(const struct lg_client *c, const struct lg_event *ev)
 {
     const struct lg_context *x = &c->context;
     bool all = !strcmp(x->scope, "*");
-    if (!all && (ev->admin || !*ev->tenant || strcmp(x->scope, ev->tenant)))
+    bool ours = !strcmp(ev->tenant, "*") || (*ev->tenant && !strcmp(x->scope, ev->tenant));
+    if (!all && (ev->admin || !ours))
+        return false;
+    if (*x->subject && strcmp(x->subject, ev->subject))
         return false;
     return lg_kinds_match(x->kinds, ev->kind);
 }

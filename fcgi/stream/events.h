@@ -35,8 +35,8 @@ struct lg_events {
 struct lg_event {
     int64_t id;
     bool admin;
-    const char *tenant, *kind;
-    struct lg_buf ws, sse; /* whole WebSocket frame; whole SSE block */
+    const char *tenant, *kind, *subject; /* tenant "*": everybody's; subject: the name of what it is about */
+    struct lg_buf ws, sse;               /* whole WebSocket frame; whole SSE block */
     struct lg_buf cloud; /* WebSocket frame of the cloud dialect; empty when it has nothing to say of this */
 };
 

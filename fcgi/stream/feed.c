@@ -206,7 +206,8 @@ static bool read_event(struct lg_event *ev, const json_t *j, const char *line, s
     *ev = (struct lg_event){.id = json_integer_value(id),
                             .admin = json_is_true(json_object_get(j, "admin")),
                             .tenant = string_of(j, "tenant"),
-                            .kind = string_of(j, "kind")};
+                            .kind = string_of(j, "kind"),
+                            .subject = string_of(j, "subject")};
     if (!json_is_integer(id) || ev->id < 0 || !kind_is_plain(ev->kind) ||
         !json_is_object(json_object_get(j, "data")) || !lg_slice_member(line, n, "data", &data))
         return false;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,23 +94,36 @@ static void listen_http(struct lg_buf *b, const struct lg_conf *c, const char *r
         listen_line(b, "::1", c->http_port, rest);
 }
 
-/* The services of the tenant API, in the order of the setting compat_ports. */
-static const char *const services[] = {"compute", "storage", "network", "monitoring"};
-#define SERVICES (sizeof services / sizeof services[0])
+/* The other APIs that have listeners of their own, and their services in the order of the setting's ports. */
+#define SERVICES_MAX 4
+static const struct gateway {
+    const char *listener, *setting, *service[SERVICES_MAX];
+    size_t ports_at; /* offsetof(struct lg_conf, …) */
+} gateways[] = {
+    {"tenant",
+     "compat_ports",
+     {"compute-service", "storage-service", "network-service", "monitoring-service"},
+     offsetof(struct lg_conf, compat_ports)},
+    {"repl",
+     "repl_ports",
+     {"container-api", "repl-api", "service-registry"},
+     offsetof(struct lg_conf, repl_ports)},
+};
 
 /* The ports of the setting; 0 where none is named. */
-static int gateway_ports(const struct lg_conf *c, long port[SERVICES], struct lg_err *e)
+static int gateway_ports(const struct lg_conf *c, const struct gateway *g, long port[SERVICES_MAX],
+                         struct lg_err *e)
 {
-    const char *p = c->compat_ports;
-    memset(port, 0, SERVICES * sizeof *port);
+    const char *p;
+    memcpy(&p, (const char *)c + g->ports_at, sizeof p);
+    memset(port, 0, SERVICES_MAX * sizeof *port);
     for (size_t i = 0; *p; i++) {
         char *end;
         long n = strtol(p, &end, 10);
-        if (i == SERVICES || end == p || (*end && *end != ',') || n < 1 || n > 65535 || n == c->https_port ||
-            n == c->http_port)
-            return lg_fail(e, LG_INVALID,
-                           "setting compat_ports: needs up to %zu other ports, such as 8081,8082,8083,8085",
-                           SERVICES);
+        if (i == SERVICES_MAX || !g->service[i] || end == p || (*end && *end != ',') || n < 1 || n > 65535 ||
+            n == c->https_port || n == c->http_port)
+            return lg_fail(e, LG_INVALID, "setting %s: needs other ports with commas between, one a service",
+                           g->setting);
         port[i] = n;
         p = end + (*end == ',');
     }
@@ -117,16 +131,15 @@ static int gateway_ports(const struct lg_conf *c, long port[SERVICES], struct lg
 }
 
 /* One server a port. Whoever already has the port keeps it: Lodge itself does not depend on these. */
-static int add_gateway(const struct lg_conf *c, const char *names, struct lg_buf *servers,
-                       struct lg_buf *fallback, struct lg_err *e)
+static int add_gateway(const struct lg_conf *c, const struct gateway *g, const char *names,
+                       struct lg_buf *servers, struct lg_buf *fallback, struct lg_err *e)
 {
-    long port[SERVICES];
-    int rc = c->compat_listeners ? gateway_ports(c, port, e) : 0;
-    for (size_t i = 0; !rc && c->compat_listeners && i < SERVICES; i++) {
+    long port[SERVICES_MAX];
+    int rc = gateway_ports(c, g, port, e);
+    for (size_t i = 0; !rc && i < SERVICES_MAX; i++) {
         if (port[i] && !lg_up_port_free("127.0.0.1", port[i])) {
-            fprintf(stderr,
-                    "lodge: port %ld is in use by another program, so the tenant API's %s is not on it\n",
-                    port[i], services[i]);
+            fprintf(stderr, "lodge: port %ld is in use by another program, so the %s is not on it\n", port[i],
+                    g->service[i]);
             continue;
         }
         if (!port[i])
@@ -135,9 +148,9 @@ static int add_gateway(const struct lg_conf *c, const char *names, struct lg_buf
         lg_buf_str(servers, "server {\n        ");
         listen_line(servers, "127.0.0.1", port[i], "");
         lg_buf_fmt(servers,
-                   "server_name %s;\n        set $lodge_service %s-service;\n"
+                   "server_name %s;\n        set $lodge_service %s;\n        set $lodge_listener %s;\n"
                    "        include snippets/gateway.conf;\n    }\n    ",
-                   names, services[i]);
+                   names, g->service[i], g->listener);
     }
     return rc;
 }
@@ -264,7 +277,8 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
     derive_numbers(c, as_root, &d);
     for (size_t i = 0; !rc && i < sizeof pages / sizeof pages[0]; i++)
         rc = add_page(c, &pages[i], &d.pages, e);
-    rc = rc ? rc : add_gateway(c, "localhost 127.0.0.1", &d.gateway, &d.fallback, e);
+    for (size_t i = 0; !rc && c->compat_listeners && i < sizeof gateways / sizeof gateways[0]; i++)
+        rc = add_gateway(c, &gateways[i], "localhost 127.0.0.1", &d.gateway, &d.fallback, e);
     if (rc)
         return rc;
     listen_tls(&d.tls, c, " ssl http2");
