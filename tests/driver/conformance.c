@@ -1,4 +1,4 @@
-/* The contract of driver.h, the same cases for every driver: `driver-conformance [fake|container]…`. */
+/* The contract of driver.h, the same cases for every driver: `driver-conformance [fake|podman|docker]…`. */
 #include "setup.h"
 
 #include <poll.h>
@@ -118,7 +118,7 @@ static void test_absent_and_wrong(void **state)
     ok(&e, D->network_ensure(G, &spec.net, &e));
     spec.image = "localhost/nobody-made-this:1";
     assert_int_equal(D->create(G, &spec, &e), -LG_NOT_FOUND);
-    assert_non_null(strstr(e.msg, "no such image"));
+    assert_non_null(strcasestr(e.msg, "no such image"));
     assert_int_equal(D->image_find(G, spec.image, &info, &e), -LG_NOT_FOUND);
     ok(&e, D->remove(G, s.id, false, &e));
 }
@@ -251,7 +251,7 @@ static void test_engine_restart_keeps(void **state)
     struct store s;
     struct lg_usage u;
     struct lg_err e = {0};
-    if (!rig.service)
+    if (!rig.real)
         return;
     born(&s, "echo life; sleep 1; exit 1", LG_RESTART_ALWAYS);
     until(lives(s.id) >= 2 && rig_run(&rig, s.id) == LG_RUN_RUNNING);
@@ -459,7 +459,7 @@ static void test_log_tail(void **state)
     lg_cleanup_buf struct lg_buf b = {0}, small = {.max = 8};
     ok(&e, D->log_tail(G, s.id, 2, &b, &e));
     assert_string_equal(lg_buf_cstr(&b), "two\nthree\n");
-    if (rig.service) { /* a small buffer keeps the end */
+    if (rig.real) { /* a small buffer keeps the end */
         ok(&e, D->log_tail(G, s.id, 100, &small, &e));
         assert_string_equal(lg_buf_cstr(&small), "o\nthree\n");
     }
@@ -472,7 +472,7 @@ static void test_log_tail_of_unended_lines(void **state)
     (void)state;
     struct lg_err e = {0};
     struct store s;
-    if (!rig.service)
+    if (!rig.real)
         return; /* the fake knows only lines */
     born(&s, "echo one; printf part; sleep 0.3; printf 'ial\\n'; sleep 0.3; printf prompt", LG_RESTART_NO);
     until(rig_run(&rig, s.id) == LG_RUN_EXITED && rig_log_has(&rig, s.id, "prompt"));
@@ -595,7 +595,7 @@ static void test_remove_during_stop(void **state)
 
 int main(int argc, char **argv)
 {
-    static const char *const both[] = {"", "fake", "container"};
+    static const char *const all[] = {"", "fake", "podman", "docker"};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_probe),
         cmocka_unit_test(test_life),
@@ -620,10 +620,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_remove_during_stop),
     };
     int failed = 0;
-    for (int i = 1; i < (argc > 1 ? argc : 3); i++) {
-        if (!rig_up(&rig, argc > 1 ? argv[i] : both[i]))
+    for (int i = 1; i < (argc > 1 ? argc : 4); i++) {
+        const char *engine = argc > 1 ? argv[i] : all[i];
+        if (!rig_up(&rig, engine))
             continue;
-        failed += cmocka_run_group_tests_name(rig.d->name, tests, NULL, NULL);
+        failed += cmocka_run_group_tests_name(engine, tests, NULL, NULL);
         rig_down(&rig);
     }
     return failed;

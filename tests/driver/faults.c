@@ -144,7 +144,7 @@ static void test_dies_while_removing(void **state)
 
 int main(void)
 {
-    if (!rig_up(&rig, "container"))
+    if (!rig_up(&rig, "podman"))
         return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hung),

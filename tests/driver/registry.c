@@ -106,7 +106,7 @@ int main(void)
         print_message("skipped: docker-registry is not installed\n");
         return 0;
     }
-    if (!rig_up(&rig, "container"))
+    if (!rig_up(&rig, "podman"))
         return 0;
     snprintf(path, sizeof path, "%s/engine/registries.conf", rig.dir);
     write_text(path,

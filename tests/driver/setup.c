@@ -28,7 +28,7 @@ static bool installed(const char *program)
     return run_program(argv, NULL) == 0;
 }
 
-void rig_start_service(struct rig *r)
+static void start_podman(struct rig *r)
 {
     struct lg_engine_cmd cmd;
     struct lg_err e = {0};
@@ -41,32 +41,57 @@ void rig_start_service(struct rig *r)
                         .die_with_parent = 1};
     r->service = lg_proc_start(&p, &e);
     assert_true(r->service > 0);
+}
+
+void rig_start_service(struct rig *r)
+{
+    struct lg_err e = {0};
+    if (!*r->docker.dir)
+        start_podman(r);
+    else if (r->docker.containerd)
+        dockerd_revive(&r->docker);
+    else
+        dockerd_start(&r->docker);
     until(!r->d->probe(r->g, NULL, &e));
 }
 
-static void stop_service(struct rig *r)
+void rig_kill_service(struct rig *r)
 {
+    if (*r->docker.dir) {
+        dockerd_kill(&r->docker);
+        return;
+    }
     kill(r->service, SIGKILL);
     waitpid(r->service, NULL, 0);
     r->service = 0;
 }
 
+pid_t rig_service(const struct rig *r)
+{
+    return *r->docker.dir ? r->docker.daemon : r->service;
+}
+
 void rig_restart_service(struct rig *r)
 {
-    if (!r->service)
+    if (!rig_service(r))
         return;
-    stop_service(r);
+    rig_kill_service(r);
     rig_start_service(r);
 }
 
-static void settings(struct rig *r)
+static void settings(struct rig *r, bool docker)
 {
     struct lg_err e = {0};
+    char socket[96];
     snprintf(r->dir, sizeof r->dir, "/tmp/lodge-driver-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
     setenv("LODGE_STATE", r->dir, 1);
     setenv("LODGE_SUBNET_POOL", TEST_POOL, 1);
     setenv("LODGE_ENGINE_TIMEOUT_MS", "20000", 1);
+    snprintf(socket, sizeof socket, "%s/docker.sock", r->dir);
+    setenv("LODGE_ENGINE_SOCKET", docker ? socket : "", 1);
+    if (docker)
+        memcpy(r->docker.dir, r->dir, sizeof r->docker.dir);
     ok(&e, lg_conf_load(&r->conf, &e));
     lg_id_new(r->site);
     r->ctx = (struct lg_driver_ctx){&r->conf, r->site, &r->cancel};
@@ -79,22 +104,38 @@ static void own_network(struct rig *r, struct lg_net *n, int number)
     ok(&e, lg_net_of(TEST_POOL, r->site, number, n, &e));
 }
 
-bool rig_up(struct rig *r, const char *driver)
+/* Why this engine cannot be had here; NULL: it can. */
+static const char *lacks(const struct rig *r, bool docker)
+{
+    if (!r->real)
+        return NULL;
+    if (geteuid())
+        return "needs root";
+    if (!installed("nft"))
+        return "nft is not installed";
+    if (docker)
+        return dockerd_installed() ? NULL : "dockerd or containerd is not installed";
+    return installed("podman") ? NULL : "podman is not installed";
+}
+
+bool rig_up(struct rig *r, const char *engine)
 {
     struct lg_err e = {0};
     memset(r, 0, sizeof *r);
-    r->d = lg_driver_find(driver);
+    bool docker = !strcmp(engine, "docker");
+    r->real = docker || !strcmp(engine, "podman");
+    r->d = lg_driver_find(r->real ? "container" : engine);
     assert_non_null(r->d);
-    bool real = !strcmp(driver, "container");
-    if (real && (geteuid() || !installed("podman") || !installed("nft"))) {
-        print_message("skipped: %s\n", geteuid() ? "needs root" : "podman or nft is not installed");
+    const char *why = lacks(r, docker);
+    if (why) {
+        print_message("skipped %s: %s\n", engine, why);
         return false;
     }
     ok(&e, lg_crypto_init(&e));
-    settings(r);
+    settings(r, docker);
     own_network(r, &r->net, 1 + (int)(lg_clock_mono_us() % 100));
     ok(&e, r->d->open(&r->ctx, &r->g, &e));
-    if (real)
+    if (r->real)
         rig_start_service(r);
     snprintf(r->base_tar, sizeof r->base_tar, "%s/base.tar", r->dir);
     const char *const build[] = {"fcgi/driver/images/base/build", r->base_tar, NULL};
@@ -153,8 +194,10 @@ void rig_down(struct rig *r)
         ok(&e, r->d->network_remove(r->g, &net, &e));
     }
     r->d->close(r->g);
-    if (r->service)
-        stop_service(r);
+    if (*r->docker.dir)
+        dockerd_stop(&r->docker);
+    else if (r->service)
+        rig_kill_service(r);
     lg_engine_run_dir(&r->conf, run_dir, sizeof run_dir);
     snprintf(path, sizeof path, "%s/engine/storage/overlay", r->dir);
     umount2(path, MNT_DETACH); /* the engine's own mount point */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "dockerd.h"
 #include "driver/driver.h"
 #include "model/net.h"
 
@@ -19,17 +20,22 @@ struct rig {
     volatile sig_atomic_t cancel;
     struct lg_driver_ctx ctx;
     struct lg_engine *g;
-    pid_t service; /* Podman's, 0 with the fake */
+    pid_t service;         /* Podman's; 0 with the others */
+    struct dockerd docker; /* with "docker": .daemon is the service */
+    bool real;             /* there are containers and processes: the fake has none */
     struct lg_net net;
     const struct lg_net *second; /* removed at the end too, may be NULL */
 };
 
-/* Makes everything; false (with a reason printed) when the engine cannot be had here. */
-bool rig_up(struct rig *r, const char *driver);
+/* Makes everything; false (with a reason printed) when the engine cannot be had here. `engine`: "podman" or
+ * "docker", both by the container driver, or the name of a driver. */
+bool rig_up(struct rig *r, const char *engine);
 void rig_down(struct rig *r);
 /* Ends and starts the engine's service; containers stay. */
 void rig_restart_service(struct rig *r);
+void rig_kill_service(struct rig *r);
 void rig_start_service(struct rig *r);
+pid_t rig_service(const struct rig *r); /* 0 with the fake */
 
 struct lg_net_spec rig_net(const struct lg_net *n);
 /* A spec in network `n` with host number `host`; the strings live in `store`. */

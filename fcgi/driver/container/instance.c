@@ -35,7 +35,7 @@ static int post(struct lg_engine *g, const char *id, const char *verb, struct lg
         return 0;
     char what[64];
     snprintf(what, sizeof what, "cannot %.*s the container", (int)strcspn(verb, "?"), verb);
-    return lg_call_fail(status, &reply, what, e);
+    return lg_call_fail(lg_quirk_refused(status, &reply), &reply, what, e);
 }
 
 static int delete (struct lg_engine *g, const char *id, bool force, struct lg_err *e)

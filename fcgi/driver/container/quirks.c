@@ -70,13 +70,20 @@ bool lg_quirk_conflict(int status, const struct lg_buf *reply)
                                          "in use by",
                                          "as it is running",
                                          NULL};
-    return status == 409 || (status == 500 && says(reply, podman));
+    static const char *const docker[] = {"has active endpoints", NULL}; /* a network in use is "forbidden" */
+    return status == 409 || (status == 500 && says(reply, podman)) || (status == 403 && says(reply, docker));
 }
 
 bool lg_quirk_already(int status, const struct lg_buf *reply)
 {
     static const char *const words[] = {"is already paused", "is not paused", NULL};
     return status == 304 || ((status == 500 || status == 409) && says(reply, words));
+}
+
+int lg_quirk_refused(int status, const struct lg_buf *reply)
+{
+    static const char *const words[] = {"is not running", NULL};
+    return status == 409 && says(reply, words) ? 500 : status;
 }
 
 bool lg_quirk_transient(int status, const struct lg_buf *reply)
@@ -114,6 +121,12 @@ void lg_quirk_host_config(const struct lg_engine *g, struct lg_json *j)
     lg_json_str(j, "max-size", "16m");
     lg_json_end_obj(j);
     lg_json_end_obj(j);
+}
+
+void lg_quirk_mac(const struct lg_engine *g, struct lg_json *j, const char *mac)
+{
+    if (g->kind == LG_ENGINE_DOCKER && mac)
+        lg_json_str(j, "MacAddress", mac);
 }
 
 bool lg_quirk_forgets_update(const struct lg_engine *g)

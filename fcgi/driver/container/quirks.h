@@ -16,6 +16,10 @@ bool lg_quirk_conflict(int status, const struct lg_buf *reply);
 /* "Already so": pause of a paused one and the like. */
 bool lg_quirk_already(int status, const struct lg_buf *reply);
 
+/* Docker answers 409 where the container's state forbids the verb: a refusal, no conflict. The status to go
+ * by. */
+int lg_quirk_refused(int status, const struct lg_buf *reply);
+
 /* Podman stumbles over a process that ends while it looks at it; asking again helps. */
 bool lg_quirk_transient(int status, const struct lg_buf *reply);
 
@@ -23,6 +27,10 @@ bool lg_quirk_transient(int status, const struct lg_buf *reply);
 const char *lg_quirk_restart(const struct lg_engine *g, enum lg_restart r);
 /* Engine-specific members of HostConfig (limits of the log). */
 void lg_quirk_host_config(const struct lg_engine *g, struct lg_json *j);
+
+/* Members of the whole that only one engine reads there: Docker takes the MAC from them (until API 1.44 it
+ * ignores the network's own). */
+void lg_quirk_mac(const struct lg_engine *g, struct lg_json *j, const char *mac);
 
 /* New limits on a running container. `name` is its engine name. */
 int lg_quirk_update(struct lg_engine *g, const char *name, const struct lg_inst_spec *s, struct lg_err *e);

@@ -178,8 +178,10 @@ static void write_body(const struct lg_engine *g, const struct lg_inst_spec *s, 
     labels(&j, g, s, digest);
     exposed(&j, s);
     host_config(&j, g, s);
-    if (!s->no_network)
+    if (!s->no_network) {
+        lg_quirk_mac(g, &j, s->mac);
         network(&j, s);
+    }
     lg_json_end_obj(&j);
 }
 

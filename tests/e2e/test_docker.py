@@ -1,0 +1,114 @@
+"""A whole Lodge on a Docker daemon: what test_life.py asks of the private Podman, as far as the engine has a part in it."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from e2e_names import FOREVER
+from lodge_docker import Dockerd, installed
+from lodge_system import System, free_port, until
+from test_life import limits_in_force
+
+pytestmark = pytest.mark.skipif(not installed(), reason="needs root, dockerd and containerd")
+
+
+def rules():
+    """Tables and chains of the host's firewall that are not a test's own Lodge's."""
+    out = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    return [line.strip() for line in out.splitlines() if "DOCKER" in line]
+
+
+@pytest.fixture(scope="module")
+def docker():
+    before = rules()
+    d = Dockerd()
+    yield d
+    d.close()
+    assert rules() == before and not os.path.exists("/sys/class/net/docker0")
+
+
+@pytest.fixture(scope="module")
+def on_docker(docker):
+    s = System(drivers="container", engine_socket=docker.socket, sign_in_per_minute=1000, reconcile_ms=1000, sample_ms=1000)
+    try:
+        s.start()
+        yield s
+    finally:
+        s.close()
+
+
+@pytest.fixture
+def admin(on_docker):
+    return on_docker.admin()
+
+
+@pytest.fixture
+def name(request):
+    return request.node.name.replace("_", "-")[:40].strip("-")
+
+
+def test_it_says_so(on_docker, admin):
+    info = admin.get("/compute/backends/docker/info").json
+    assert info["version"].startswith("20.10") or int(info["version"].split(".")[0]) > 20, info
+    assert "docker" in json.dumps(info)
+    assert on_docker.query("SELECT type FROM engine_state WHERE backend = 'docker'") == [("docker",)]
+    assert 'lodge_engine_up{backend="docker",engine="docker"} 1' in admin.request("GET", "/metrics").text
+    assert on_docker.pids("engine") == []  # no private engine beside it
+
+
+def test_create_to_page_to_deletion(on_docker, admin, name):
+    port = free_port()
+    inst = admin.create(name, ports=[f"{port}:80"])
+    ident = inst["id"]
+    real = on_docker.engine.inspect(ident)
+    net = next(iter(real["NetworkSettings"]["Networks"].values()))
+    assert real["State"]["Running"] and net["IPAddress"] == inst["network"]["address"]
+    admin.post(f"/compute/instances/{ident}/ingress", {"port": 443, "targetPort": 80}, 201)
+    page = on_docker.app(name).request("GET", "/")
+    assert page.status == 200 and "Your instance is running" in page.text
+    published = subprocess.run(["curl", "-sf", "--max-time", "10", f"http://127.0.0.2:{port}/"], capture_output=True, text=True)
+    assert "Your instance is running" in published.stdout
+    admin.remove(ident)
+    assert on_docker.engine.inspect(ident) is None
+
+
+def test_address_limits_and_policy_survive(on_docker, admin, name):
+    inst = admin.create(name, FOREVER, memory=64 << 20, cores=0.5, restartPolicy="always")
+    ident, address = inst["id"], inst["network"]["address"]
+    want = (64 << 20, 0.5, 512)
+    for verb in ("stop", "start", "restart", "pause", "unpause"):
+        admin.power(ident, verb)
+    real = on_docker.engine.inspect(ident)
+    assert next(iter(real["NetworkSettings"]["Networks"].values()))["IPAddress"] == address
+    assert limits_in_force(real["State"]["Pid"]) == want
+    os.kill(real["State"]["Pid"], signal.SIGKILL)
+    until("it was started again", lambda: (p := on_docker.engine.inspect(ident)["State"]["Pid"]) and p != real["State"]["Pid"])
+    admin.until(ident, "running")
+    assert limits_in_force(on_docker.engine.inspect(ident)["State"]["Pid"]) == want
+    assert admin.power(ident, "stop", {"force": True})["state"] == "stopped"
+    admin.remove(ident)
+
+
+def test_a_killed_daemon_is_survived(on_docker, docker, admin, name):
+    inst = admin.create(name, FOREVER)
+    ident = inst["id"]
+    pid = on_docker.engine.inspect(ident)["State"]["Pid"]
+    docker.kill()
+    until("its absence shows", lambda: on_docker.healthy().get("engine") == "down")
+    assert admin.instance(ident)["state"] == "running"
+    os.kill(pid, 0)  # it never noticed
+    docker.start()
+    until("the engine is back", lambda: on_docker.healthy().get("engine") == "ok")
+    assert admin.instance(ident)["state"] == "running" and on_docker.engine.inspect(ident)["State"]["Pid"] == pid
+    assert admin.power(ident, "restart")["state"] == "running"
+    admin.remove(ident)
+
+
+def test_logs_exit_and_reason(on_docker, admin, name):
+    inst = admin.create(name, ["sh", "-c", "echo last words; exit 3"], expect_state=None)
+    until("the reason is known", lambda: (admin.instance(inst["id"])["reason"] or {}).get("exitCode") == 3)
+    assert "last words" in admin.instance(inst["id"])["reason"]["log"]
+    assert "last words" in admin.get(f"/compute/instances/{inst['id']}/logs?tail=10").text
+    admin.remove(inst["id"])
