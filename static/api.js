@@ -52,15 +52,16 @@ async function exchange(url, init, repeat) {
   }
 }
 
-/** → {data, operation: id|null, status}. `quiet`: a 401 is the caller's to handle. `repeat`: it may be sent twice. */
-export async function request(method, path, body, { headers = {}, quiet = false, repeat = method !== 'POST', signal } = {}) {
+/** → {data, operation: id|null, status}. `quiet`: a 401 is the caller's to handle. `repeat`: it may be sent twice. `base`: '' for
+ *  the APIs without the prefix. */
+export async function request(method, path, body, { base = BASE, headers = {}, quiet = false, repeat = method !== 'POST', signal } = {}) {
   const init = { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', cache: 'no-store', signal };
   if (method !== 'GET') init.headers['Lodge-CSRF'] = '1';
   if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
-  const { res, text, twice } = await exchange(BASE + path, init, repeat);
+  const { res, text, twice } = await exchange(base + path, init, repeat);
   if (twice && method === 'DELETE' && res.status === 404) return { data: null, operation: null, status: 204 };
   if (!res.ok) {
     const err = toError(res.status, text, Number(res.headers.get('Retry-After')) || 0);

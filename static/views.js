@@ -14,6 +14,7 @@ export const VIEWS = [
   ['/api', () => import('./views/api.js')],
   ['/settings', settings, 'Settings'],
   ['/settings/:section', settings],
+  ['/settings/:section/:id', settings],
 ];
 
 // Tabs of an instance: [key, word, load → tab(ctx, inst) → {node, update?(inst)}, shown for this instance?]
@@ -26,13 +27,16 @@ export const TABS = [
   ['configuration', 'Configuration', () => import('./views/instance-configuration.js').then((m) => m.configuration)],
 ];
 
-// Sections of the settings: [key, word, load → section(ctx) → node, admins only]
+// Sections of the settings: [key, word, load → section(ctx) → node, whose, admins only]
 export const SETTINGS = [
-  ['account', 'Account', () => import('./views/settings-account.js').then((m) => m.account)],
-  ['tokens', 'API tokens', () => import('./views/settings-tokens.js').then((m) => m.tokens)],
-  ['members', 'Members', () => import('./views/settings-people.js').then((m) => m.members)],
-  ['appearance', 'Appearance', () => import('./views/settings-account.js').then((m) => m.appearance)],
-  ['users', 'Users', () => import('./views/settings-people.js').then((m) => m.users), true],
-  ['tenants', 'Tenants', () => import('./views/settings-people.js').then((m) => m.tenants), true],
-  ['audit', 'Audit log', () => import('./views/settings-people.js').then((m) => m.audit)],
+  ['account', 'Account', () => import('./views/settings-account.js').then((m) => m.account), 'You'],
+  ['tokens', 'API tokens', () => import('./views/settings-tokens.js').then((m) => m.tokens), 'You'],
+  ['keys', 'SSH keys', () => import('./views/settings-keys.js').then((m) => m.keys), 'You'],
+  ['appearance', 'Appearance', () => import('./views/settings-account.js').then((m) => m.appearance), 'You'],
+  ['members', 'Members', () => import('./views/settings-people.js').then((m) => m.members), 'Tenant'],
+  ['quota', 'Quota', () => import('./views/settings-tenants.js').then((m) => m.quota), 'Tenant'],
+  ['flavors', 'Flavors', () => import('./views/settings-flavors.js').then((m) => m.flavors), 'Tenant'],
+  ['audit', 'Audit log', () => import('./views/settings-audit.js').then((m) => m.audit), 'Tenant'],
+  ['users', 'Users', () => import('./views/settings-people.js').then((m) => m.users), 'Host', true],
+  ['tenants', 'Tenants', () => import('./views/settings-tenants.js').then((m) => m.tenants), 'Host', true],
 ];

@@ -20,8 +20,8 @@ static int list_audit(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         return rc;
     lg_resp_json(r, 200, &j);
     lg_json_arr(&j, "audit");
-    rc = lg_audit_each(q->db, q->who.admin ? NULL : q->who.tenant_id, p.size, p.offset, &p.total, add_line,
-                       &j, e);
+    rc = lg_audit_each(q->db, q->who.admin ? NULL : q->who.tenant_id, lg_req_query(q, "q", ""), p.size,
+                       p.offset, &p.total, add_line, &j, e);
     lg_page_end(&j, &p);
     return rc < 0 ? rc : 0;
 }

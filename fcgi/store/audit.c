@@ -17,10 +17,10 @@ static struct lg_audit_line read_row(lg_stmt *s)
                                   .details = lg_col_text(s, 10)};
 }
 
-static int count(struct lg_db *db, const char *tenant_id, int64_t *total, struct lg_err *e)
+static int count(struct lg_db *db, const char *tenant_id, const char *find, int64_t *total, struct lg_err *e)
 {
-    lg_stmt *s =
-        tenant_id ? lg_sql(db, Q_AUDIT_COUNT_OF_TENANT, e, "t", tenant_id) : lg_sql(db, Q_AUDIT_COUNT, e, "");
+    lg_stmt *s = tenant_id ? lg_sql(db, Q_AUDIT_COUNT_OF_TENANT, e, "tt", find, tenant_id)
+                           : lg_sql(db, Q_AUDIT_COUNT, e, "t", find);
     int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
     if (rc < 0)
         return rc;
@@ -29,11 +29,12 @@ static int count(struct lg_db *db, const char *tenant_id, int64_t *total, struct
     return 0;
 }
 
-int lg_audit_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_t offset, int64_t *total,
-                  void (*fn)(void *arg, const struct lg_audit_line *a), void *arg, struct lg_err *e)
+int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t limit, int64_t offset,
+                  int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a), void *arg,
+                  struct lg_err *e)
 {
-    lg_stmt *s = tenant_id ? lg_sql(db, Q_AUDIT_LIST_OF_TENANT, e, "iit", limit, offset, tenant_id)
-                           : lg_sql(db, Q_AUDIT_LIST, e, "ii", limit, offset);
+    lg_stmt *s = tenant_id ? lg_sql(db, Q_AUDIT_LIST_OF_TENANT, e, "iitt", limit, offset, find, tenant_id)
+                           : lg_sql(db, Q_AUDIT_LIST, e, "iit", limit, offset, find);
     int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
     while (s && (rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_audit_line a = read_row(s);
@@ -43,7 +44,7 @@ int lg_audit_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_
     if (rc < 0)
         return rc;
     lg_sql_done(s);
-    rc = count(db, tenant_id, total, e);
+    rc = count(db, tenant_id, find, total, e);
     return rc ? rc : n;
 }
 

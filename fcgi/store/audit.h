@@ -12,9 +12,11 @@ struct lg_audit_line {
     const char *user_id, *username, *token_id, *address, *action, *subject, *tenant, *result, *details;
 };
 
-/* Newest first, of one tenant unless tenant_id is NULL. Returns how many; `total` gets how many there are. */
-int lg_audit_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_t offset, int64_t *total,
-                  void (*fn)(void *arg, const struct lg_audit_line *a), void *arg, struct lg_err *e);
+/* Newest first, of one tenant unless tenant_id is NULL, with `find` somewhere in them ("": all). Returns how
+ * many; `total` gets how many there are. */
+int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t limit, int64_t offset,
+                  int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a), void *arg,
+                  struct lg_err *e);
 void lg_audit_render(struct lg_json *j, const char *key, const struct lg_audit_line *a);
 
 #endif

@@ -1,6 +1,7 @@
 // Modal dialogs on the browser's own <dialog>: it keeps the focus inside, Esc closes, the focus goes back.
 
 import { button, h, uid } from '../dom.js';
+import { clearErrors, formError, showError } from './form.js';
 import { fail } from './toast.js';
 
 /** → {el, close}. `body` are nodes; `actions` buttons in reading order. `onclose` runs however it was closed. */
@@ -49,6 +50,24 @@ export function confirm({ title, text, verb, typed = '' }) {
       onclose: () => resolve(yes),
     });
   });
+}
+
+/** Fields in a dialog that send(root) and close, or show the error at its field. */
+export function formDialog({ title, fields, verb, send }) {
+  const root = h('div', { class: 'stack' }, formError(), fields);
+  const ok = h('button', { type: 'submit', class: 'btn primary' }, verb);
+  const dialog = openDialog({ title, body: root, cls: 'small-dlg', actions: [button('Cancel', { onclick: () => dialog.close() }), ok], onsubmit: async () => {
+    clearErrors(root);
+    ok.disabled = true;
+    try {
+      await send(root);
+      dialog.close();
+    } catch (e) {
+      showError(root, e);
+    }
+    ok.disabled = false;
+  } });
+  return dialog;
 }
 
 /** Put text into the clipboard and say so on the control itself. */

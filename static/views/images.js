@@ -4,8 +4,8 @@ import { button, fill, h, icon, reconcile, setText } from '../dom.js';
 import { del, post, put, upload } from '../api.js';
 import { age, bytes, full } from '../format.js';
 import { loadImages, store } from '../live.js';
-import { confirm, copyText, openDialog } from '../parts/dialog.js';
-import { clearErrors, field, formError, input, showError } from '../parts/form.js';
+import { confirm, copyText, formDialog } from '../parts/dialog.js';
+import { field, input } from '../parts/form.js';
 import { fail, followOperation, toast } from '../parts/toast.js';
 import { isAdmin } from '../parts/shell.js';
 import { openCreate } from './create.js';
@@ -15,23 +15,6 @@ const mine = (image) => isAdmin() || !image.public || image.tenant === (store.se
 // ── dialogs ────────────────────────────────────────────────────────────────────────────────────────
 
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
-
-function formDialog({ title, fields, verb, send }) {
-  const root = h('div', { class: 'stack' }, formError(), fields);
-  const ok = h('button', { type: 'submit', class: 'btn primary' }, verb);
-  const dialog = openDialog({ title, body: root, cls: 'small-dlg', actions: [button('Cancel', { onclick: () => dialog.close() }), ok], onsubmit: async () => {
-    clearErrors(root);
-    ok.disabled = true;
-    try {
-      await send(root);
-      dialog.close();
-    } catch (e) {
-      showError(root, e);
-    }
-    ok.disabled = false;
-  } });
-  return dialog;
-}
 
 function openPull() {
   const ref = field('Reference', input({ autofocus: true, placeholder: 'docker.io/library/nginx:alpine', spellcheck: 'false', autocapitalize: 'off' }), { path: 'reference', hint: 'Registry, path and tag or digest' });
@@ -71,10 +54,12 @@ function openUpload() {
   dialog.el.addEventListener('close', () => job?.abort());
 }
 
-function openAliases(image) {
+function openEdit(image) {
   const aliases = field('Aliases', input({ value: (image.aliases ?? []).join(' '), autofocus: true, spellcheck: 'false', autocapitalize: 'off' }), { path: 'aliases', hint: 'Other names for it, apart by spaces' });
-  formDialog({ title: `Other names of ${image.name}`, fields: [aliases], verb: 'Save', send: async () => {
-    await put(`/images/${image.id}`, { aliases: words(aliases.control.value) });
+  const open = h('input', { type: 'checkbox', checked: image.public, id: 'image-public' });
+  const shared = h('p', { class: 'field check' }, open, h('label', { for: open.id }, 'Every tenant may use it'));
+  formDialog({ title: `Change ${image.name}`, fields: [aliases, isAdmin() ? shared : null], verb: 'Save', send: async () => {
+    await put(`/images/${image.id}`, { aliases: words(aliases.control.value), ...(isAdmin() && open.checked !== image.public ? { public: open.checked } : {}) });
     toast('good', `${image.name} saved`);
     await loadImages();
   } });
@@ -121,7 +106,7 @@ function cells(image) {
   const act = (label, ic, fn) => button(`${label} ${image.name}`, { icon: ic, iconOnly: true, kind: 'ghost', onclick: fn });
   const can = mine(image);
   return [
-    cell('c-name', '', icon('box'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, (image.aliases ?? []).map((a) => h('span', { class: 'chip' }, a))),
+    cell('c-name', '', icon('box'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, image.public ? h('span', { class: 'chip', title: 'Every tenant may use it' }, 'public') : null, (image.aliases ?? []).map((a) => h('span', { class: 'chip' }, a))),
     cell('c-state', '', h('span', { class: 'state', dataset: { tone: TONE[image.state] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, image.state)), image.error ? h('span', { class: 'why', title: image.error }, image.error) : progressOf(image)),
     cell('c-source', 'Source', SOURCE[image.source] ?? image.source),
     cell('c-ref mono', 'Reference', image.reference ? h('span', { class: 'clip', title: image.reference }, image.reference) : '–'),
@@ -129,7 +114,7 @@ function cells(image) {
     cell('num', 'Size', image.sizeBytes ? bytes(image.sizeBytes) : '–'),
     cell('num c-age', 'Age', h('time', { dateTime: image.createdAt, title: full(image.createdAt) }, age(image.createdAt))),
     cell('c-acts', '', image.state === 'ready' ? act('Create an instance from', 'plus', () => openCreate({ image: image.name })) : null, can && image.state === 'ready' && !image.default ? act('Make the default:', 'star', () => makeDefault(image)) : null,
-      can ? act('Other names of', 'edit', () => openAliases(image)) : null, can ? act('Delete', 'trash', () => removeImage(image)) : null),
+      can ? act('Change', 'edit', () => openEdit(image)) : null, can ? act('Delete', 'trash', () => removeImage(image)) : null),
   ];
 }
 

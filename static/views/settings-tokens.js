@@ -2,15 +2,11 @@
 
 import { button, fill, h, icon } from '../dom.js';
 import { del, get, post } from '../api.js';
-import { ago, full } from '../format.js';
+import { full } from '../format.js';
 import { confirm, copy } from '../parts/dialog.js';
 import { clearErrors, field, formError, input, select, showError } from '../parts/form.js';
+import { cell, nothing, table, when } from '../parts/table.js';
 import { fail, toast } from '../parts/toast.js';
-
-export const table = (label, heads, rows) =>
-  h('table', { class: 'list cards-small', role: 'table', 'aria-label': label }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads.map((w) => h('th', { role: 'columnheader', scope: 'col' }, w || h('span', { class: 'sr-only' }, 'Actions'))))), h('tbody', { role: 'rowgroup' }, rows));
-export const cell = (word, ...kids) => h('td', { role: 'cell', dataset: { word }, class: word === '' ? 'c-acts' : '' }, kids);
-export const when = (iso, none = 'never') => (iso ? h('time', { dateTime: iso, title: full(iso) }, ago(iso)) : none);
 
 function secret(token, onclose) {
   const value = h('code', { class: 'token-value' }, token.token);
@@ -33,7 +29,7 @@ export function tokens() {
   const load = async () => {
     try {
       const page = await get('/tokens');
-      fill(listed, page.tokens.length ? table('API tokens', ['Name', 'Begins with', 'Tenant', 'Last used', 'Expires', ''], page.tokens.map(row)) : h('p', { class: 'quiet pad' }, 'No tokens yet. One is what curl, scripts and the lodge command sign in with.'));
+      fill(listed, page.tokens.length ? table('API tokens', ['Name', 'Begins with', 'Tenant', 'Last used', 'Expires', ''], page.tokens.map(row)) : nothing('key', 'No tokens yet', 'A token is what curl, scripts and the lodge command sign in with.'));
     } catch (e) {
       fail('The tokens could not be read', e);
     }

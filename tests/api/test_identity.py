@@ -383,6 +383,11 @@ def test_audit(fake_system, admin, team):
     assert made["token"] not in str(lines)
     assert {x["tenant"] for x in lines} == {team.tenant["slug"]}
     team.member_api.get("/audit", 403)
+    found = team.owner_api.get("/audit?q=TOKEN.create&pageSize=1").json
+    assert found["total"] >= 1 and len(found["audit"]) == 1 and found["audit"][0]["action"] == "token.create"
+    assert team.owner_api.get(f"/audit?q={made['id']}").json["total"] == 1
+    assert team.owner_api.get("/audit?q=no%25_such'thing").json == {"audit": [], "total": 0, "page": 1, "pageSize": 50, "next": None}
+    assert {x["tenant"] for x in team.owner_api.get("/audit?q=create&pageSize=500").json["audit"]} == {team.tenant["slug"]}
     every = admin.get("/audit?pageSize=500").json
     assert every["total"] >= len(every["audit"]) > len(lines)
     assert {"user.create", "tenant.create", "member.put", "session.begin"} <= {x["action"] for x in every["audit"]}

@@ -137,7 +137,7 @@ test('images: pull with progress, a failure, aliases, default, upload, delete', 
   await row('tool').locator('.state', { hasText: 'ready' }).waitFor();
   await row('tool').getByRole('button', { name: 'Make the default: tool' }).click();
   await row('tool').getByText('default', { exact: true }).waitFor();
-  await row('tool').getByRole('button', { name: 'Other names of tool' }).click();
+  await row('tool').getByRole('button', { name: 'Change tool' }).click();
   await dialog().getByRole('textbox', { name: 'Aliases' }).fill('hammer, saw');
   await dialog().getByRole('button', { name: 'Save' }).click();
   await row('tool').getByText('hammer').waitFor();

@@ -25,7 +25,7 @@ export async function openBrowser(options = {}) {
 }
 
 /** What the console may say in a test that provokes it. */
-const EXPECTED = /status of (400|401|403|404|409|429|503)|ERR_CONNECTION|WebSocket connection|net::ERR|Failed to fetch dynamically imported module/;
+const EXPECTED = /status of (400|401|403|404|409|412|429|503)|ERR_CONNECTION|WebSocket connection|net::ERR|Failed to fetch dynamically imported module/;
 
 export async function openPage(context) {
   const page = await context.newPage();

@@ -11,6 +11,7 @@ export function views(state) {
   up.config.env = ['A_RATHER_LONG_NAME_OF_A_VARIABLE=and-a-value-without-any-place-to-break-it', 'TOKEN=********'];
   up.labels = { team: 'blue' };
   up.createdAt = new Date(Date.now() - 26 * 3600e3).toISOString();
+  state.quotas.set(state.tenants[0].id, { limit: { instances: all.length, cpu: 16, memory: 8 * 2 ** 30, tokens: 5 }, version: 1, updatedAt: up.createdAt });
   const one = `/instances/${up.id}`;
   return [
     ['list', '/instances'],
@@ -35,6 +36,7 @@ export function views(state) {
     ['delete', one, press('Delete')],
     ['images', '/images'],
     ['pull', '/images', press('Pull image')],
+    ['image', '/images', press('Change nginx')],
     ['ingress', '/ingress'],
     ['operations', '/instances', async (p) => {
       if ((await p.locator('.ops-toggle').getAttribute('aria-expanded')) === 'false') await p.locator('.ops-toggle').click();
@@ -45,8 +47,19 @@ export function views(state) {
       await press('Create token')(p);
       await p.getByText('shown only this once').waitFor();
     }],
+    ['keys', '/settings/keys', async (p) => {
+      await p.getByLabel('Public key').fill('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzQ8kq3 ada@laptop');
+      await p.getByRole('textbox', { name: 'Name' }).fill('laptop');
+      await press('Add key')(p);
+      await p.getByText('SHA256:').first().waitFor();
+    }],
+    ['quota', '/settings/quota'],
+    ['limits', '/settings/quota', press('Change limits')],
+    ['flavors', '/settings/flavors'],
+    ['tenant', `/settings/tenants/${state.tenants[1].id}`],
     ['members', '/settings/members'],
     ['users', '/settings/users'],
+    ['user', '/settings/users', press('Change ada')],
     ['tenants', '/settings/tenants'],
     ['audit', '/settings/audit'],
     ['appearance', '/settings/appearance'],

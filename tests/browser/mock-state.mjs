@@ -36,6 +36,8 @@ export class State {
     this.images = new Map();
     this.tokens = new Map();
     this.audit = [];
+    this.quotas = new Map();
+    this.keys = new Map();
     this.logs = new Map();
     this.sessions = new Map();
     this.failures = 0;

@@ -147,6 +147,38 @@ function dropImage(s, image) {
   return { status: 204 };
 }
 
+function quota(s, id) {
+  const own = [...s.instances.values()];
+  const { limit = {}, version = 0, updatedAt = null } = s.quotas.get(id) ?? {};
+  const all = ['instances', 'cpu', 'memory', 'storage', 'ingress', 'tokens'];
+  const used = { instances: own.length, cpu: own.reduce((n, i) => n + i.resources.cpu.cores, 0), memory: own.reduce((n, i) => n + i.resources.memory.limit, 0), storage: 0, ingress: own.flatMap((i) => i.ingress).length, tokens: s.tokens.size };
+  return { body: { tenant: 'main', quota: Object.fromEntries(all.map((k) => [k, limit[k] ?? null])), used, version, updatedAt }, headers: { ETag: `"${version}"` } };
+}
+
+function putQuota(s, id, body, headers) {
+  const version = s.quotas.get(id)?.version ?? 0;
+  if (!headers['if-match']) throw new ApiFail(428, 'PRECONDITION_REQUIRED', 'say with If-Match which version you change');
+  if (headers['if-match'] !== `"${version}"`) throw new ApiFail(412, 'PRECONDITION_FAILED', 'it was changed meanwhile');
+  if (body.instances > 1000000) throw invalid('instances', 'instances is at most 1000000');
+  s.quotas.set(id, { limit: body, version: version + 1, updatedAt: new Date().toISOString() });
+  return quota(s, id);
+}
+
+function addKey(s, body) {
+  if (!body.name) throw invalid('name', 'give the key a name');
+  if (!/^(ssh|ecdsa|sk)-\S+ \S{20,}/.test(body.public_key ?? '')) throw invalid('public_key', 'public_key is no OpenSSH public key');
+  const key = { id: randomBytes(6).toString('hex'), name: body.name, public_key: body.public_key, fingerprint: `SHA256:${randomBytes(32).toString('base64').replace(/=+$/, '')}`, created_at: new Date().toISOString() };
+  s.keys.set(key.id, key);
+  return { status: 201, body: key };
+}
+
+// The API of clouds, which has no prefix.
+const CLOUD = [
+  ['GET', '/compute/ssh-keys', (s) => ({ body: { ssh_keys: [...s.keys.values()] } })],
+  ['POST', '/compute/ssh-keys', (s, r) => addKey(s, r.body)],
+  ['DELETE', '/compute/ssh-keys/:id', (s, r) => (find(s.keys, r.params.id), s.keys.delete(r.params.id), { body: {} })],
+];
+
 /** What an instance used from `since` on, in steps: nothing before it was created, an hour of sleep yesterday. */
 function usageHistory(inst, q) {
   const step = Number(q.get('step') ?? 10);
@@ -187,7 +219,7 @@ const ROUTES = [
   ['GET', '/tenants/:id/members', (s) => ({ body: { members: s.members } })],
   ['POST', '/tenants/:id/members', (s, r) => addMember(s, r.body)],
   ['DELETE', '/tenants/:id/members/:user', (s, r) => ((s.members = s.members.filter((m) => m.user !== r.params.user)), { status: 204 })],
-  ['GET', '/audit', (s, r) => ({ body: paged('audit', s.audit, r.query) })],
+  ['GET', '/audit', (s, r) => ({ body: paged('audit', s.audit.filter((a) => `${a.user} ${a.action} ${a.subject} ${a.address} ${a.result}`.toLowerCase().includes((r.query.get('q') ?? '').toLowerCase())), r.query) })],
   ['GET', '/images', (s, r) => ({ body: paged('images', [...s.images.values()], r.query) })],
   ['POST', '/images', (s, r) => pullImage(s, r.body, r.user)],
   ['POST', '/images/upload', (s, r) => importImage(s, r.query.get('name'), r.user)],
@@ -208,6 +240,9 @@ const ROUTES = [
   ['POST', '/compute/instances/:id/ingress', (s, r) => addRule(s, s.instance(r.params.id), r.body)],
   ['DELETE', '/compute/instances/:id/ingress/:port', (s, r) => dropRule(s, s.instance(r.params.id))],
   ['PUT', '/compute/instances/:id/:verb', (s, r) => verb(s, s.instance(r.params.id), r.params.verb, r.body, r.user)],
+  ['GET', '/tenants/:id/quota', (s, r) => quota(s, r.params.id)],
+  ['PUT', '/tenants/:id/quota', (s, r) => putQuota(s, r.params.id, r.body, r.headers)],
+  ['GET', '/compute/flavors', () => ({ body: { flavors: [['small', 1, 2, 20, 'Small instance'], ['medium', 2, 4, 40, 'Medium instance'], ['large', 4, 8, 80, '']].map(([name, vcpus, ramGB, diskGB, description]) => ({ name, vcpus, ramGB, diskGB, description })) } })],
   ['GET', '/ingress', (s, r) => ({ body: paged('ingress', [...s.instances.values()].flatMap((i) => i.ingress.map((rule) => ({ ...rule, instance: i.id }))), r.query) })],
   ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],
   ['GET', '/operations/:id', (s, r) => ({ body: find(s.operations, r.params.id) })],
@@ -216,11 +251,14 @@ const ROUTES = [
     if (Number(r.query.get('since') ?? 0) < s.oldest) throw new ApiFail(410, 'GONE', 'events are not kept that long', { oldest: String(s.oldest + 1), last: String(s.last) });
     return { body: { events: s.events.filter((e) => e.id > Number(r.query.get('since') ?? 0)).slice(0, 500), next: s.last } };
   }],
-].map(([method, pattern, handler, open]) => ({ method, parts: pattern.split('/').slice(1), handler, open }));
+];
+const parsed = (list) => list.map(([method, pattern, handler, open]) => ({ method, parts: pattern.split('/').slice(1), handler, open }));
+const NATIVE = parsed(ROUTES);
+const ROOT = parsed(CLOUD);
 
-function route(method, path) {
+function route(list, method, path) {
   const parts = path.split('/').slice(1);
-  for (const r of ROUTES) {
+  for (const r of list) {
     if (r.method !== method || r.parts.length !== parts.length) continue;
     const params = {};
     if (r.parts.every((p, i) => (p.startsWith(':') ? ((params[p.slice(1)] = decodeURIComponent(parts[i])), true) : p === parts[i]))) return { r, params };
@@ -258,13 +296,14 @@ async function readBody(req) {
 }
 
 async function api(s, req, url) {
-  const { r, params } = route(req.method, url.pathname.slice('/api/v1'.length));
+  const native = url.pathname.startsWith('/api/v1/');
+  const { r, params } = route(native ? NATIVE : ROOT, req.method, native ? url.pathname.slice('/api/v1'.length) : url.pathname);
   const key = keyOf(req);
   const user = s.sessions.get(key);
   if (req.method !== 'GET' && req.headers['lodge-csrf'] !== '1') throw new ApiFail(403, 'FORBIDDEN', 'the header Lodge-CSRF is missing');
   if (!r.open && !user) throw new ApiFail(401, 'UNAUTHENTICATED', 'sign in');
   const body = await readBody(req);
-  const out = await r.handler(s, { params, query: url.searchParams, body, user, key });
+  const out = await r.handler(s, { params, query: url.searchParams, body, user, key, headers: req.headers });
   if (req.method !== 'GET' && user) s.audit.unshift({ id: s.audit.length + 1, at: new Date().toISOString(), user: user.username, token: null, address: '127.0.0.1', action: `${req.method} ${url.pathname}`, subject: params.id ?? null, tenant: 'main', result: 'ok', details: {} });
   return out;
 }
@@ -338,7 +377,7 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     const url = new URL(req.url, 'http://x');
     if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
-    if (!url.pathname.startsWith('/api/v1/')) return file(res, url.pathname);
+    if (!/^\/(api\/v1|compute)\//.test(url.pathname)) return file(res, url.pathname);
     try {
       answer(res, await api(s, req, url));
     } catch (e) {

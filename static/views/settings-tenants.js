@@ -1,0 +1,98 @@
+// Tenants, and of each: what it may have, what it has, who belongs to it.
+
+import { button, fill, h, icon } from '../dom.js';
+import { del, get, post, request } from '../api.js';
+import { ago, bytes, parseSize } from '../format.js';
+import { formDialog } from '../parts/dialog.js';
+import { field, input } from '../parts/form.js';
+import { isAdmin } from '../parts/shell.js';
+import { act, cell, change, lineForm, listing, nothing, row, table, when } from '../parts/table.js';
+import { toast } from '../parts/toast.js';
+import { membersOf, tenantNow } from './settings-people.js';
+
+const count = (n) => String(n);
+// [key of the API, word, how it is shown, how it is read, hint]
+const LIMITS = [
+  ['instances', 'Instances', count, Number, ''],
+  ['cpu', 'CPU cores', (n) => String(Math.round(n * 100) / 100), Number, ''],
+  ['memory', 'Memory', bytes, parseSize, 'Such as 8G'],
+  ['storage', 'Storage', bytes, parseSize, 'Such as 100G'],
+  ['ingress', 'Ingress rules', count, Number, ''],
+  ['tokens', 'API tokens', count, Number, ''],
+];
+
+const asTyped = (key, n) => {
+  if (n === null || n === undefined) return '';
+  if (key !== 'memory' && key !== 'storage') return String(n);
+  const unit = [[2 ** 40, 'T'], [2 ** 30, 'G'], [2 ** 20, 'M']].find(([size]) => n >= size && n % size === 0);
+  return unit ? n / unit[0] + unit[1] : `${n / 1024}K`;
+};
+
+function bar([key, word, show], quota, used) {
+  const limit = quota[key];
+  const has = used[key] ?? 0;
+  const none = limit === null || limit === undefined;
+  const share = none ? 0 : limit > 0 ? Math.min(1, has / limit) : 1;
+  const full_ = !none && has >= limit;
+  return h('li', { class: 'quota', dataset: { tone: full_ ? 'bad' : share > 0.8 ? 'busy' : 'good' } }, h('span', null, word), h('span', { class: 'num' }, show(has), h('span', { class: 'quiet' }, none ? ', no limit' : ` of ${show(limit)}`), full_ ? h('span', { class: 'quota-word' }, 'full') : null),
+    none ? h('span', { class: 'meter-none', 'aria-hidden': 'true' }) : h('progress', { max: '1', value: share, 'aria-label': `${word} used` }));
+}
+
+function editQuota(tenant, page, load) {
+  const fields = LIMITS.map(([key, word, , , hint]) => field(word, input({ value: asTyped(key, page.quota[key]), placeholder: 'no limit', spellcheck: 'false', inputmode: hint ? 'text' : 'decimal' }), { path: key, hint }));
+  formDialog({ title: `Limits of ${tenant.name || tenant.slug}`, fields: [h('p', { class: 'quiet' }, 'Empty means no limit. What exists already stays, even above a new limit.'), h('div', { class: 'pair' }, fields)], verb: 'Save', send: async () => {
+    const body = {};
+    LIMITS.forEach(([key, , , read], i) => {
+      const text = fields[i].control.value.trim();
+      if (!text) return;
+      const n = read(text);
+      if (!(n >= 0)) throw Object.assign(new Error('That is no amount.'), { details: { field: key } });
+      body[key] = n;
+    });
+    try {
+      await request('PUT', `/tenants/${tenant.id}/quota`, body, { headers: { 'If-Match': `"${page.version}"` } });
+    } catch (e) {
+      if (e.status === 412) throw Object.assign(new Error('Somebody else changed the limits meanwhile. Close this and look at theirs first.'), { details: {} });
+      throw e;
+    }
+    toast('good', 'Limits saved');
+    load();
+  } });
+}
+
+export function quotaOf(tenant) {
+  const draw = (page, load) => [h('ul', { class: 'quotas' }, LIMITS.map((l) => bar(l, page.quota, page.used))),
+    h('p', { class: 'row quiet' }, h('span', null, page.updatedAt ? `Set ${ago(page.updatedAt)}.` : 'Never set: as much as the host has.', isAdmin() ? '' : ' An administrator can raise it.'), isAdmin() ? button('Change limits', { icon: 'edit', onclick: () => editQuota(tenant, page, load) }) : null)];
+  return listing({ title: `Quota of ${tenant.name || tenant.slug}`, text: 'What the tenant may have at most, all its instances together.', path: `/tenants/${tenant.id}/quota`, draw, denied: 'This server keeps no quota for tenants.' }).node;
+}
+
+export const quota = () => quotaOf(tenantNow());
+
+// ── tenants, for admins ────────────────────────────────────────────────────────────────────────────
+
+function tenantRow(t, load) {
+  const remove = () => change({ ask: { title: `Delete ${t.slug}?`, text: ['Its network goes with it. A tenant that still has instances is refused.'], verb: 'Delete', typed: t.slug }, send: () => del(`/tenants/${t.id}`), said: `${t.slug} deleted`, failed: `${t.slug} was not deleted`, reload: load });
+  return row(cell('Tenant', h('a', { class: 'name', href: `#/settings/tenants/${t.id}` }, t.slug)), cell('Name', t.name || '–'), cell('Network', h('span', { class: 'num' }, t.network?.subnet ?? '–')), cell('Created', when(t.createdAt)), cell('', act(`Delete ${t.slug}`, 'trash', remove)));
+}
+
+/** One tenant: its quota and its members. */
+function tenantPage(id) {
+  const node = h('section', null, h('p', { class: 'quiet pad' }, 'Loading…'));
+  const back = h('div', { class: 'crumb' }, h('a', { href: '#/settings/tenants' }, 'Tenants'));
+  get('/tenants?pageSize=500').then(({ tenants: all }) => {
+    const t = all.find((x) => x.id === id);
+    fill(node, back, t ? [quotaOf(t), membersOf(t)] : nothing('alert', 'There is no such tenant', 'It may have been deleted.'));
+  }, (e) => fill(node, back, h('p', { role: 'alert' }, icon('alert'), e.message)));
+  return node;
+}
+
+export function tenants(ctx) {
+  if (ctx.params.id) return tenantPage(ctx.params.id);
+  const form = (load) => {
+    const slug = field('Short name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'slug', hint: 'Small letters, digits, hyphens' });
+    const name = field('Name', input(), { path: 'name' });
+    const send = () => post('/tenants', { slug: slug.control.value.trim(), ...(name.control.value.trim() ? { name: name.control.value.trim() } : {}) });
+    return lineForm([slug, name], 'Add tenant', send, load);
+  };
+  return listing({ title: 'Tenants', form, path: '/tenants?pageSize=500', draw: (page, load) => table('Tenants', ['Tenant', 'Name', 'Network', 'Created', ''], page.tenants.map((t) => tenantRow(t, load))) }).node;
+}

@@ -1,0 +1,126 @@
+// Settings: quota, keys, members and users, the audit record; errors at their field, questions before what cannot be undone.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+
+let browser;
+let mock;
+let page;
+before(async () => {
+  if (real) return;
+  browser = await openBrowser();
+  mock = await target({ instances: 3 });
+});
+after(async () => {
+  await browser?.close();
+  await mock?.close();
+});
+beforeEach(async () => {
+  if (real) return;
+  await browser.context.clearCookies();
+  page = await openPage(browser.context);
+});
+afterEach(async () => {
+  if (real) return;
+  clean(page);
+  await page.close();
+});
+
+const dialog = () => page.getByRole('dialog');
+const row = (text) => page.getByRole('row').filter({ hasText: text });
+
+test('limits are set, wrong ones are told at their field, and nobody overwrites another', { skip: real }, async () => {
+  await signIn(page, mock.url, '#/settings/quota');
+  await page.getByRole('button', { name: 'Change limits' }).click();
+  await dialog().getByLabel('Memory').fill('a lot');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().getByText('That is no amount.').waitFor();
+  assert.equal(await dialog().getByLabel('Memory').getAttribute('aria-invalid'), 'true');
+  await dialog().getByLabel('Memory').fill('8G');
+  await dialog().getByLabel('Instances').fill('2000000');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().getByText('It is at most 1000000').waitFor();
+  await dialog().getByLabel('Instances').fill('3');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().waitFor({ state: 'detached' });
+  const tenant = mock.state.tenants[0].id;
+  assert.deepEqual(mock.state.quotas.get(tenant).limit, { instances: 3, memory: 8 * 2 ** 30 });
+  const full = page.getByRole('listitem').filter({ hasText: 'Instances' });
+  await full.getByText('of 3').waitFor();
+  await full.getByText('full').waitFor();
+  assert.match(await page.getByRole('listitem').filter({ hasText: 'Storage' }).textContent(), /no limit/);
+
+  await page.getByRole('button', { name: 'Change limits' }).click();
+  assert.equal(await dialog().getByLabel('Memory').inputValue(), '8G');
+  mock.state.quotas.get(tenant).version++;
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().getByText('Somebody else changed the limits meanwhile.').waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('a tenant has a page with its quota and its members', { skip: real }, async () => {
+  await signIn(page, mock.url, '#/settings/tenants');
+  await page.getByRole('link', { name: 'lab' }).click();
+  await page.getByRole('heading', { name: 'Quota of Laboratory' }).waitFor();
+  await page.getByRole('heading', { name: 'Members of Laboratory' }).waitFor();
+  await page.getByRole('button', { name: 'Make owner: ada' }).click();
+  await page.getByText('ada is owner now').waitFor();
+  await page.goBack();
+  await page.getByRole('heading', { name: 'Tenants', exact: true }).waitFor();
+  await visit(page, `${mock.url}/#/settings/tenants/none`);
+  await page.getByRole('heading', { name: 'There is no such tenant' }).waitFor();
+});
+
+test('a key is pasted, named by its comment, and removed; a private one is refused before it leaves', { skip: real }, async () => {
+  await signIn(page, mock.url, '#/settings/keys');
+  await page.getByRole('heading', { name: 'No keys yet' }).waitFor();
+  let sent = 0;
+  page.on('request', (r) => (sent += r.method() === 'POST' && r.url().endsWith('/ssh-keys')));
+  const key = page.getByLabel('Public key');
+  await page.getByRole('textbox', { name: 'Name' }).fill('mine');
+  await key.fill('-----BEGIN OPENSSH PRIVATE KEY-----\nabc');
+  await page.getByRole('button', { name: 'Add key' }).click();
+  await page.getByText('That is a private key').waitFor();
+  assert.equal(sent, 0);
+  await page.getByRole('textbox', { name: 'Name' }).fill('');
+  await key.fill('nonsense');
+  await page.getByRole('textbox', { name: 'Name' }).fill('mine');
+  await page.getByRole('button', { name: 'Add key' }).click();
+  await page.getByText('It is no OpenSSH public key').waitFor();
+  await page.getByRole('textbox', { name: 'Name' }).fill('');
+  await key.fill('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJzQ8kq3 ada@laptop');
+  assert.equal(await page.getByRole('textbox', { name: 'Name' }).inputValue(), 'ada@laptop');
+  await page.getByRole('button', { name: 'Add key' }).click();
+  await row('ada@laptop').getByText('Ed25519').waitFor();
+  await row('ada@laptop').getByRole('button', { name: 'Remove ada@laptop' }).click();
+  await dialog().getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('heading', { name: 'No keys yet' }).waitFor();
+});
+
+test('a user is changed', { skip: real }, async () => {
+  await signIn(page, mock.url, '#/settings/users');
+  await page.getByRole('button', { name: 'Change ada' }).click();
+  await dialog().getByLabel('Role').selectOption('admin');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await row('ada').getByText('admin', { exact: true }).waitFor();
+  assert.equal(mock.state.users.find((u) => u.username === 'ada').role, 'admin');
+});
+
+test('the audit record is filtered by the server, page by page, and the filter is in the address', { skip: real }, async () => {
+  mock.state.audit.push(...Array.from({ length: 120 }, (_, i) => ({ id: 1000 + i, at: new Date().toISOString(), user: i % 2 ? 'ada' : 'bob', token: null, address: '127.0.0.1', action: 'instance.create', subject: `i${i}`, tenant: 'main', result: i % 7 ? 'ok' : 'CONFLICT', details: '' })));
+  await signIn(page, mock.url, '#/settings/audit');
+  await page.getByText(/^50 of 1\d\d$/).waitFor();
+  await page.getByRole('button', { name: 'Show older' }).click();
+  await page.getByText(/^100 of 1\d\d$/).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('bob');
+  await page.getByText('50 of 60').waitFor();
+  assert.match(page.url(), /#\/settings\/audit\?q=bob$/);
+  await page.reload();
+  await page.getByText('50 of 60').waitFor();
+  await page.getByRole('searchbox').fill('nobody at all');
+  await page.getByRole('heading', { name: 'None matches' }).waitFor();
+  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await page.getByText(/^50 of 1\d\d$/).waitFor();
+});
