@@ -7,6 +7,7 @@
 
 #include "api/parts.h"
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/version.h"
 #include "store/event.h"
 #include "store/stats.h"
@@ -168,6 +169,57 @@ static int render_engines(struct lg_req *q, struct lg_buf *out, struct lg_err *e
     return rc;
 }
 
+/* Two families over the same rows again. */
+struct calls {
+    struct lg_buf took, failed;
+};
+
+static void call_labels(struct lg_buf *out, const char *name, const struct lg_histogram_row *r)
+{
+    lg_buf_fmt(out, "%s{backend=\"", name);
+    lg_metrics_label(out, r->a);
+    lg_buf_str(out, "\",call=\"");
+    lg_metrics_label(out, r->b);
+}
+
+static void call_row(void *arg, const struct lg_histogram_row *r)
+{
+    struct calls *n = arg;
+    unsigned long long so_far = 0;
+    for (int i = 0; i < LG_HISTOGRAM_STEPS; i++) {
+        so_far += r->bucket[i];
+        call_labels(&n->took, "lodge_engine_call_duration_seconds_bucket", r);
+        lg_buf_fmt(&n->took, "\",le=\"%s\"} %llu\n", lg_histogram_steps[i].le, so_far);
+    }
+    call_labels(&n->took, "lodge_engine_call_duration_seconds_sum", r);
+    lg_buf_fmt(&n->took, "\"} %.6f\n", (double)r->sum_us / 1e6);
+    call_labels(&n->took, "lodge_engine_call_duration_seconds_count", r);
+    lg_buf_fmt(&n->took, "\"} %llu\n", so_far);
+    call_labels(&n->failed, "lodge_engine_call_failures_total", r);
+    lg_buf_fmt(&n->failed, "\"} %llu\n", (unsigned long long)r->failed);
+}
+
+/* Counted by lodge-runner's processes, in a file. */
+static int render_calls(struct lg_req *q, struct lg_buf *out, struct lg_err *e)
+{
+    char path[PATH_MAX];
+    struct calls n = {0};
+    (void)e;
+    if (lg_histogram_read(lg_conf_path(&q->app->conf, path, sizeof path, "run/engine.calls"), call_row, &n,
+                          NULL))
+        lg_buf_reset(&n.took); /* of another version, for as long as the runner is */
+    lg_metrics_family(out, "lodge_engine_call_duration_seconds", "histogram",
+                      "Time until an engine answered, by call; of what streams, until its answer began.");
+    lg_buf_str(out, lg_buf_cstr(&n.took));
+    lg_metrics_family(out, "lodge_engine_call_failures_total", "counter",
+                      "Calls that were not answered, or with an error of the engine's own.");
+    lg_buf_str(out, lg_buf_cstr(&n.failed));
+    out->failed |= n.took.failed | n.failed.failed;
+    lg_buf_done(&n.took);
+    lg_buf_done(&n.failed);
+    return 0;
+}
+
 static int render_events(struct lg_req *q, struct lg_buf *out, struct lg_err *e)
 {
     int64_t last, oldest;
@@ -187,6 +239,8 @@ static int render_database(struct lg_req *q, struct lg_buf *out, struct lg_err *
         return lg_fail_errno(e, LG_STORAGE, "the database's size cannot be read");
     gauge(out, "lodge_database_size_bytes", "Size of the database file.", st.st_size);
     gauge(out, "lodge_database_wal_size_bytes", "Size of its write-ahead log.", lg_db_wal_bytes(q->db));
+    if (!stat(lg_conf_path(&q->app->conf, path, sizeof path, "db/samples.db"), &st))
+        gauge(out, "lodge_usage_history_size_bytes", "Size of the usage history.", st.st_size);
     return 0;
 }
 
@@ -211,7 +265,8 @@ static int render_processes(struct lg_req *q, struct lg_buf *out, struct lg_err 
 }
 
 static int (*const sections[])(struct lg_req *q, struct lg_buf *out, struct lg_err *e) = {
-    render_operations, render_instances, render_usage, render_engines, render_events, render_database,
+    render_operations, render_instances, render_usage,    render_engines,
+    render_calls,      render_events,    render_database,
 };
 
 /* What the database tells is of one moment; the other processes are asked after it was let go. */

@@ -17,6 +17,16 @@ void lg_log_init(const char *process, enum lg_level least)
     least_level = least;
 }
 
+void lg_log_name(const char *process)
+{
+    process_name = process;
+}
+
+const char *lg_log_request_id(void)
+{
+    return request;
+}
+
 void lg_log_request(const char *request_id)
 {
     snprintf(request, sizeof request, "%s", request_id ? request_id : "");

@@ -245,6 +245,8 @@ int lg_serve(const struct lg_pool *pools)
     catch_signals(&m.unblocked);
     m.pid = getpid();
     int rc = lg_conf_load(&m.app.conf, &e);
+    if (!rc && m.app.conf.log_debug)
+        lg_log_init("lodge-api", LG_DEBUG);
     if (!rc)
         rc = prepare(&m, pools, &e);
     if (rc) {

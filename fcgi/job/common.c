@@ -45,7 +45,7 @@ pid_t lg_child_fork(const char *name, struct lg_err *e)
     prctl(PR_SET_NAME, name);
     reset_signals();
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the master decides when children end */
-    lg_log_init(name, LG_INFO);
+    lg_log_name(name);
     return 0;
 }
 

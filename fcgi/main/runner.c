@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "driver/calls.h"
 #include "job/job.h"
 
 /* Group whose members may ring and ask for streams: run_user's, when this is root and there is such a user.
@@ -50,6 +51,8 @@ static int set_up(struct lg_runner *r, struct lg_conf *c, struct lg_err *e)
     if ((rc = lg_crypto_init(e)) || (rc = lg_driver_each(c, add_driver, r, e)))
         return rc;
     if ((rc = make_folder(c, "run", 0770, r->gid, e)) || (rc = make_folder(c, "keys", 0700, -1, e)))
+        return rc;
+    if ((rc = lg_calls_start(c, r->gid, e)))
         return rc;
     return lg_key_load_or_make(&r->env_key, lg_conf_path(c, path, sizeof path, "keys/env.key"), r->gid, e);
 }

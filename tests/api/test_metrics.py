@@ -150,6 +150,28 @@ def test_the_queue_and_its_age(scrape, red, label, faults):
     red.drop(i["id"])
 
 
+def test_engine_calls_by_duration_and_failure(scrape, red, label, faults):
+    def calls(m, what, call):
+        return m.get(f"lodge_engine_call_{what}", backend="docker", call=call)
+
+    before = scrape()
+    faults("create slow=300 1")
+    i = red.make(label)
+    after = scrape()
+    assert calls(after, "duration_seconds_count", "create") == calls(before, "duration_seconds_count", "create") + 1
+    assert calls(after, "duration_seconds_sum", "create") >= calls(before, "duration_seconds_sum", "create") + 0.3
+    took = [after.get("lodge_engine_call_duration_seconds_bucket", backend="docker", call="create", le=le) -
+            before.get("lodge_engine_call_duration_seconds_bucket", backend="docker", call="create", le=le)
+            for le in ("0.25", "10", "+Inf")]
+    assert took == [0, 1, 1]
+    assert calls(after, "failures_total", "create") == calls(before, "failures_total", "create")
+    faults("stop gone 1")
+    red.api.post(f"/compute/instances/{i['id']}/stop", {}, None)
+    until("the failure is counted", lambda: calls(scrape(), "failures_total", "stop") > calls(after, "failures_total", "stop"))
+    faults()
+    red.drop(i["id"])
+
+
 def test_usage_of_an_instance(scrape, red, label):
     i = red.make(label)
     mine = dict(tenant="red", name=label)
@@ -184,7 +206,7 @@ def test_streams_and_waits(scrape, red, label, faults):
 def test_sizes_and_processes(scrape, fake_system):
     m = scrape()
     assert m.get("lodge_database_size_bytes") == os.stat(f"{fake_system.state}/db/lodge.db").st_size
-    assert m.get("lodge_database_wal_size_bytes") > 0
+    assert m.get("lodge_database_wal_size_bytes") > 0 and m.get("lodge_usage_history_size_bytes") > 0
     assert all(m.get("lodge_process_up", process=p) == 1 for p in ("api", "runner", "stream"))
     assert m.total("lodge_engine_up", backend="docker") == 1
     assert m.total("lodge_engine_last_check_timestamp_seconds", backend="docker") > 0

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "driver/calls.h"
 #include "driver/container/quirks.h"
 
 #define API_VERSION "/v1.41"
@@ -16,6 +18,7 @@ struct state { /* of one call at work */
     struct lg_engine *g;
     struct lg_buf *reply;
     int64_t last; /* of progress, monotonic ms */
+    int64_t head_us;
     bool head, stopped, source_failed;
 };
 
@@ -39,6 +42,8 @@ static size_t on_head(char *p, size_t size, size_t n, void *arg)
     struct state *s = arg;
     s->last = lg_clock_mono();
     s->head = size * n <= 2; /* the empty line */
+    if (s->head)
+        s->head_us = lg_clock_mono_us();
     lg_quirk_header(s->g, p, size * n);
     return size * n;
 }
@@ -54,7 +59,12 @@ static size_t on_source(char *p, size_t size, size_t n, void *arg)
 
 static struct curl_slist *headers(const struct lg_call *c)
 {
+    char reference[96];
     struct curl_slist *h = curl_slist_append(NULL, "Expect:"); /* saves a second per upload */
+    /* Podman's own log shows it beside each call; Docker does not mind. */
+    snprintf(reference, sizeof reference, "X-Reference-Id: %s", lg_log_request_id());
+    if (*lg_log_request_id())
+        h = curl_slist_append(h, reference);
     if (c->source) {
         h = curl_slist_append(
             h, "Content-Type: application/x-tar"); /* without it Podman loses the body silently */
@@ -145,6 +155,15 @@ static int run(struct state *s, struct lg_err *e)
     return 0;
 }
 
+/* What streams (a log, a pull) has answered with its head: how long it goes on is not the engine's doing. */
+static void count(const struct state *s, int64_t begun_us, int result)
+{
+    char name[64];
+    int64_t end = s->call->sink && s->head_us ? s->head_us : lg_clock_mono_us();
+    lg_calls_name(s->call->method, s->call->path, name, sizeof name);
+    lg_calls_add("docker", name, end - begun_us, result);
+}
+
 int lg_call(struct lg_engine *g, const struct lg_call *c, struct lg_buf *reply, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf url = {0}, unused = {0};
@@ -154,6 +173,7 @@ int lg_call(struct lg_engine *g, const struct lg_call *c, struct lg_buf *reply, 
         return lg_fail(e, LG_CANCELLED, "cancelled before the container engine was asked");
     lg_buf_reset(s.reply);
     lg_buf_fmt(&url, "http://engine%s%s", c->path[0] == '/' && c->path[1] == 'v' ? "" : API_VERSION, c->path);
+    int64_t begun_us = lg_clock_mono_us();
     struct curl_slist *h = headers(c);
     set_up(&s, lg_buf_cstr(&url), h);
     curl_multi_add_handle(g->multi, g->easy);
@@ -162,6 +182,7 @@ int lg_call(struct lg_engine *g, const struct lg_call *c, struct lg_buf *reply, 
         curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_multi_remove_handle(g->multi, g->easy);
     curl_slist_free_all(h);
+    count(&s, begun_us, rc ? rc : (int)status);
     if (rc)
         return rc;
     return status > 0 || s.stopped ? (int)(status ? status : 200)

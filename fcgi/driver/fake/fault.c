@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "driver/calls.h"
 #include "driver/fake/state.h"
 
 struct fault {
@@ -72,6 +74,7 @@ static bool from_file(struct lg_engine *g, const char *verb, struct fault *f)
 
 /* A fault that strikes after the work is remembered from before it: one verb at a time in a process. */
 static char after[32];
+static int64_t begun_us;
 
 static int strike(struct lg_engine *g, const struct fault *f, struct lg_err *e)
 {
@@ -97,6 +100,7 @@ int lg_fake_fault(struct lg_engine *g, const char *verb, struct lg_err *e)
 {
     struct fault f;
     after[0] = 0;
+    begun_us = lg_clock_mono_us();
     bool found = from_environment(verb, &f);
     if (!found) {
         lg_cleanup_fd int fd = lg_fake_lock(g, e);
@@ -104,12 +108,16 @@ int lg_fake_fault(struct lg_engine *g, const char *verb, struct lg_err *e)
             return fd;
         found = from_file(g, verb, &f);
     }
-    return found ? strike(g, &f, e) : 0;
+    int rc = found ? strike(g, &f, e) : 0;
+    if (rc)
+        lg_calls_add("docker", verb, lg_clock_mono_us() - begun_us, rc); /* no lg_fake_after will */
+    return rc;
 }
 
 int lg_fake_after(struct lg_engine *g, const char *verb, int rc, struct lg_err *e)
 {
     (void)g;
+    lg_calls_add("docker", verb, lg_clock_mono_us() - begun_us, rc);
     if (!strcmp(after, "die-after"))
         kill(getpid(), SIGKILL);
     if (!rc && !strcmp(after, "lost"))
