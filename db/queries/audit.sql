@@ -17,3 +17,6 @@ SELECT count(*) FROM audit a WHERE (?1 = '' OR instr(lower(a.username || ' ' || 
 
 -- name: audit_count_of_tenant
 SELECT count(*) FROM audit a WHERE a.tenant_id = ?2 AND (?1 = '' OR instr(lower(a.username || ' ' || a.action || ' ' || a.subject || ' ' || a.address || ' ' || a.result || ' ' || a.details), lower(?1)) > 0);
+
+-- name: audit_prune
+DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ?1 ORDER BY at LIMIT ?2);

@@ -215,7 +215,7 @@ static json_t *answer(const json_t *what)
     return a;
 }
 
-static json_t *answers_of(json_t *known)
+static json_t *answers_of(const struct lg_route *r, json_t *known)
 {
     json_t *all = json_object(), *what;
     const char *status;
@@ -223,6 +223,8 @@ static json_t *answers_of(json_t *known)
         json_object_set_new(all, status, answer(what));
     if (!known)
         json_object_set_new(all, "2XX", json_pack("{s:s}", "description", "As asked for."));
+    if (r->perm != LG_PERM_PUBLIC)
+        json_object_set_new(all, "429", json_pack("{s:s}", "$ref", "#/components/responses/RateLimited"));
     json_object_set_new(all, "default",
                         json_pack("{s:s,s:{s:o}}", "description", "It was not done, and why.", "content",
                                   "application/json", schema_ref("Error")));
@@ -258,9 +260,12 @@ static json_t *operation(const struct lg_route *r, const char *method, json_t *k
     add_parameters(parameters, known);
     if (r->perm == LG_PERM_MEMBER || r->perm == LG_PERM_OWNER)
         json_array_append_new(parameters, json_pack("{s:s}", "$ref", "#/components/parameters/tenant"));
+    if (r->action && r->perm != LG_PERM_PUBLIC && strcmp(method, "GET") != 0)
+        json_array_append_new(parameters,
+                              json_pack("{s:s}", "$ref", "#/components/parameters/idempotencyKey"));
     json_t *o = json_pack("{s:s,s:s,s:[s],s:s,s:o,s:o,s:o}", "operationId", id, "summary", r->doc, "tags",
                           tag, "x-permission", permission_texts[r->perm], "security", security_of(r),
-                          "parameters", parameters, "responses", answers_of(known));
+                          "parameters", parameters, "responses", answers_of(r, known));
     if (r->body)
         json_object_set_new(o, "requestBody",
                             json_pack("{s:b,s:{s:{s:o}}}", "required", needs_body(r->body), "content",

@@ -51,6 +51,11 @@
     S(stream_ping_s, INT, "25", 1, 3600,                                                                     \
       "interval of pings to stream clients; 2.4 of them unanswered end one")                                 \
     S(service_lease_s, INT, "15", 1, 86400, "lease of a registered service that names none")                 \
+    S(rate_limit, INT, "1000", 0, 100000, "requests a second of one token or session; 0: any number")        \
+    S(rate_burst, INT, "5000", 1, 1000000, "requests it may make at once before that counts")                \
+    S(cors_origins, STR, "", 0, 2000,                                                                        \
+      "comma-separated origins (https://app.example) whose pages may call the API with a token")             \
+    S(audit_keep_days, INT, "365", 1, 36500, "how long the audit record goes back")                          \
     S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 

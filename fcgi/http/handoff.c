@@ -4,13 +4,15 @@
 
 #include "base/clock.h"
 #include "http/auth.h"
+#include "http/idempotency.h"
 
 #define HANDOFF_MS 30000
 #define RENDER_MS  60000
 
 /* The one list of fields, written and read by the same table. */
-#define TEXT_FIELDS(X) X(k) X(proto) X(op) X(view) X(id) X(scope) X(kinds) X(instance) X(format) X(subject)
-#define INT_FIELDS(X)  X(until) X(after) X(tail) X(since)
+#define TEXT_FIELDS(X)                                                                                       \
+    X(k) X(proto) X(op) X(view) X(id) X(scope) X(kinds) X(instance) X(format) X(subject) X(idem)
+#define INT_FIELDS(X) X(until) X(after) X(tail) X(since)
 
 static void write_context(const struct lg_req *q, const struct lg_handoff *h, struct lg_buf *out)
 {
@@ -38,7 +40,12 @@ static void write_context(const struct lg_req *q, const struct lg_handoff *h, st
 int lg_handoff(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf plain = {.max = 8192}, signed_text = {.max = 16384};
-    write_context(q, h, &plain);
+    struct lg_handoff with_key = *h;
+    if (q->idem) {
+        lg_idem_parked(q, h);
+        with_key.idem = q->idem->row.key;
+    }
+    write_context(q, &with_key, &plain);
     lg_sign(&q->app->context_key, plain.data, plain.len, &signed_text);
     if (plain.failed || signed_text.failed)
         return lg_fail(e, LG_INVALID, "the request has too many details to hand on");

@@ -21,6 +21,7 @@ struct lg_handoff {
     const char *instance;      /* logs */
     int64_t tail, since;
     bool follow;
+    const char *idem; /* wait: the Idempotency-Key the answer is kept for */
 };
 
 /* Fills the answer. NULL strings are written as "". */

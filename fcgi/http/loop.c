@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "http/auth.h"
 #include "http/etag.h"
+#include "http/idempotency.h"
 #include "http/metrics.h"
 
 #define TURNS_MAX 64      /* requests in a row on one connection while others wait */
@@ -187,53 +188,11 @@ static void spare(const struct lg_req *q, struct lg_resp *r)
         lg_resp_empty(r, 304);
 }
 
-static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
-{
-    int rc = parse_target(q, e);
-    if (!rc)
-        rc = lg_route_find(tables_of(q, pool), q, e);
-    if (!rc) {
-        q->dialect = q->route->dialect;
-        rc = q->gateway ? lg_gateway_enter(q, e) : lg_authenticate(q, e);
-        /* A public page (sign-in above all) stays reachable with a stale cookie. */
-        if (rc == -(int)LG_UNAUTHENTICATED && q->route->perm == LG_PERM_PUBLIC)
-            rc = 0;
-    }
-    if (!rc)
-        rc = permit(q, e);
-    if (!rc && q->route->if_match && !lg_req_header(q, "HTTP_IF_MATCH"))
-        rc = lg_fail(e, LG_NO_PRECONDITION, "send If-Match with the ETag that a GET answers");
-    if (!rc && q->by_cookie && q->signed_in)
-        rc = lg_check_csrf(q, e);
-    if (!rc)
-        rc = read_body(q, e);
-    if (!rc)
-        rc = q->route->handler(q, r, e);
-    if (!rc)
-        spare(q, r);
-    return rc;
-}
-
-/* nginx sends /render here with the signed context of the original request. */
-static int render(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
-{
-    struct lg_handoff h = {0};
-    int rc = lg_handoff_open(q, &h, e);
-    if (rc)
-        return rc;
-    for (const struct lg_view_entry *v = pool->views; v && v->name; v++)
-        if (!strcmp(v->name, h.view)) {
-            q->dialect = v->dialect;
-            return v->fn(q, r, &h, e);
-        }
-    return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
-}
-
 /* The tenant dialect knows no conflicts: what its client could have seen coming is a bad request. */
 static int status_of(const struct lg_req *q, enum lg_code code)
 {
     int status = lg_code_http(code);
-    return q->dialect == LG_DIALECT_TENANT && status == 409 ? 400 : status;
+    return q->dialect == LG_DIALECT_TENANT && status == 409 && code != LG_IN_FLIGHT ? 400 : status;
 }
 
 static void error_answer(const struct lg_req *q, struct lg_resp *r, const struct lg_err *e)
@@ -254,6 +213,139 @@ static void error_answer(const struct lg_req *q, struct lg_resp *r, const struct
     }
 }
 
+static int view(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, const struct lg_handoff *h,
+                struct lg_err *e)
+{
+    for (const struct lg_view_entry *v = pool->views; v && v->name; v++)
+        if (!strcmp(v->name, h->view)) {
+            q->dialect = v->dialect;
+            return v->fn(q, r, h, e);
+        }
+    return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
+}
+
+/* The result of an operation as an answer, whatever it is. */
+static void show(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, void *arg)
+{
+    struct lg_err e = {0};
+    if (view(q, arg, r, h, &e))
+        error_answer(q, r, &e);
+}
+
+/* Somebody with the same key was faster: what it did is the answer. */
+static int answer_as_first(struct lg_req *q, struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
+{
+    lg_tx_rollback(q->db);
+    q->in_tx = false;
+    q->idem = NULL;
+    lg_err_clear(e);
+    lg_buf_reset(&r->headers);
+    lg_buf_reset(&r->body);
+    int rc = lg_idem_open(q, r, show, pool, e);
+    return rc ? rc : lg_fail(e, LG_IN_FLIGHT, "the request with this Idempotency-Key is at work");
+}
+
+/* Runs the handler, for an Idempotency-Key once. */
+static int perform(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
+{
+    void *arg = (void *)(uintptr_t)pool;
+    int rc = lg_idem_open(q, r, show, arg, e);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    rc = q->route->handler(q, r, e);
+    if (!rc && q->idem && q->idem->deferred)
+        rc = lg_idem_commit(q, r, e);
+    if (rc && q->idem && q->idem->raced)
+        rc = answer_as_first(q, arg, r, e);
+    if (rc < 0)
+        return rc;
+    spare(q, r);
+    return 0;
+}
+
+/* By whom requests are counted. */
+static const char *caller(const struct lg_identity *who)
+{
+    return *who->token_id ? who->token_id : *who->user_id ? who->user_id : who->tenant_slug;
+}
+
+/*
+ * What may be asked of this path; to a page of an allowed other site also with which headers. Whether the
+ * site is one of them nginx knows (cors_origins), and says so in every answer.
+ */
+static int options(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    const char *allow = "";
+    for (int i = 0; i < e->details; i++)
+        if (!strcmp(e->detail[i].key, "allow"))
+            allow = e->detail[i].value;
+    lg_resp_empty(r, 204);
+    lg_resp_header(r, "Allow", allow);
+    if (!*param(q->fcgx, "LODGE_CORS") || !lg_req_header(q, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"))
+        return 0;
+    lg_resp_header(r, "Access-Control-Allow-Methods", allow);
+    lg_resp_header(r, "Access-Control-Allow-Headers",
+                   "Authorization, X-API-Key, Content-Type, Accept, Prefer, Idempotency-Key, If-Match, "
+                   "If-None-Match, Last-Event-ID, Lodge-Tenant, X-Tenant-ID");
+    lg_resp_header(r, "Access-Control-Max-Age", "600");
+    return 0;
+}
+
+static int handle(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
+{
+    int rc = parse_target(q, e);
+    if (!rc)
+        rc = lg_route_find(tables_of(q, pool), q, e);
+    if (rc == -(int)LG_METHOD && !strcmp(q->method, "OPTIONS"))
+        return options(q, r, e);
+    if (!rc) {
+        q->dialect = q->route->dialect;
+        rc = q->gateway ? lg_gateway_enter(q, e) : lg_authenticate(q, e);
+        /* A public page (sign-in above all) stays reachable with a stale cookie. */
+        if (rc == -(int)LG_UNAUTHENTICATED && q->route->perm == LG_PERM_PUBLIC)
+            rc = 0;
+    }
+    if (!rc && q->signed_in)
+        rc = lg_rate_take(caller(&q->who), &q->rate, e);
+    if (!rc)
+        rc = permit(q, e);
+    if (!rc && q->route->if_match && !lg_req_header(q, "HTTP_IF_MATCH"))
+        rc = lg_fail(e, LG_NO_PRECONDITION, "send If-Match with the ETag that a GET answers");
+    if (!rc && q->by_cookie && q->signed_in)
+        rc = lg_check_csrf(q, e);
+    if (!rc)
+        rc = read_body(q, e);
+    return rc ? rc : perform(q, pool, r, e);
+}
+
+/* nginx sends /render here with the signed context of the original request. */
+static int render(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_handoff h = {0};
+    int rc = lg_handoff_open(q, &h, e);
+    if (rc)
+        return rc;
+    bool final = lg_idem_final(q, &h); /* asked before: it may end in between */
+    rc = view(q, pool, r, &h, e);
+    if (!final)
+        return rc;
+    if (rc)
+        error_answer(q, r, e);
+    lg_idem_keep(q, r, &h);
+    return 0;
+}
+
+/* The fields of draft-ietf-httpapi-ratelimit-headers-06. */
+static void add_rate(const struct lg_rate *rate, struct lg_buf *out)
+{
+    if (rate->limit)
+        lg_buf_fmt(out,
+                   "RateLimit-Limit: %lld\r\nRateLimit-Remaining: %lld\r\nRateLimit-Reset: %lld\r\n"
+                   "RateLimit-Policy: %lld;w=%lld\r\n",
+                   (long long)rate->limit, (long long)rate->remaining, (long long)rate->reset_s,
+                   (long long)rate->limit, (long long)rate->window_s);
+}
+
 static void send_answer(struct lg_req *q, struct lg_resp *r, struct lg_buf *out)
 {
     lg_buf_reset(out);
@@ -266,6 +358,7 @@ static void send_answer(struct lg_req *q, struct lg_resp *r, struct lg_buf *out)
     lg_buf_str(out, "\r\nLodge-Request-Id: ");
     lg_buf_str(out, q->request_id);
     lg_buf_str(out, "\r\n");
+    add_rate(&q->rate, out);
     lg_buf_add(out, lg_buf_cstr(&r->headers), r->headers.len);
     lg_buf_str(out, "\r\n");
     if (strcmp(q->method, "HEAD") != 0)
@@ -283,6 +376,34 @@ static void note(const struct lg_req *q, const struct lg_err *e, int64_t started
                "error", e->msg, "ms", took, NULL);
     else if (ms > SLOW_MS)
         lg_log(LG_WARN, "slow request", "method", q->method, "path", q->path, "ms", took, NULL);
+}
+
+/* Codes of changes that were asked for properly and refused; not what never became a request. */
+static bool is_refusal(enum lg_code code)
+{
+    static const enum lg_code codes[] = {LG_UNSUPPORTED, LG_FORBIDDEN,       LG_LIMIT,      LG_NOT_FOUND,
+                                         LG_NO_INSTANCE, LG_CONFLICT,        LG_STATE,      LG_PRECONDITION,
+                                         LG_KEY_REUSED,  LG_NO_PRECONDITION, LG_UNAVAILABLE};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+/* A user's change that was refused is in the audit record too. A courtesy: the answer does not depend on it.
+ */
+static void record_refusal(struct lg_req *q, const struct lg_err *why)
+{
+    if (!q->signed_in || !q->route || !q->route->action || !is_refusal(why->code) || lg_tx_write(q->db, NULL))
+        return;
+    const struct lg_audit a = {.who = &q->who,
+                               .address = q->address,
+                               .action = q->route->action,
+                               .subject = q->param[0] ? q->param[0] : "",
+                               .result = lg_code_name(why->code),
+                               .details = why->msg};
+    if (lg_audit_add(q->db, &a, NULL) || lg_tx_commit(q->db, NULL))
+        lg_tx_rollback(q->db);
 }
 
 struct worker {
@@ -311,8 +432,10 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
         lg_tx_rollback(q.db);
     if (!rc && (r.body.failed || r.headers.failed))
         rc = lg_fail(&e, LG_INTERNAL, "the answer is too large");
-    if (rc)
+    if (rc) {
+        record_refusal(&q, &e);
         error_answer(&q, &r, &e);
+    }
     /* Before it is sent: whoever has the answer finds it counted. */
     lg_metrics_count(q.route, q.method, r.status ? r.status : 200, lg_clock_mono_us() - started);
     send_answer(&q, &r, &w->out);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "http/idempotency.h"
 #include "http/route.h"
 
 #define JSON_DEPTH 32
@@ -120,7 +121,7 @@ int lg_req_begin(struct lg_req *q, struct lg_err *e)
 {
     int rc = lg_tx_write(q->db, e);
     q->in_tx = !rc;
-    return rc;
+    return rc ? rc : lg_idem_check(q, e);
 }
 
 int lg_req_commit(struct lg_req *q, const char *subject, const char *details, struct lg_err *e)
@@ -136,6 +137,10 @@ int lg_req_commit(struct lg_req *q, const char *subject, const char *details, st
     int rc = lg_audit_add(q->db, &a, e);
     if (rc)
         return rc;
+    if (q->idem) {
+        q->idem->deferred = true;
+        return 0;
+    }
     q->in_tx = false;
     return lg_tx_commit(q->db, e);
 }

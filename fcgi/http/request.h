@@ -10,11 +10,13 @@
 #include "base/conf.h"
 #include "base/crypto.h"
 #include "base/json.h"
+#include "http/rate.h"
 #include "model/dialect.h"
 #include "store/db.h"
 #include "store/identity.h"
 
 struct lg_route;
+struct lg_idem;
 
 /* What a worker owns for its whole life. */
 struct lg_app {
@@ -48,6 +50,8 @@ struct lg_req {
     int query_count;
     char *scratch; /* path and query text the pointers above point into */
     bool in_tx;
+    struct lg_idem *idem; /* idempotency.h; NULL: no key */
+    struct lg_rate rate;
 };
 
 struct lg_resp {
@@ -85,7 +89,9 @@ int lg_req_wait(const struct lg_req *q, int absent, int max);
 
 /*
  * The handler's transaction. commit writes the audit line (the route's action; `subject` an id or name;
- * `details` a sentence or NULL, never a secret) and commits. What a handler leaves open is rolled back.
+ * `details` a sentence or NULL, never a secret) and commits; with an Idempotency-Key the loop does that when
+ * the answer is written (idempotency.h), so no transaction may follow. What a handler leaves open is rolled
+ * back.
  */
 int lg_req_begin(struct lg_req *q, struct lg_err *e);
 int lg_req_commit(struct lg_req *q, const char *subject, const char *details, struct lg_err *e);

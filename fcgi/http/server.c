@@ -230,6 +230,8 @@ static int prepare(struct master *m, const struct lg_pool *pools, struct lg_err 
         rc = find_user(&m->app.conf, &uid, &gid, e);
     if (!rc)
         rc = lg_metrics_start(pools, e);
+    if (!rc)
+        rc = lg_rate_start(&m->app.conf, e);
     for (const struct lg_pool *p = pools; !rc && p->name; p++)
         rc = open_pool(m, p, gid, e);
     return rc ? rc : drop(uid, gid, e);

@@ -1,6 +1,7 @@
 /*
  * Housekeeping in a process of its own, so that neither a job nor a look at an engine waits for it: copies
- * the WAL into the database, forgets old events, operations and uploads, and says whether the engines answer.
+ * the WAL into the database, forgets old events, operations, audit lines, answers and uploads, and says
+ * whether the engines answer.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +14,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "store/audit.h"
 #include "store/event.h"
+#include "store/idempotency.h"
 #include "store/session.h"
 
 #define TICK_MS            250
@@ -27,6 +30,7 @@
 #define OPERATIONS_MS      3600000
 #define OPERATIONS_KEEP_MS ((int64_t)30 * 24 * 3600000)
 #define LEFTOVERS_MS       3600000
+#define RECORDS_MS         60000
 #define LEFTOVERS_KEEP_MS  ((int64_t)24 * 3600000) /* longer than any upload or import takes */
 #define WAL_MAX_BYTES      ((int64_t)64 << 20)
 #define TRUNCATE_MS        10000
@@ -120,6 +124,20 @@ static void prune_operations(struct keeper *k)
     lg_tx_rollback(k->db);
 }
 
+/* What has grown too old in small steps, as above. True while there is more to do. */
+static bool prune_records(struct keeper *k)
+{
+    int64_t now = lg_clock_ms();
+    if (lg_tx_write(k->db, NULL))
+        return false;
+    int lines =
+        lg_audit_prune(k->db, now - k->r->conf->audit_keep_days * (int64_t)86400000, PRUNE_STEP, NULL);
+    int keys = lg_idempotency_prune(k->db, now - LG_IDEMPOTENCY_KEEP_MS, PRUNE_STEP, NULL);
+    bool ok = lines >= 0 && keys >= 0 && !lg_tx_commit(k->db, NULL);
+    lg_tx_rollback(k->db);
+    return ok && (lines == PRUNE_STEP || keys == PRUNE_STEP);
+}
+
 /*
  * Files of uploads that nobody will ask for again: nginx was killed while it stored one, a worker between
  * keeping the file and noting it, or the engine never answered the import.
@@ -146,7 +164,7 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
     k.db = lg_child_db(r);
     lg_engines_init(&k.engines, r, NULL);
     int64_t probe_at = 0, prune_at = 0, expiry_at = 0, operations_at = lg_clock_mono() + 60000,
-            leftovers_at = 0;
+            leftovers_at = 0, records_at = 0;
     for (;;) {
         int64_t now = lg_clock_mono();
         if (now >= probe_at) {
@@ -165,12 +183,14 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
             prune_operations(&k);
             operations_at = now + OPERATIONS_MS;
         }
+        if (now >= records_at)
+            records_at = prune_records(&k) ? 0 : now + RECORDS_MS;
         if (now >= leftovers_at) {
             remove_leftovers(r->conf, "uploads");
             remove_leftovers(r->conf, "import");
             leftovers_at = now + LEFTOVERS_MS;
         }
         checkpoint(&k);
-        lg_pause_ms(prune_at ? TICK_MS : 20);
+        lg_pause_ms(prune_at && records_at ? TICK_MS : 20);
     }
 }

@@ -48,6 +48,11 @@ int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int
     return rc ? rc : n;
 }
 
+int lg_audit_prune(struct lg_db *db, int64_t before_at, int64_t most, struct lg_err *e)
+{
+    return lg_sql_run(db, Q_AUDIT_PRUNE, e, "ii", before_at, most);
+}
+
 static void text_or_null(struct lg_json *j, const char *key, const char *s)
 {
     lg_json_str(j, key, *s ? s : NULL);

@@ -17,6 +17,8 @@ struct lg_audit_line {
 int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t limit, int64_t offset,
                   int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a), void *arg,
                   struct lg_err *e);
+/* Forgets up to `most` lines from before `before_at`, within a write transaction. Returns how many. */
+int lg_audit_prune(struct lg_db *db, int64_t before_at, int64_t most, struct lg_err *e);
 void lg_audit_render(struct lg_json *j, const char *key, const struct lg_audit_line *a);
 
 #endif

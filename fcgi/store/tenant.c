@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "model/net.h"
 #include "store/event.h"
+#include "store/idempotency.h"
 #include "store/sql.h"
 #include "store/token.h"
 
@@ -223,6 +224,8 @@ int lg_tenant_remove(struct lg_db *db, const struct lg_tenant *t, struct lg_err 
         rc = lg_sql_run(db, Q_TENANT_MOVE_QUARANTINE, e, "tt", t->id, net);
     if (rc >= 0)
         rc = lg_sql_run(db, Q_TENANT_FORGET_COUNTS, e, "t", t->id);
+    if (rc >= 0)
+        rc = lg_idempotency_forget(db, t->id, e);
     if (rc >= 0)
         rc = lg_sql_run(db, Q_TENANT_REMOVE, e, "t", t->id);
     if (rc >= 0)

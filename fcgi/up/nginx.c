@@ -155,6 +155,39 @@ static int add_gateway(const struct lg_conf *c, const struct gateway *g, const c
     return rc;
 }
 
+/* A scheme, a host and perhaps a port, as a browser writes them. */
+static bool is_origin(const char *s, size_t n)
+{
+    size_t scheme = !strncmp(s, "https://", 8) ? 8 : !strncmp(s, "http://", 7) ? 7 : 0;
+    size_t at = scheme;
+    while (at < n && (islower((unsigned char)s[at]) || isdigit((unsigned char)s[at]) || strchr(".-", s[at])))
+        at++;
+    if (!scheme || at == scheme || (at < n && s[at] != ':') || at + 1 == n)
+        return false;
+    for (at++; at < n; at++)
+        if (!isdigit((unsigned char)s[at]))
+            return false;
+    return true;
+}
+
+/* The entries of the map of allowed origins. */
+static int add_origins(const struct lg_conf *c, struct lg_buf *out, struct lg_err *e)
+{
+    for (const char *p = c->cors_origins; *p;) {
+        size_t n = strcspn(p, ",");
+        while (n && *p == ' ')
+            p++, n--;
+        if (!is_origin(p, n))
+            return lg_fail(e, LG_INVALID,
+                           "setting cors_origins: \"%.*s\" is no origin such as https://app.example", (int)n,
+                           p);
+        lg_buf_fmt(out, "\"https %.*s\" %.*s;\n    \"http %.*s\" %.*s;\n    ", (int)n, p, (int)n, p, (int)n,
+                   p, (int)n, p);
+        p += n + (p[n] == ',');
+    }
+    return 0;
+}
+
 static void regex_escape(struct lg_buf *b, const char *s)
 {
     for (; *s; s++) {
@@ -235,7 +268,7 @@ static int render_all(const struct lg_conf *c, const struct lg_var *vars, struct
 
 /* The numbers and lists that settings only imply; each text lives until the rendering ends. */
 struct derived {
-    struct lg_buf pages, tls, fallback, http, apps_re, gateway;
+    struct lg_buf pages, tls, fallback, http, apps_re, gateway, origins;
     char https_port[16], upload[16], nofile[16], connections[16], workers[24], keep[24], user[80], names[192];
 };
 
@@ -266,6 +299,7 @@ static void derived_done(struct derived *d)
     lg_buf_done(&d->http);
     lg_buf_done(&d->apps_re);
     lg_buf_done(&d->gateway);
+    lg_buf_done(&d->origins);
 }
 
 int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
@@ -277,6 +311,7 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
     derive_numbers(c, as_root, &d);
     for (size_t i = 0; !rc && i < sizeof pages / sizeof pages[0]; i++)
         rc = add_page(c, &pages[i], &d.pages, e);
+    rc = rc ? rc : add_origins(c, &d.origins, e);
     for (size_t i = 0; !rc && c->compat_listeners && i < sizeof gateways / sizeof gateways[0]; i++)
         rc = add_gateway(c, &gateways[i], "localhost 127.0.0.1", &d.gateway, &d.fallback, e);
     if (rc)
@@ -304,6 +339,8 @@ int lg_nginx_render(const struct lg_conf *c, bool as_root, struct lg_err *e)
         {"LISTEN_HTTP", lg_buf_cstr(&d.http)},
         {"LISTEN_DEFAULT", lg_buf_cstr(&d.fallback)},
         {"GATEWAY", lg_buf_cstr(&d.gateway)},
+        {"CORS_ORIGINS", lg_buf_cstr(&d.origins)},
+        {"CORS_VARY", *c->cors_origins ? "Origin" : ""},
         {"HSTS", is_localhost(c->domain) ? "" : "max-age=31536000"},
         {"APP_PAGES", lg_buf_cstr(&d.pages)},
         {NULL, NULL},

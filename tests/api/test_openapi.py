@@ -76,6 +76,7 @@ def test_it_is_openapi_3_1(doc):
         in_path = {p["name"] for p in parameters if p["in"] == "path"}
         assert in_path == set(re.findall(r"\{(\w+)\}", path)) and all(p.get("required") for p in parameters if p["in"] == "path"), where
         for status, answer in o["responses"].items():
+            answer = resolve(doc, answer["$ref"]) if "$ref" in answer else answer
             assert re.fullmatch(r"[1-5]\d\d|2XX|default", status) and answer["description"], where
         for requirement in o["security"]:
             assert set(requirement) <= set(doc["components"]["securitySchemes"]), where
