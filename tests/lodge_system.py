@@ -359,7 +359,7 @@ class System:
             if self.up and self.up.poll() is None and verify:
                 self.empty()
                 problems += self.sanitizer_reports()
-                problems += [f"container {c['Names']}" for c in self.containers()] if self.site and self.drivers != "fake" else []
+                problems += [f"container {c['Names']}" for c in self.containers()] if self.site and "container" in self.drivers else []
             self.stop()
             if verify:
                 allowed = self._networks_of_tenants()

@@ -1,7 +1,7 @@
 -- Flavors: named sizes.
 
 -- name: flavor_list
-SELECT name, vcpus, memory_bytes, disk_bytes, description FROM flavor ORDER BY position;
+SELECT name, vcpus, memory_bytes, disk_bytes, description, gpus FROM flavor ORDER BY position;
 
 -- name: flavor_get
-SELECT name, vcpus, memory_bytes, disk_bytes, description FROM flavor WHERE name = ?1;
+SELECT name, vcpus, memory_bytes, disk_bytes, description, gpus FROM flavor WHERE name = ?1;

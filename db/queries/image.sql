@@ -4,8 +4,9 @@
 SELECT m.id, coalesce(m.tenant_id, ''), coalesce(t.slug, ''), m.name, m.kind, m.source, m.reference, m.digest, m.state, m.error, m.file,
        m.size_bytes, m.created_at, m.updated_at, m.is_default, m.public,
        coalesce((SELECT group_concat(alias, ' ') FROM (SELECT alias FROM image_alias a WHERE a.image_id = m.id AND a.alias <> m.name
-                                                       ORDER BY alias)), '')
-FROM image m LEFT JOIN tenant t ON t.id = m.tenant_id WHERE m.id = ?1;
+                                                       ORDER BY alias)), ''),
+       v.format, v.url, v.sha256, v.virtual_bytes, v.min_disk_bytes, v.min_memory_bytes, v.default_user, v.cloud_init
+FROM image m LEFT JOIN tenant t ON t.id = m.tenant_id LEFT JOIN image_vm v ON v.image_id = m.id WHERE m.id = ?1;
 
 -- The tenant's own names come first, then the host's, then what other tenants' were made public.
 -- name: image_resolve
@@ -20,8 +21,9 @@ SELECT id FROM image WHERE kind = ?1 AND is_default = 1;
 SELECT m.id, coalesce(m.tenant_id, ''), coalesce(t.slug, ''), m.name, m.kind, m.source, m.reference, m.digest, m.state, m.error, m.file,
        m.size_bytes, m.created_at, m.updated_at, m.is_default, m.public,
        coalesce((SELECT group_concat(alias, ' ') FROM (SELECT alias FROM image_alias a WHERE a.image_id = m.id AND a.alias <> m.name
-                                                       ORDER BY alias)), '')
-FROM image m LEFT JOIN tenant t ON t.id = m.tenant_id
+                                                       ORDER BY alias)), ''),
+       v.format, v.url, v.sha256, v.virtual_bytes, v.min_disk_bytes, v.min_memory_bytes, v.default_user, v.cloud_init
+FROM image m LEFT JOIN tenant t ON t.id = m.tenant_id LEFT JOIN image_vm v ON v.image_id = m.id
 WHERE m.tenant_id = ?1 OR m.public = 1 ORDER BY m.created_at, m.id;
 
 -- name: image_add

@@ -4,10 +4,10 @@
 #include "api/compute.h"
 
 static const struct {
-    const char *backend, *type, *capabilities[5];
+    const char *backend, *type, *capabilities[6];
 } backends[] = {
     {"docker", "container", {"containers", "images", "networks", "logs", NULL}},
-    {"kvm", "vm", {"vms", NULL}},
+    {"kvm", "vm", {"vms", "images", "networks", "logs", "console"}},
 };
 #define BACKENDS (sizeof backends / sizeof backends[0])
 
@@ -39,7 +39,7 @@ static void render_capacity(const struct lg_req *q, struct lg_json *j, int64_t c
     lg_json_end_obj(j);
 }
 
-/* Only docker has instances so far, so what is taken of the host is taken by it. */
+/* Both share the host: `total` is the same, `used` each one's own. */
 static int render_backend(struct lg_req *q, struct lg_json *j, const char *backend, int64_t *n, bool *well,
                           struct lg_err *e)
 {
@@ -47,16 +47,15 @@ static int render_backend(struct lg_req *q, struct lg_json *j, const char *backe
     struct lg_err why = {0};
     int rc = count_instances(q, backend, n, e);
     if (!rc)
-        rc = lg_instance_admitted(q->db, "", &cpu, &memory, e);
+        rc = lg_instance_admitted_of(q->db, backend, &cpu, &memory, e);
     if (rc)
         return rc;
-    bool docker = !strcmp(backend, "docker");
     *well = !lg_backend_check(q, backend, &why);
     lg_json_obj(j, backend);
     lg_json_str(j, "status", *well ? "healthy" : "unavailable");
     lg_json_str(j, "reason", *well ? NULL : why.msg);
     lg_json_int(j, "instances", *n);
-    render_capacity(q, j, docker ? cpu : 0, docker ? memory : 0);
+    render_capacity(q, j, cpu, memory);
     lg_json_end_obj(j);
     return 0;
 }

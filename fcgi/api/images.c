@@ -5,16 +5,14 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "api/compute.h"
+#include "api/images.h"
 #include "base/id.h"
 #include "http/body.h"
 #include "model/image_ref.h"
 #include "model/validate.h"
 
-#define ALIASES_MAX  16
-#define ALIASES_TEXT 900 /* characters of all aliases together */
-#define UNDER_WAY    16  /* images of a tenant that are fetched or deleted at the same time */
-#define IMAGES_MAX   500 /* of a tenant */
+#define UNDER_WAY  16  /* images of a tenant that are fetched or deleted at the same time */
+#define IMAGES_MAX 500 /* of a tenant */
 /* An upload is stored, then imported: twice its size. What stays free is for the database and the engine. */
 #define UPLOAD_COPIES 2
 #define RESERVE_BYTES ((uint64_t)512 << 20)
@@ -46,7 +44,7 @@ static int find_own(struct lg_req *q, const char *id, struct lg_image *im, struc
                : lg_fail(e, LG_FORBIDDEN, "only administrators may change the host's images");
 }
 
-static int answer(struct lg_resp *r, int status, const struct lg_image *im, const struct lg_operation *op)
+int lg_image_answer(struct lg_resp *r, int status, const struct lg_image *im, const struct lg_operation *op)
 {
     struct lg_json j;
     r->status = status;
@@ -61,7 +59,7 @@ static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_image im;
     int rc = find(q, q->param[0], &im, e);
-    return rc ? rc : answer(r, 200, &im, NULL);
+    return rc ? rc : lg_image_answer(r, 200, &im, NULL);
 }
 
 struct list {
@@ -99,12 +97,7 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* --- aliases --- */
 
-struct names {
-    const char *at[ALIASES_MAX];
-    int count;
-};
-
-static int parse_aliases(const json_t *list, struct names *out, struct lg_err *e)
+int lg_image_names_parse(const json_t *list, struct lg_image_names *out, struct lg_err *e)
 {
     size_t total = 0;
     out->count = 0;
@@ -116,9 +109,9 @@ static int parse_aliases(const json_t *list, struct names *out, struct lg_err *e
         total += strlen(s) + 1;
         out->at[out->count++] = s;
     }
-    if (total <= ALIASES_TEXT)
+    if (total <= LG_IMAGE_ALIASES_TEXT)
         return 0;
-    lg_fail(e, LG_INVALID, "aliases are longer than %d characters together", ALIASES_TEXT);
+    lg_fail(e, LG_INVALID, "aliases are longer than %d characters together", LG_IMAGE_ALIASES_TEXT);
     return lg_err_detail(e, "field", "aliases");
 }
 
@@ -138,9 +131,8 @@ static int check_load(struct lg_req *q, struct lg_err *e)
     return lg_err_detail(e, "limit", "images");
 }
 
-/* Adds image and operation in the transaction at hand. */
-static int add(struct lg_req *q, struct lg_image *im, const struct names *aliases, const char *kind,
-               struct lg_operation *op, struct lg_err *e)
+int lg_image_enter(struct lg_req *q, struct lg_image *im, const struct lg_image_names *aliases,
+                   const char *kind, struct lg_operation *op, struct lg_err *e)
 {
     int rc = check_load(q, e);
     if (!rc)
@@ -157,53 +149,91 @@ static int add(struct lg_req *q, struct lg_image *im, const struct names *aliase
     return lg_operation_add(q->db, op, false, e);
 }
 
-static void new_image(const struct lg_req *q, struct lg_image *im, const char *name, const char *source)
+void lg_image_new(const struct lg_req *q, struct lg_image *im, const char *name, const char *kind,
+                  const char *source)
 {
     memset(im, 0, sizeof *im);
     memcpy(im->tenant_id, q->who.tenant_id, sizeof im->tenant_id);
     snprintf(im->name, sizeof im->name, "%s", name);
-    snprintf(im->kind, sizeof im->kind, "container");
+    snprintf(im->kind, sizeof im->kind, "%s", kind);
     snprintf(im->source, sizeof im->source, "%s", source);
     snprintf(im->state, sizeof im->state, "pulling");
 }
 
 struct pull {
-    const char *reference, *name;
+    const char *reference, *url, *name;
     json_t *aliases;
     struct lg_opt_bool public;
+    struct lg_vm_image vm;
 };
 
 static const struct lg_field pull_fields[] = {
-    {.name = "reference",
+    {.name = "reference", .type = LG_T_STRING, .min = 1, .offset = offsetof(struct pull, reference)},
+    {.name = "url",
      .type = LG_T_STRING,
-     .required = true,
      .min = 1,
-     .offset = offsetof(struct pull, reference)},
+     .max = LG_IMAGE_URL_MAX,
+     .offset = offsetof(struct pull, url)},
     {.name = "name", .type = LG_T_STRING, .min = 1, .offset = offsetof(struct pull, name)},
-    {.name = "aliases", .type = LG_T_STRINGS, .max = ALIASES_MAX, .offset = offsetof(struct pull, aliases)},
+    {.name = "aliases",
+     .type = LG_T_STRINGS,
+     .max = LG_IMAGE_ALIASES_MAX,
+     .offset = offsetof(struct pull, aliases)},
     {.name = "public", .type = LG_T_BOOL, .offset = offsetof(struct pull, public)},
+    {.name = "format", .type = LG_T_STRING, .offset = offsetof(struct pull, vm.format)},
+    {.name = "sha256", .type = LG_T_STRING, .offset = offsetof(struct pull, vm.sha256)},
+    {.name = "minDiskBytes",
+     .type = LG_T_INT,
+     .min = 0,
+     .max = LG_VM_SPACE_MAX,
+     .offset = offsetof(struct pull, vm.min_disk)},
+    {.name = "minMemoryBytes",
+     .type = LG_T_INT,
+     .min = 0,
+     .max = LG_VM_SPACE_MAX,
+     .offset = offsetof(struct pull, vm.min_memory)},
+    {.name = "defaultUser", .type = LG_T_STRING, .offset = offsetof(struct pull, vm.default_user)},
+    {.name = "cloudInit", .type = LG_T_BOOL, .offset = offsetof(struct pull, vm.cloud_init)},
     {0}};
 
-static int parse_pull(struct lg_req *q, struct lg_image *im, struct names *aliases, struct lg_err *e)
+/* A container's image, from a registry. */
+static int take_reference(struct lg_req *q, const struct pull *p, struct lg_image *im, struct lg_err *e)
 {
-    json_t *json;
-    struct pull p = {0};
     char full[sizeof im->reference];
-    int rc = lg_req_json(q, &json, e);
-    if (rc || (rc = lg_body_fields(json, pull_fields, true, "", &p, e)) ||
-        (rc = lg_check_image_ref("reference", p.reference, e)) ||
-        (rc = p.name ? lg_check_image_ref("name", p.name, e) : 0) ||
-        (rc = parse_aliases(p.aliases, aliases, e)))
+    int rc = lg_check_image_ref("reference", p->reference, e);
+    if (rc || (rc = p->name ? lg_check_image_ref("name", p->name, e) : 0))
         return rc;
-    if (lg_image_ref_full(p.reference, full, sizeof full, e) ||
-        (lg_image_ref_loopback(p.reference) && !q->who.admin)) {
+    if (lg_vm_image_says(&p->vm))
+        return lg_fail(e, LG_INVALID,
+                       "only an image of kind vm, fetched from a url, has a size, a user and cloud-init");
+    if (lg_image_ref_full(p->reference, full, sizeof full, e) ||
+        (lg_image_ref_loopback(p->reference) && !q->who.admin)) {
         lg_fail(e, LG_INVALID, "reference must name an image in a registry outside this host");
         return lg_err_detail(e, "field", "reference");
     }
+    lg_image_new(q, im, p->name ? p->name : p->reference, "container", "pull");
+    memcpy(im->reference, full, sizeof full);
+    return 0;
+}
+
+static int parse_pull(struct lg_req *q, struct lg_image *im, struct lg_image_names *aliases, struct lg_err *e)
+{
+    json_t *json;
+    struct pull p = {0};
+    int rc = lg_req_json(q, &json, e);
+    if (rc || (rc = lg_body_fields(json, pull_fields, true, "", &p, e)) ||
+        (rc = lg_image_names_parse(p.aliases, aliases, e)))
+        return rc;
+    if (!p.reference == !p.url) {
+        lg_fail(e, LG_INVALID,
+                "name either a reference (a container's image) or a url (a virtual machine's)");
+        return lg_err_detail(e, "field", "reference");
+    }
+    rc = p.url ? lg_vm_image_fetched(q, p.url, p.name, &p.vm, im, e) : take_reference(q, &p, im, e);
+    if (rc)
+        return rc;
     if (p.public.v && !q->who.admin)
         return lg_fail(e, LG_FORBIDDEN, "only administrators may share an image with every tenant");
-    new_image(q, im, p.name ? p.name : p.reference, "pull");
-    memcpy(im->reference, full, sizeof full);
     if (p.public.v) {
         im->is_public = true;
         *im->tenant_id = 0;
@@ -214,16 +244,16 @@ static int parse_pull(struct lg_req *q, struct lg_image *im, struct names *alias
 static int pull(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_image im;
-    struct names aliases;
+    struct lg_image_names aliases;
     struct lg_operation op;
     int rc = parse_pull(q, &im, &aliases, e);
     if (!rc)
         rc = lg_req_begin(q, e);
     if (!rc)
-        rc = add(q, &im, &aliases, "image.pull", &op, e);
+        rc = lg_image_enter(q, &im, &aliases, *im.vm.url ? "image.fetch" : "image.pull", &op, e);
     if (!rc)
         rc = lg_req_commit(q, im.id, im.name, e);
-    return rc ? rc : answer(r, 202, &im, &op);
+    return rc ? rc : lg_image_answer(r, 202, &im, &op);
 }
 
 /* The name and kind of an upload, from the query. */
@@ -233,12 +263,15 @@ static int parse_upload(struct lg_req *q, struct lg_image *im, struct lg_err *e)
     int rc = lg_check_image_ref("name", name, e);
     if (rc)
         return rc;
-    if (strcmp(kind, "container")) {
-        lg_fail(e, LG_UNSUPPORTED, "only images of kind container can be uploaded");
+    if (strcmp(kind, "container") && strcmp(kind, "vm")) {
+        lg_fail(e, LG_INVALID, "query parameter kind must be container or vm");
         return lg_err_detail(e, "field", "kind");
     }
-    new_image(q, im, name, "upload");
-    return 0;
+    lg_image_new(q, im, name, kind, "upload");
+    if (!strcmp(kind, "container"))
+        return 0;
+    rc = lg_backend_check(q, "kvm", e);
+    return rc ? rc : lg_vm_image_query(q, &im->vm, e);
 }
 
 static int check_room(const struct lg_req *q, int64_t length, struct lg_err *e)
@@ -261,7 +294,8 @@ static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *
     struct lg_image im;
     const char *type = lg_req_header(q, "CONTENT_TYPE"), *length = lg_req_header(q, "LODGE_UPLOAD_LENGTH");
     if (!type || (strcmp(type, "application/x-tar") && strcmp(type, "application/octet-stream")))
-        return lg_fail(e, LG_MEDIA_TYPE, "send the image as Content-Type: application/x-tar");
+        return lg_fail(e, LG_MEDIA_TYPE,
+                       "send the image as Content-Type: application/x-tar or application/octet-stream");
     if (length && *length && strtoll(length, NULL, 10) <= 0) /* a chunked one does not say */
         return lg_fail(e, LG_INVALID, "the upload is empty");
     int rc = parse_upload(q, &im, e);
@@ -297,7 +331,7 @@ static int add_upload(struct lg_req *q, struct lg_image *im, const char *file, s
     snprintf(im->reference, sizeof im->reference, "localhost/lodge/%s:latest", ref);
     if ((size_t)snprintf(im->file, sizeof im->file, "%s", file) >= sizeof im->file)
         return lg_fail(e, LG_INTERNAL, "the upload's path is too long");
-    if ((rc = lg_req_begin(q, e)) || (rc = add(q, im, NULL, "image.import", op, e)))
+    if ((rc = lg_req_begin(q, e)) || (rc = lg_image_enter(q, im, NULL, "image.import", op, e)))
         return rc;
     return lg_req_commit(q, im->id, im->name, e);
 }
@@ -323,7 +357,7 @@ static int upload(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (rc)
         return rc;
     if (!(rc = add_upload(q, &im, kept, &op, e)))
-        return answer(r, 202, &im, &op);
+        return lg_image_answer(r, 202, &im, &op);
     unlink(kept);
     return rc;
 }
@@ -333,16 +367,43 @@ static int upload(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 struct change {
     json_t *aliases;
     struct lg_opt_bool is_default, public;
+    struct lg_vm_image vm;
 };
 
 static const struct lg_field change_fields[] = {
-    {.name = "aliases", .type = LG_T_STRINGS, .max = ALIASES_MAX, .offset = offsetof(struct change, aliases)},
+    {.name = "aliases",
+     .type = LG_T_STRINGS,
+     .max = LG_IMAGE_ALIASES_MAX,
+     .offset = offsetof(struct change, aliases)},
     {.name = "default", .type = LG_T_BOOL, .offset = offsetof(struct change, is_default)},
     {.name = "public", .type = LG_T_BOOL, .offset = offsetof(struct change, public)},
+    {.name = "minDiskBytes",
+     .type = LG_T_INT,
+     .min = 0,
+     .max = LG_VM_SPACE_MAX,
+     .offset = offsetof(struct change, vm.min_disk)},
+    {.name = "minMemoryBytes",
+     .type = LG_T_INT,
+     .min = 0,
+     .max = LG_VM_SPACE_MAX,
+     .offset = offsetof(struct change, vm.min_memory)},
+    {.name = "defaultUser", .type = LG_T_STRING, .offset = offsetof(struct change, vm.default_user)},
+    {.name = "cloudInit", .type = LG_T_BOOL, .offset = offsetof(struct change, vm.cloud_init)},
     {0}};
 
-static int apply(struct lg_req *q, struct lg_image *im, const struct change *c, const struct names *aliases,
-                 struct lg_err *e)
+/* How it is told of a VM's image; a container's has nothing of the kind. */
+static int apply_vm(struct lg_req *q, struct lg_image *im, const struct lg_vm_image *v, struct lg_err *e)
+{
+    if (!lg_vm_image_says(v))
+        return 0;
+    if (strcmp(im->kind, "vm"))
+        return lg_fail(e, LG_INVALID, "only an image of kind vm has a size, a user and cloud-init");
+    int rc = lg_vm_image_take(v, &im->vm, e);
+    return rc ? rc : lg_image_set_vm(q->db, im->id, &im->vm, e);
+}
+
+static int apply(struct lg_req *q, struct lg_image *im, const struct change *c,
+                 const struct lg_image_names *aliases, struct lg_err *e)
 {
     int rc = 0;
     bool public = c->public.set ? c->public.v : im->is_public;
@@ -360,6 +421,8 @@ static int apply(struct lg_req *q, struct lg_image *im, const struct change *c, 
         rc = lg_image_set_public(q->db, im->id, c->public.v, e);
     if (!rc && c->is_default.v)
         rc = lg_image_set_default(q->db, im->id, im->kind, e);
+    if (!rc)
+        rc = apply_vm(q, im, &c->vm, e);
     return rc ? rc : lg_image_get(q->db, im->id, im, e);
 }
 
@@ -367,15 +430,15 @@ static int change(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     json_t *json;
     struct change c = {0};
-    struct names aliases;
+    struct lg_image_names aliases;
     struct lg_image im;
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, change_fields, true, "", &c, e)) ||
-        (rc = parse_aliases(c.aliases, &aliases, e)) || (rc = lg_req_begin(q, e)) ||
+        (rc = lg_image_names_parse(c.aliases, &aliases, e)) || (rc = lg_req_begin(q, e)) ||
         (rc = find_own(q, q->param[0], &im, e)) || (rc = apply(q, &im, &c, &aliases, e)) ||
         (rc = lg_req_commit(q, im.id, im.name, e)))
         return rc;
-    return answer(r, 200, &im, NULL);
+    return lg_image_answer(r, 200, &im, NULL);
 }
 
 static int check_unused(struct lg_req *q, const struct lg_image *im, struct lg_err *e)
@@ -408,51 +471,53 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     snprintf(op.subject_name, sizeof op.subject_name, "%s", im.name);
     if ((rc = lg_operation_add(q->db, &op, false, e)) || (rc = lg_req_commit(q, im.id, im.name, e)))
         return rc;
-    return answer(r, 202, &im, &op);
+    return lg_image_answer(r, 202, &im, &op);
 }
 
-const struct lg_route lg_routes_images[] = {{.method = "GET",
-                                             .pattern = "/api/v1/images",
-                                             .perm = LG_PERM_MEMBER,
-                                             .handler = list,
-                                             .doc = "The images the tenant may use; filter kind"},
-                                            {.method = "POST",
-                                             .pattern = "/api/v1/images",
-                                             .perm = LG_PERM_MEMBER,
-                                             .action = "image.pull",
-                                             .body_max = LG_BODY_SMALL,
-                                             .body = LG_BODY_OF(pull_fields),
-                                             .handler = pull,
-                                             .doc = "Pulls an image from a registry"},
-                                            {.method = "POST",
-                                             .pattern = "/api/v1/images/upload",
-                                             .perm = LG_PERM_MEMBER,
-                                             .action = "image.upload",
-                                             .handler = upload,
-                                             .doc = "Imports an uploaded tar; ?name="},
-                                            {.method = "POST",
-                                             .pattern = "/upload-authorize",
-                                             .perm = LG_PERM_MEMBER,
-                                             .handler = upload_authorize,
-                                             .doc = "nginx asks before it reads an upload"},
-                                            {.method = "GET",
-                                             .pattern = "/api/v1/images/:id",
-                                             .perm = LG_PERM_MEMBER,
-                                             .handler = get_one,
-                                             .doc = "One image"},
-                                            {.method = "PUT",
-                                             .pattern = "/api/v1/images/:id",
-                                             .perm = LG_PERM_MEMBER,
-                                             .action = "image.update",
-                                             .body_max = LG_BODY_SMALL,
-                                             .body = LG_BODY_OF(change_fields),
-                                             .handler = change,
-                                             .doc = "Changes aliases, default and public"},
-                                            {.method = "DELETE",
-                                             .pattern = "/api/v1/images/:id",
-                                             .perm = LG_PERM_MEMBER,
-                                             .action = "image.delete",
-                                             .body_max = LG_BODY_SMALL,
-                                             .handler = delete,
-                                             .doc = "Deletes it unless it is in use"},
-                                            {.method = NULL}};
+const struct lg_route lg_routes_images[] = {
+    {.method = "GET",
+     .pattern = "/api/v1/images",
+     .perm = LG_PERM_MEMBER,
+     .handler = list,
+     .doc = "The images the tenant may use; filter kind"},
+    {.method = "POST",
+     .pattern = "/api/v1/images",
+     .perm = LG_PERM_MEMBER,
+     .action = "image.pull",
+     .body_max = LG_BODY_SMALL,
+     .body = LG_BODY_OF(pull_fields),
+     .handler = pull,
+     .doc = "Pulls a container's image from a registry (reference), or fetches a virtual machine's from an "
+            "https address (url)"},
+    {.method = "POST",
+     .pattern = "/api/v1/images/upload",
+     .perm = LG_PERM_MEMBER,
+     .action = "image.upload",
+     .handler = upload,
+     .doc = "Imports an uploaded tar, or with kind=vm a disk image; ?name="},
+    {.method = "POST",
+     .pattern = "/upload-authorize",
+     .perm = LG_PERM_MEMBER,
+     .handler = upload_authorize,
+     .doc = "nginx asks before it reads an upload"},
+    {.method = "GET",
+     .pattern = "/api/v1/images/:id",
+     .perm = LG_PERM_MEMBER,
+     .handler = get_one,
+     .doc = "One image"},
+    {.method = "PUT",
+     .pattern = "/api/v1/images/:id",
+     .perm = LG_PERM_MEMBER,
+     .action = "image.update",
+     .body_max = LG_BODY_SMALL,
+     .body = LG_BODY_OF(change_fields),
+     .handler = change,
+     .doc = "Changes aliases, default, public and what a VM's image needs"},
+    {.method = "DELETE",
+     .pattern = "/api/v1/images/:id",
+     .perm = LG_PERM_MEMBER,
+     .action = "image.delete",
+     .body_max = LG_BODY_SMALL,
+     .handler = delete,
+     .doc = "Deletes it unless it is in use"},
+    {.method = NULL}};

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "api/compute.h"
+#include "api/vm.h"
 #include "http/body.h"
 #include "model/image_ref.h"
 #include "store/quota.h"
@@ -13,7 +14,7 @@
 #define SSH_PORT   2222
 
 struct body {
-    const char *name, *backend, *type;
+    const char *name, *backend, *type, *flavor;
     json_t *config, *resources, *metadata, *labels;
     struct lg_opt_bool start;
 };
@@ -22,6 +23,7 @@ static const struct lg_field body_fields[] = {
     {.name = "name", .type = LG_T_STRING, .required = true, .min = 1, .offset = offsetof(struct body, name)},
     {.name = "backend", .type = LG_T_STRING, .offset = offsetof(struct body, backend)},
     {.name = "type", .type = LG_T_STRING, .offset = offsetof(struct body, type)},
+    {.name = "flavor", .type = LG_T_STRING, .min = 1, .offset = offsetof(struct body, flavor)},
     {.name = "config", .type = LG_T_OBJECT, .offset = offsetof(struct body, config)},
     {.name = "resources", .type = LG_T_OBJECT, .offset = offsetof(struct body, resources)},
     {.name = "metadata", .type = LG_T_OBJECT, .offset = offsetof(struct body, metadata)},
@@ -32,6 +34,7 @@ static const struct lg_field body_fields[] = {
 struct config {
     const char *image, *network_mode, *restart;
     json_t *command, *env, *secret_env, *ports, *volumes;
+    struct lg_vm_config vm;
 };
 
 static const struct lg_field config_fields[] = {
@@ -49,6 +52,16 @@ static const struct lg_field config_fields[] = {
     {.name = "networkMode", .type = LG_T_STRING, .offset = offsetof(struct config, network_mode)},
     {.name = "restartPolicy", .type = LG_T_STRING, .offset = offsetof(struct config, restart)},
     {.name = "volumes", .type = LG_T_ARRAY, .offset = offsetof(struct config, volumes)},
+    {.name = "diskFormat", .type = LG_T_STRING, .offset = offsetof(struct config, vm.disk_format)},
+    {.name = "networkType", .type = LG_T_STRING, .offset = offsetof(struct config, vm.network_type)},
+    {.name = "networkSource", .type = LG_T_STRING, .offset = offsetof(struct config, vm.network_source)},
+    {.name = "cloudInit", .type = LG_T_OBJECT, .offset = offsetof(struct config, vm.cloud_init)},
+    {.name = "sshKeys",
+     .type = LG_T_STRINGS,
+     .max = LG_VM_KEYS_MAX,
+     .offset = offsetof(struct config, vm.ssh_keys)},
+    {.name = "firmware", .type = LG_T_STRING, .offset = offsetof(struct config, vm.firmware)},
+    {.name = "tpm", .type = LG_T_BOOL, .offset = offsetof(struct config, vm.tpm)},
     {0}};
 
 static int wrong(struct lg_err *e, enum lg_code code, const char *field, const char *why)
@@ -275,6 +288,7 @@ const struct lg_field lg_metadata_fields[] = {{.name = "labels", .type = LG_T_OB
 
 const struct lg_body lg_create_body[] = {{.where = "", .fields = body_fields},
                                          {.where = "config.", .fields = config_fields},
+                                         {.where = "config.cloudInit.", .fields = lg_cloud_init_fields},
                                          {.where = "metadata.", .fields = lg_metadata_fields},
                                          LG_RESOURCES_BODY,
                                          {.where = NULL}};
@@ -389,12 +403,14 @@ static int take_config(struct lg_req *q, const struct config *c, struct lg_insta
     int rc = c->image ? lg_check_image_ref("config.image", c->image, e) : 0;
     if (rc || (rc = check_config(c, e)))
         return rc;
+    snprintf(in->image, sizeof in->image, "%s", c->image ? c->image : "");
+    if (!strcmp(in->type, "vm"))
+        return lg_create_vm_config(q, &c->vm, in, e);
     in->env = calloc(LG_ENV_MAX, sizeof *in->env);
     in->ports = calloc(LG_PORTS_MAX, sizeof *in->ports);
     in->config = stored_config(c);
     if (!in->env || !in->ports || !in->config)
         return lg_fail(e, LG_INTERNAL, "out of memory");
-    snprintf(in->image, sizeof in->image, "%s", c->image ? c->image : "");
     if ((rc = parse_env(c->env, "config.env", false, in, e)) ||
         (rc = parse_env(c->secret_env, "config.secretEnv", true, in, e)))
         return rc;
@@ -404,7 +420,15 @@ static int take_config(struct lg_req *q, const struct config *c, struct lg_insta
 static int parse_config(struct lg_req *q, const json_t *obj, struct lg_instance *in, struct lg_err *e)
 {
     struct config c = {0};
+    const char *member;
+    json_t *v;
     int rc = obj ? lg_body_fields(obj, config_fields, true, "config.", &c, e) : 0;
+    if (!rc)
+        json_object_foreach((json_t *)(uintptr_t)obj, member, v)
+        {
+            if (!json_is_null(v) && (rc = lg_check_config_member(member, in->type, e)))
+                return rc;
+        }
     return rc ? rc : take_config(q, &c, in, e);
 }
 
@@ -418,6 +442,31 @@ static int parse_labels(const struct body *b, struct lg_instance *in, struct lg_
     return rc ? rc : lg_labels_parse(b->labels, "labels", in, e);
 }
 
+/* Of one that names none. What a VM gets of memory and disk, its image decides. */
+static void usual_size(const struct lg_conf *c, struct lg_instance *in)
+{
+    bool vm = !strcmp(in->type, "vm");
+    in->cpu_millis = vm ? 1000 : c->default_cpu_millis;
+    in->memory_bytes = vm ? 0 : (int64_t)c->default_memory_mib << 20;
+}
+
+/* A flavor's size, and what is named beside it. */
+static int take_size(struct lg_req *q, const struct body *b, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_resources res;
+    int rc = lg_resources_parse(b->resources, &res, e);
+    usual_size(&q->app->conf, in);
+    if (!rc && b->flavor)
+        rc = lg_create_flavor(q, b->flavor, in, e);
+    if (res.cpu_millis > 0)
+        in->cpu_millis = res.cpu_millis;
+    if (res.memory_bytes > 0)
+        in->memory_bytes = res.memory_bytes;
+    if (res.storage_bytes > 0)
+        in->storage_bytes = res.storage_bytes;
+    return rc;
+}
+
 int lg_create_plain(struct lg_req *q, const char *name, const char *type, const char *image,
                     struct lg_instance *in, struct lg_err *e)
 {
@@ -429,8 +478,7 @@ int lg_create_plain(struct lg_req *q, const char *name, const char *type, const 
         return rc;
     snprintf(in->name, sizeof in->name, "%s", name);
     memcpy(in->owner_id, q->who.user_id, sizeof in->owner_id);
-    in->cpu_millis = q->app->conf.default_cpu_millis;
-    in->memory_bytes = (int64_t)q->app->conf.default_memory_mib << 20;
+    usual_size(&q->app->conf, in);
     return 0;
 }
 
@@ -438,20 +486,15 @@ int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struc
 {
     json_t *json;
     struct body b = {0};
-    struct lg_resources res;
-    const struct lg_conf *c = &q->app->conf;
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, body_fields, true, "", &b, e)) ||
         (rc = lg_check_name("name", b.name, e)) || (rc = parse_backend(&b, in, e)) ||
-        (rc = lg_backend_check(q, in->backend, e)) || (rc = lg_resources_parse(b.resources, &res, e)) ||
-        (rc = parse_config(q, b.config, in, e)) || (rc = parse_labels(&b, in, e)))
+        (rc = lg_backend_check(q, in->backend, e)) || (rc = parse_config(q, b.config, in, e)) ||
+        (rc = take_size(q, &b, in, e)) || (rc = parse_labels(&b, in, e)))
         return rc;
     snprintf(in->name, sizeof in->name, "%s", b.name);
     memcpy(in->tenant_id, q->who.tenant_id, sizeof in->tenant_id);
     memcpy(in->owner_id, q->who.user_id, sizeof in->owner_id);
-    in->cpu_millis = res.cpu_millis > 0 ? res.cpu_millis : c->default_cpu_millis;
-    in->memory_bytes = res.memory_bytes > 0 ? res.memory_bytes : (int64_t)c->default_memory_mib << 20;
-    in->storage_bytes = res.storage_bytes > 0 ? res.storage_bytes : 0;
     *start = !b.start.set || b.start.v;
     return 0;
 }
@@ -463,11 +506,13 @@ int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struc
 static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
     int rc = -(int)LG_NOT_FOUND;
-    if (strpbrk(in->image, "/:@") && (q->who.admin || !lg_image_ref_loopback(in->image)))
+    if (strcmp(in->type, "vm") && strpbrk(in->image, "/:@") &&
+        (q->who.admin || !lg_image_ref_loopback(in->image)))
         rc = lg_image_ref_full(in->image, in->image_ref, sizeof in->image_ref, e);
     if (!rc)
         return 0;
-    lg_fail(e, LG_NOT_FOUND, "there is no %s image called %s; pull or upload it first", in->type, in->image);
+    lg_fail(e, LG_NOT_FOUND, "there is no %s image called %s; %s it first", in->type, in->image,
+            strcmp(in->type, "vm") ? "pull or upload" : "upload or fetch");
     return lg_err_detail(e, "field", "config.image");
 }
 
@@ -495,6 +540,8 @@ int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e
         snprintf(in->image_ref, sizeof in->image_ref, "%s", im.reference);
         if (!*in->image)
             snprintf(in->image, sizeof in->image, "%s", im.name);
+        if (in->vm)
+            rc = lg_create_vm_fits(q, in, &im, e);
     }
     if (!rc)
         rc = lg_admit(q, "", in->cpu_millis, in->memory_bytes, e);

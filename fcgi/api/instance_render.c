@@ -23,7 +23,8 @@ static void render_config(struct lg_json *j, const struct lg_instance *in)
     size_t n = strlen(in->config);
     lg_json_obj(j, "config");
     lg_json_str(j, "image", in->image);
-    render_env(j, in);
+    if (strcmp(in->type, "vm"))
+        render_env(j, in);
     if (n > 2) {
         lg_buf_char(j->out, ',');
         lg_buf_add(j->out, in->config + 1, n - 2);
@@ -133,6 +134,7 @@ static void render_head(struct lg_json *j, const struct lg_instance *in)
     lg_json_str(j, "tenant", in->tenant_slug);
     lg_json_str(j, "type", in->type);
     lg_json_str(j, "backend", in->backend);
+    lg_json_str(j, "flavor", *in->flavor ? in->flavor : NULL);
     lg_json_str(j, "state", lg_state_name(in->state));
     lg_json_str(j, "status", in->health);
     lg_json_raw(j, "reason", in->reason ? in->reason : "null");

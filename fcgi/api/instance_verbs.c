@@ -1,7 +1,7 @@
 /* What is asked of an existing instance: each is an operation that lodge-runner carries out. */
 #include <string.h>
 
-#include "api/compute.h"
+#include "api/vm.h"
 #include "http/body.h"
 #include "http/etag.h"
 #include "store/quota.h"
@@ -12,12 +12,13 @@
 /* What the reconciler keeps once the verb is asked for; NULL: as it was. */
 static const char *const desired[LG_V_COUNT] = {
     [LG_V_START] = "running", [LG_V_STOP] = "stopped",    [LG_V_RESTART] = "running",
-    [LG_V_PAUSE] = "paused",  [LG_V_UNPAUSE] = "running", [LG_V_DELETE] = "absent"};
+    [LG_V_PAUSE] = "paused",  [LG_V_UNPAUSE] = "running", [LG_V_DELETE] = "absent",
+    [LG_V_RESET] = "running", [LG_V_SUSPEND] = "stopped", [LG_V_WAKE] = "running"};
 
 /* Why it was in its last state is no news any more once it starts again. */
 static bool clears_reason(enum lg_verb v)
 {
-    return v == LG_V_START || v == LG_V_RESTART;
+    return v == LG_V_START || v == LG_V_RESTART || v == LG_V_RESET || v == LG_V_WAKE;
 }
 
 int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool force, const char *params,
@@ -25,8 +26,9 @@ int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool f
 {
     static const struct lg_reason nothing = {.text = "", .code = "", .exit_code = -1};
     char kind[32];
-    int rc = lg_verb_allowed(v, in->state, force, e);
-    if (rc)
+    int rc = lg_verb_of_type(v, in->type, e);
+    v = lg_verb_meant(v, in->state);
+    if (rc || (rc = lg_verb_allowed(v, in->state, force, e)))
         return rc;
     snprintf(kind, sizeof kind, "instance.%s", lg_verb_name(v));
     lg_operation_from(op, q, kind);
@@ -165,8 +167,6 @@ static int parse_update(struct lg_req *q, struct wish *w, struct lg_err *e)
         rc = lg_body_fields(json, update_fields, true, "", &u, e);
     if (!rc)
         rc = lg_resources_parse(u.resources, &w->res, e);
-    if (!rc && w->res.storage_bytes >= 0)
-        rc = lg_fail(e, LG_UNSUPPORTED, "the storage of a container cannot be changed");
     if (!rc && u.metadata)
         rc = lg_body_fields(u.metadata, lg_metadata_fields, true, "metadata.", &inner, e);
     if (!rc && inner)
@@ -182,6 +182,10 @@ static int set_limits(struct lg_req *q, struct lg_instance *in, const struct wis
                       struct lg_err *e)
 {
     int64_t cpu = w->res.cpu_millis, memory = w->res.memory_bytes;
+    if (!strcmp(in->type, "vm"))
+        return lg_vm_resize(q, in, &w->res, op, e);
+    if (w->res.storage_bytes >= 0)
+        return lg_fail(e, LG_UNSUPPORTED, "the storage of a container cannot be changed");
     int rc = lg_verb_allowed(LG_V_UPDATE, in->state, false, e);
     if (!rc)
         rc = lg_admit(q, in->id, cpu < 0 ? in->cpu_millis : cpu, memory < 0 ? in->memory_bytes : memory, e);
@@ -203,7 +207,7 @@ static int apply(struct lg_req *q, struct lg_instance *in, const struct wish *w,
     int rc = 0;
     if (w->set_labels)
         rc = lg_instance_set_labels(q->db, in, w->labels.labels, w->labels.label_count, e);
-    if (!rc && (w->res.cpu_millis >= 0 || w->res.memory_bytes >= 0))
+    if (!rc && (w->res.cpu_millis >= 0 || w->res.memory_bytes >= 0 || w->res.storage_bytes >= 0))
         rc = set_limits(q, in, w, op, e);
     return rc;
 }
@@ -227,6 +231,61 @@ static int update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc ? rc : lg_req_commit(q, in.id, in.name, e);
 }
 
+/* --- resize --- */
+
+struct resize {
+    const char *flavor;
+    json_t *resources;
+};
+
+static const struct lg_field resize_fields[] = {
+    {.name = "flavor", .type = LG_T_STRING, .min = 1, .offset = offsetof(struct resize, flavor)},
+    {.name = "resources", .type = LG_T_OBJECT, .offset = offsetof(struct resize, resources)},
+    {0}};
+static const struct lg_body resize_body[] = {
+    {.where = "", .fields = resize_fields}, LG_RESOURCES_BODY, {.where = NULL}};
+
+/* What is named, over what the flavor says; a flavor never makes a disk smaller. */
+static int resize_to(struct lg_req *q, const struct resize *z, const struct lg_instance *in,
+                     struct lg_resources *res, struct lg_err *e)
+{
+    struct lg_instance sized = {0};
+    int rc = lg_resources_parse(z->resources, res, e);
+    if (rc || !z->flavor)
+        return rc;
+    snprintf(sized.type, sizeof sized.type, "vm");
+    if ((rc = lg_create_flavor(q, z->flavor, &sized, e)))
+        return rc;
+    res->cpu_millis = res->cpu_millis < 0 ? sized.cpu_millis : res->cpu_millis;
+    res->memory_bytes = res->memory_bytes < 0 ? sized.memory_bytes : res->memory_bytes;
+    if (res->storage_bytes < 0 && sized.storage_bytes > in->storage_bytes)
+        res->storage_bytes = sized.storage_bytes;
+    return 0;
+}
+
+static int resize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    struct lg_operation op;
+    struct resize z = {0};
+    struct lg_resources res;
+    json_t *json;
+    int rc = lg_req_json(q, &json, e);
+    if (!rc)
+        rc = lg_body_fields(json, resize_fields, true, "", &z, e);
+    if (!rc && !z.flavor && !z.resources)
+        rc = lg_fail(e, LG_INVALID, "name a flavor or resources");
+    if (!rc)
+        rc = open_instance(q, &in, e);
+    if (!rc)
+        rc = strcmp(in.type, "vm") ? lg_fail(e, LG_UNSUPPORTED, "a container is not resized: update it") : 0;
+    if (!rc)
+        rc = resize_to(q, &z, &in, &res, e);
+    if (!rc)
+        rc = lg_vm_resize(q, &in, &res, &op, e);
+    return rc ? rc : finish(q, r, &in, &op, 202, lg_req_wait(q, WAIT_DEFAULT_S, WAIT_MAX_S), e);
+}
+
 #define BASE "/api/v1/compute/instances/:id"
 #define POWER(verb, table, text)                                                                             \
     {                                                                                                        \
@@ -240,6 +299,17 @@ const struct lg_route lg_routes_verbs[] = {
     POWER("restart", stop_fields, "Stops and starts it; {force, timeout}"),
     POWER("pause", no_fields, "Freezes its processes"),
     POWER("unpause", no_fields, "Lets them go on"),
+    POWER("reset", no_fields, "A virtual machine: as its reset button, at once and without asking it"),
+    POWER("suspend", no_fields, "A virtual machine: writes its memory to disk and gives it free; asleep"),
+    POWER("wake", no_fields, "A virtual machine: goes on where it fell asleep; a start does the same"),
+    {.method = "PUT|POST",
+     .pattern = BASE "/resize",
+     .perm = LG_PERM_MEMBER,
+     .action = "instance.resize",
+     .body_max = LG_BODY_SMALL,
+     .body = resize_body,
+     .handler = resize,
+     .doc = "A virtual machine: more or fewer cores and memory, a larger disk; {flavor, resources}"},
     {.method = "PUT",
      .pattern = BASE,
      .perm = LG_PERM_MEMBER,

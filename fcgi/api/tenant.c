@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "api/compute.h"
+#include "api/vm.h"
 #include "http/auth.h"
 #include "http/body.h"
-#include "store/flavor.h"
 
 #define LIST_MAX 1000 /* more than one tenant's network has addresses for */
 
@@ -130,37 +130,15 @@ static const struct lg_field fields[] = {
     {.name = "metadata", .type = LG_T_OBJECT, .offset = offsetof(struct body, metadata)},
     {0}};
 
-static int take_flavor(struct lg_req *q, const char *name, struct lg_instance *in, struct lg_err *e)
-{
-    struct lg_flavor f;
-    int rc = lg_flavor_get(q->db, name, &f, e);
-    if (rc < 0)
-        return rc;
-    if (!rc) {
-        lg_fail(e, LG_INVALID, "Invalid flavor");
-        return lg_err_detail(e, "field", "flavor");
-    }
-    snprintf(in->flavor, sizeof in->flavor, "%s", f.name);
-    in->cpu_millis = f.vcpus * 1000;
-    in->memory_bytes = f.memory_bytes;
-    in->storage_bytes = f.disk_bytes;
-    return 0;
-}
-
 static int parse(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
     json_t *json;
     struct body b = {0};
-    struct lg_instance sized = {0};
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, fields, false, "", &b, e)) ||
-        (rc = take_flavor(q, b.flavor ? b.flavor : "small", &sized, e)) ||
-        (rc = lg_create_plain(q, b.name, b.type, b.image && *b.image ? b.image : NULL, in, e)))
+        (rc = lg_create_plain(q, b.name, b.type, b.image && *b.image ? b.image : NULL, in, e)) ||
+        (rc = lg_create_flavor(q, b.flavor ? b.flavor : "small", in, e)))
         return rc;
-    memcpy(in->flavor, sized.flavor, sizeof in->flavor);
-    in->cpu_millis = sized.cpu_millis;
-    in->memory_bytes = sized.memory_bytes;
-    in->storage_bytes = sized.storage_bytes;
     return lg_labels_parse(b.metadata, "metadata", in, e);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/compute.h"
+#include "api/vm.h"
 #include "http/auth.h"
 #include "http/body.h"
 #include "model/validate.h"
@@ -15,6 +16,9 @@
 static void add_flavor(void *arg, const struct lg_flavor *f)
 {
     struct lg_json *j = arg;
+    char first[16];
+    if (f->gpus > lg_host_gpus(first)) /* nothing this host could run */
+        return;
     lg_json_obj(j, NULL);
     lg_json_str(j, "name", f->name);
     lg_json_int(j, "vcpus", f->vcpus);

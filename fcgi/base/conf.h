@@ -57,6 +57,10 @@
       "comma-separated origins (https://app.example) whose pages may call the API with a token")             \
     S(audit_keep_days, INT, "365", 1, 36500, "how long the audit record goes back")                          \
     S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
+    S(fetch_allow, STR, "", 0, 400,                                                                          \
+      "hosts and CIDRs of this network that images may be fetched from, comma-separated; empty: none")       \
+    S(fetch_ca_file, STR, "", 0, 255,                                                                        \
+      "certificates that servers of images are checked by; empty: the host's")                               \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 
 struct lg_conf {

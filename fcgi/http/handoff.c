@@ -11,7 +11,7 @@
 
 /* The one list of fields, written and read by the same table. */
 #define TEXT_FIELDS(X)                                                                                       \
-    X(k) X(proto) X(op) X(view) X(id) X(scope) X(kinds) X(instance) X(format) X(subject) X(idem)
+    X(k) X(proto) X(op) X(view) X(id) X(scope) X(kinds) X(instance) X(format) X(subject) X(idem) X(type)
 #define INT_FIELDS(X) X(until) X(after) X(tail) X(since)
 
 static void write_context(const struct lg_req *q, const struct lg_handoff *h, struct lg_buf *out)
@@ -34,6 +34,7 @@ static void write_context(const struct lg_req *q, const struct lg_handoff *h, st
     INT_FIELDS(X)
 #undef X
     lg_json_bool(&j, "follow", h->follow);
+    lg_json_bool(&j, "readonly", h->read_only);
     lg_json_end_obj(&j);
 }
 

@@ -9,7 +9,7 @@
 #include "http/request.h"
 
 struct lg_handoff {
-    const char *k;             /* "wait", "events", "logs" */
+    const char *k;             /* "wait", "events", "logs", "console" */
     const char *proto;         /* "ws", "sse", "text" */
     const char *op;            /* wait */
     int64_t until;             /* wait: epoch ms */
@@ -18,7 +18,9 @@ struct lg_handoff {
     const char *scope, *kinds; /* events */
     const char *format;        /* events: "cloud", or "" for the native form */
     const char *subject;       /* events: only those about what has this name; "" all */
-    const char *instance;      /* logs */
+    const char *instance;      /* logs, console */
+    const char *type;          /* console: "vnc" or "serial" */
+    bool read_only;            /* console */
     int64_t tail, since;
     bool follow;
     const char *idem; /* wait: the Idempotency-Key the answer is kept for */

@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "driver/fetch.h"
+
+#define FETCH_RESERVE ((int64_t)512 << 20) /* bytes that stay free for the database and the engines */
 
 int lg_run_pull(struct lg_job *j, struct lg_err *e)
 {
@@ -92,21 +96,69 @@ static int own_folder(const struct lg_runner *r, char *dir, size_t cap, struct l
     return fd < 0 ? lg_fail_errno(e, LG_INTERNAL, "cannot open %s", dir) : fd;
 }
 
-int lg_run_import(struct lg_job *j, struct lg_err *e)
+/* How large a fetched file may be: what uploads may, and not more than leaves the host some room. */
+static int64_t fetch_room(const struct lg_job *j, int own)
+{
+    struct statvfs fs;
+    int64_t max = (int64_t)j->runner->conf->upload_max_mib << 20;
+    if (fstatvfs(own, &fs))
+        return max;
+    int64_t room = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize - FETCH_RESERVE;
+    room /= 2; /* it is stored, then imported */
+    return room < max ? room : max;
+}
+
+/* Into the runner's own folder under `name`; there already by an attempt that died: fine. */
+static int fetch(struct lg_job *j, const char *name, int own, struct lg_err *e)
+{
+    char part[LG_ID_LEN + 8];
+    if (!regular(own, name, NULL))
+        return 0;
+    snprintf(part, sizeof part, "%s.part", j->im.id);
+    unlinkat(own, part, 0);
+    lg_cleanup_fd int fd = openat(own, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const struct lg_fetch f = {
+        .conf = j->runner->conf, .url = j->im.vm.url, .fd = fd, .max_bytes = fetch_room(j, own)};
+    if (fd < 0)
+        return lg_fail_errno(e, LG_STORAGE, "cannot store the file");
+    if (f.max_bytes <= 0)
+        return lg_fail(e, LG_LIMIT, "the host's disk has no room for an image");
+    lg_job_log(j, "fetching %s", j->im.vm.url);
+    int rc = lg_fetch(&f, j->cancel, lg_job_progress, j, e);
+    if (!rc && renameat(own, part, own, name))
+        rc = lg_fail_errno(e, LG_STORAGE, "cannot keep the fetched file");
+    if (rc)
+        unlinkat(own, part, 0);
+    return rc;
+}
+
+static int import(struct lg_job *j, int (*get)(struct lg_job *j, const char *name, int own, struct lg_err *e),
+                  struct lg_err *e)
 {
     char dir[PATH_MAX - 64], path[PATH_MAX], name[LG_ID_LEN + 8];
     snprintf(name, sizeof name, "%s.tar", j->im.id);
     lg_cleanup_fd int own = own_folder(j->runner, dir, sizeof dir, e);
-    int rc = own < 0 ? own : adopt(j, name, own, e);
+    int rc = own < 0 ? own : get(j, name, own, e);
     if (rc)
         return rc;
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    lg_job_log(j, "importing the uploaded file as %s", j->im.reference);
-    struct lg_import im = {.path = path, .ref = j->im.reference};
+    lg_job_log(j, "importing the file as %s", j->im.reference);
+    struct lg_import im = {
+        .path = path, .ref = j->im.reference, .format = j->im.vm.format, .sha256 = j->im.vm.sha256};
     rc = LG_VERB(j->d, image_import, e, j->g, &im, lg_job_progress, j, &j->info);
     if (rc != -LG_UNAVAILABLE) /* kept for the next attempt */
         unlinkat(own, name, 0);
     return rc;
+}
+
+int lg_run_import(struct lg_job *j, struct lg_err *e)
+{
+    return import(j, adopt, e);
+}
+
+int lg_run_fetch(struct lg_job *j, struct lg_err *e)
+{
+    return import(j, fetch, e);
 }
 
 int lg_run_image_delete(struct lg_job *j, struct lg_err *e)
@@ -125,6 +177,15 @@ int lg_run_image_delete(struct lg_job *j, struct lg_err *e)
     return LG_VERB(j->d, image_remove, e, j->g, j->im.reference);
 }
 
+/* What the file turned out to be. */
+static int settle_disk(struct lg_job *j, struct lg_err *e)
+{
+    if (*j->info.format)
+        snprintf(j->im.vm.format, sizeof j->im.vm.format, "%s", j->info.format);
+    j->im.vm.virtual_bytes = j->info.virtual_bytes;
+    return lg_image_set_vm(j->db, j->im.id, &j->im.vm, e);
+}
+
 int lg_settle_image(struct lg_job *j, const struct lg_err *why, struct lg_err *e)
 {
     int rc = lg_image_get(j->db, j->im.id, &j->im, e);
@@ -139,6 +200,8 @@ int lg_settle_image(struct lg_job *j, const struct lg_err *why, struct lg_err *e
         return rc;
     if (deletes) /* it stays as it was */
         return lg_image_set_state(j->db, j->im.id, "ready", j->im.digest, j->im.size_bytes, "", e);
+    if (!why && !strcmp(j->im.kind, "vm") && (rc = settle_disk(j, e)))
+        return rc;
     const char *digest = j->info.digest[0] ? j->info.digest : j->info.id;
     return lg_image_set_state(j->db, j->im.id, why ? "error" : "ready", digest, j->info.size_bytes,
                               why ? why->msg : "", e);

@@ -164,6 +164,7 @@ int lg_run_delete(struct lg_job *j, struct lg_err *e);
 int lg_settle_instance(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
 int lg_run_pull(struct lg_job *j, struct lg_err *e);
 int lg_run_import(struct lg_job *j, struct lg_err *e);
+int lg_run_fetch(struct lg_job *j, struct lg_err *e);
 int lg_run_image_delete(struct lg_job *j, struct lg_err *e);
 int lg_settle_image(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
 

@@ -1,7 +1,7 @@
 /*
- * What a virtual machine should be, from its `config`: {"diskFormat","cloudInit":{"userData","metaData"},
- * "sshKeys":[…],"login","vcpusMax","memoryMaxMiB","firmware":"bios"|"uefi","tpm","gpu"}. The API has checked
- * it; a missing member is the default.
+ * What a virtual machine should be, from its `config`: {"diskFormat","sshKeys":[…],"login","vcpusMax",
+ * "memoryMaxMiB","firmware":"bios"|"uefi","tpm","gpu"}. The API has checked it; a missing member is the
+ * default. Cloud-init's texts are kept apart and sealed (store/vm.h).
  */
 #include "job/job.h"
 
@@ -16,20 +16,6 @@ static const char *text(const json_t *o, const char *key)
 static int64_t number(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
-}
-
-/* metaData may be text that is JSON, or an object; the driver takes text. The text lives in s->config. */
-static const char *meta_data(json_t *cloud_init)
-{
-    json_t *m = json_object_get(cloud_init, "metaData");
-    if (!json_is_object(m))
-        return json_string_value(m);
-    char *dump = json_dumps(m, JSON_COMPACT);
-    if (!dump)
-        abort();
-    json_object_set_new(cloud_init, "metaData", json_string(dump));
-    free(dump);
-    return text(cloud_init, "metaData");
 }
 
 static const char **ssh_keys(const json_t *list)
@@ -47,15 +33,14 @@ static const char **ssh_keys(const json_t *list)
 int lg_spec_make_vm(struct lg_spec *s, const struct lg_instance *in, struct lg_err *e)
 {
     (void)e;
-    json_t *cloud_init = json_object_get(s->config, "cloudInit");
     const char *firmware = text(s->config, "firmware");
     s->ssh_keys = ssh_keys(json_object_get(s->config, "sshKeys"));
     s->vm = (struct lg_vm_spec){.vcpus_max = (int)number(s->config, "vcpusMax"),
                                 .memory_max_bytes = number(s->config, "memoryMaxMiB") << 20,
                                 .disk_bytes = in->storage_bytes,
                                 .disk_format = text(s->config, "diskFormat"),
-                                .user_data = text(cloud_init, "userData"),
-                                .meta_data = meta_data(cloud_init),
+                                .user_data = in->vm ? in->vm->user_data : NULL,
+                                .meta_data = in->vm ? in->vm->meta_data : NULL,
                                 .ssh_keys = s->ssh_keys,
                                 .login = text(s->config, "login"),
                                 .uefi = firmware && !strcmp(firmware, "uefi"),

@@ -66,9 +66,10 @@ int lg_dialect_verb(enum lg_dialect d, enum lg_verb asked, enum lg_state s, stru
     const char *word = lg_dialect_status(d, s);
     if (!r->in)
         return lg_fail(e, LG_UNSUPPORTED, "%s is not possible here", lg_verb_name(asked));
-    /* What is paused is shown as stopped, so a start lets it go on. */
-    *act = (struct lg_dialect_act){r->verb == LG_V_START && s == LG_ST_PAUSED ? LG_V_UNPAUSE : r->verb,
-                                   r->force};
+    /* What is paused or asleep is shown as stopped, so a start lets it go on. */
+    enum lg_verb meant =
+        r->verb == LG_V_START && s == LG_ST_PAUSED ? LG_V_UNPAUSE : lg_verb_meant(r->verb, s);
+    *act = (struct lg_dialect_act){meant, r->force};
     if (taken(r, word))
         return lg_verb_allowed(act->verb, s, act->force, e);
     lg_fail(e, LG_STATE, "%s", r->refusal);

@@ -45,6 +45,22 @@ static const struct rule {
                     "only a running one can be reset"},
 };
 
+/* Verbs that need what only a machine of its own has: firmware to reset, memory to write out. */
+static const unsigned vm_only = 1U << LG_V_RESET | 1U << LG_V_SUSPEND | 1U << LG_V_WAKE;
+
+int lg_verb_of_type(enum lg_verb v, const char *type, struct lg_err *e)
+{
+    if (!((vm_only >> v) & 1) || !strcmp(type, "vm"))
+        return 0;
+    lg_fail(e, LG_UNSUPPORTED, "a %s has no %s: only a virtual machine does", type, lg_verb_name(v));
+    return lg_err_detail(e, "verb", "%s", lg_verb_name(v));
+}
+
+enum lg_verb lg_verb_meant(enum lg_verb v, enum lg_state s)
+{
+    return v == LG_V_START && s == LG_ST_ASLEEP ? LG_V_WAKE : v;
+}
+
 const char *lg_state_name(enum lg_state s)
 {
     return (unsigned)s < LG_ST_COUNT ? state_names[s] : "error";

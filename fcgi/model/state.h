@@ -65,6 +65,11 @@ int lg_verb_of(const char *name); /* -1 when there is none */
  */
 int lg_verb_allowed(enum lg_verb v, enum lg_state s, bool force, struct lg_err *e);
 
+/* Has an instance of this type ("container", "vm") the verb at all? 0, or LG_UNSUPPORTED with a sentence. */
+int lg_verb_of_type(enum lg_verb v, const char *type, struct lg_err *e);
+/* What a verb comes to in a state: a start of a sleeping one is a wake. */
+enum lg_verb lg_verb_meant(enum lg_verb v, enum lg_state s);
+
 /* State while the verb is at work, and after it succeeded (LG_ST_COUNT: unchanged). */
 enum lg_state lg_verb_during(enum lg_verb v);
 enum lg_state lg_verb_after(enum lg_verb v);

@@ -9,6 +9,7 @@ static void read_row(lg_stmt *s, struct lg_flavor *f)
     f->memory_bytes = lg_col_int(s, 2);
     f->disk_bytes = lg_col_int(s, 3);
     lg_col_copy(s, 4, f->description, sizeof f->description);
+    f->gpus = lg_col_int(s, 5);
 }
 
 int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struct lg_err *e)

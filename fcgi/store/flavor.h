@@ -6,7 +6,7 @@
 
 struct lg_flavor {
     char name[32], description[128];
-    int64_t vcpus, memory_bytes, disk_bytes;
+    int64_t vcpus, memory_bytes, disk_bytes, gpus;
 };
 
 int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struct lg_err *e); /* 1 / 0 */

@@ -25,6 +25,17 @@ static void read_row(lg_stmt *s, struct lg_image *im)
     im->is_default = lg_col_int(s, 14);
     im->is_public = lg_col_int(s, 15);
     lg_col_copy(s, 16, im->aliases, sizeof im->aliases);
+    im->vm = (struct lg_image_vm){0};
+    if (lg_col_null(s, 17))
+        return;
+    lg_col_copy(s, 17, im->vm.format, sizeof im->vm.format);
+    lg_col_copy(s, 18, im->vm.url, sizeof im->vm.url);
+    lg_col_copy(s, 19, im->vm.sha256, sizeof im->vm.sha256);
+    im->vm.virtual_bytes = lg_col_int(s, 20);
+    im->vm.min_disk_bytes = lg_col_int(s, 21);
+    im->vm.min_memory_bytes = lg_col_int(s, 22);
+    lg_col_copy(s, 23, im->vm.default_user, sizeof im->vm.default_user);
+    im->vm.cloud_init = lg_col_int(s, 24);
 }
 
 static int no_image(struct lg_err *e)
@@ -89,6 +100,28 @@ static void render_aliases(struct lg_json *j, const char *aliases)
     lg_json_end_arr(j);
 }
 
+/* Its disk must hold at least what the image holds. */
+int64_t lg_image_min_disk(const struct lg_image *im)
+{
+    const struct lg_image_vm *vm = &im->vm;
+    return vm->min_disk_bytes > vm->virtual_bytes ? vm->min_disk_bytes : vm->virtual_bytes;
+}
+
+static void render_vm(struct lg_json *j, const struct lg_image *im)
+{
+    const struct lg_image_vm *vm = &im->vm;
+    lg_json_obj(j, "vm");
+    lg_json_str(j, "format", *vm->format ? vm->format : "qcow2");
+    lg_json_str(j, "url", *vm->url ? vm->url : NULL);
+    lg_json_str(j, "sha256", *vm->sha256 ? vm->sha256 : NULL);
+    lg_json_int(j, "virtualBytes", vm->virtual_bytes);
+    lg_json_int(j, "minDiskBytes", lg_image_min_disk(im));
+    lg_json_int(j, "minMemoryBytes", vm->min_memory_bytes);
+    lg_json_str(j, "defaultUser", *vm->default_user ? vm->default_user : NULL);
+    lg_json_bool(j, "cloudInit", vm->cloud_init);
+    lg_json_end_obj(j);
+}
+
 void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *im)
 {
     lg_json_obj(j, key);
@@ -105,6 +138,8 @@ void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *
     lg_json_str(j, "state", im->state);
     lg_json_str(j, "error", *im->error ? im->error : NULL);
     lg_json_str(j, "tenant", *im->tenant_slug ? im->tenant_slug : NULL);
+    if (!strcmp(im->kind, "vm"))
+        render_vm(j, im);
     lg_json_time(j, "createdAt", im->created_at);
     lg_json_end_obj(j);
 }
@@ -153,7 +188,11 @@ int lg_image_add(struct lg_db *db, struct lg_image *im, struct lg_err *e)
     int rc = lg_sql_run(db, Q_IMAGE_ADD, e, "tttttttiittti", im->id, im->tenant_id, im->name, im->kind,
                         im->source, im->reference, im->digest, im->size_bytes, (int64_t)im->is_public,
                         im->state, im->error, im->file, lg_clock_ms());
-    if (rc < 0 || (rc = add_alias(db, im, im->name, e)) || (rc = lg_image_get(db, im->id, im, e)))
+    if (rc < 0 || (rc = add_alias(db, im, im->name, e)))
+        return rc;
+    if (!strcmp(im->kind, "vm"))
+        rc = lg_image_vm_put(db, im->id, &im->vm, e);
+    if (rc || (rc = lg_image_get(db, im->id, im, e)))
         return rc;
     return tell(db, "image.created", im, e);
 }
@@ -164,6 +203,12 @@ int lg_image_set_state(struct lg_db *db, const char *id, const char *state, cons
     int rc = lg_sql_run(db, Q_IMAGE_SET_STATE, e, "tttiti", id, state, digest ? digest : "", size_bytes,
                         error ? error : "", lg_clock_ms());
     return rc < 0 ? rc : rc == 0 ? no_image(e) : tell_again(db, id, e);
+}
+
+int lg_image_set_vm(struct lg_db *db, const char *id, const struct lg_image_vm *vm, struct lg_err *e)
+{
+    int rc = lg_image_vm_put(db, id, vm, e);
+    return rc ? rc : tell_again(db, id, e);
 }
 
 int lg_image_set_default(struct lg_db *db, const char *id, const char *kind, struct lg_err *e)

@@ -4,13 +4,15 @@
 
 #include "base/json.h"
 #include "store/db.h"
+#include "store/vm.h"
 
 struct lg_image {
     char id[LG_ID_LEN], tenant_id[LG_ID_LEN] /* "" the host's */, tenant_slug[64], name[256], kind[12],
         source[12], reference[256], digest[128], state[12], error[480], file[256];
     int64_t size_bytes, created_at, updated_at;
     bool is_default, is_public;
-    char aliases[1024]; /* space-separated, the name not among them; filled by get and each */
+    char aliases[1024];    /* space-separated, the name not among them; filled by get and each */
+    struct lg_image_vm vm; /* of kind vm */
 };
 
 /* Adds it with its name as first alias; fills id. LG_CONFLICT when the name is taken in its scope. Event
@@ -26,6 +28,8 @@ int lg_image_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg,
 /* Facts from the runner: state and what came with it. Event image.updated. */
 int lg_image_set_state(struct lg_db *db, const char *id, const char *state, const char *digest,
                        int64_t size_bytes, const char *error, struct lg_err *e);
+/* What a VM's image is besides; event image.updated. */
+int lg_image_set_vm(struct lg_db *db, const char *id, const struct lg_image_vm *vm, struct lg_err *e);
 int lg_image_set_default(struct lg_db *db, const char *id, const char *kind, struct lg_err *e);
 int lg_image_set_public(struct lg_db *db, const char *id, bool is_public, struct lg_err *e);
 int lg_image_set_aliases(struct lg_db *db, const struct lg_image *im, const char *const *aliases, int count,
@@ -37,6 +41,7 @@ int lg_image_load(struct lg_db *db, const char *tenant_id, int64_t *under_way, i
 /* Other entries and instances, of any tenant, with the same reference; negative on failure. */
 int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im);
 int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e); /* event image.deleted */
+int64_t lg_image_min_disk(const struct lg_image *im); /* bytes an instance's disk must have; 0 any */
 void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *im);
 
 #endif

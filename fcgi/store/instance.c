@@ -162,10 +162,9 @@ int lg_instance_each_of_backend(struct lg_db *db, const char *backend,
     return n;
 }
 
-int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_millis, int64_t *memory_bytes,
-                         struct lg_err *e)
+static int two_sums(struct lg_db *db, lg_stmt *s, int64_t *cpu_millis, int64_t *memory_bytes,
+                    struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_INSTANCE_ADMITTED, e, "t", but_id);
     int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
     if (rc < 0)
         return rc;
@@ -173,6 +172,18 @@ int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_mill
     *memory_bytes = lg_col_int(s, 1);
     lg_sql_done(s);
     return 0;
+}
+
+int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_millis, int64_t *memory_bytes,
+                         struct lg_err *e)
+{
+    return two_sums(db, lg_sql(db, Q_INSTANCE_ADMITTED, e, "t", but_id), cpu_millis, memory_bytes, e);
+}
+
+int lg_instance_admitted_of(struct lg_db *db, const char *backend, int64_t *cpu_millis, int64_t *memory_bytes,
+                            struct lg_err *e)
+{
+    return two_sums(db, lg_sql(db, Q_INSTANCE_ADMITTED_OF, e, "t", backend), cpu_millis, memory_bytes, e);
 }
 
 /* {state, previous, reason, address, desired, health, version}: what a client needs to repaint without
@@ -335,6 +346,14 @@ int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu
 {
     int rc =
         lg_sql_run(db, Q_INSTANCE_SET_LIMITS, e, "tiii", in->id, cpu_millis, memory_bytes, lg_clock_ms());
+    if (rc < 0 || (rc = refresh(db, in, e)))
+        return rc;
+    return tell(db, "instance.updated", in, in->state, NULL, e);
+}
+
+int lg_instance_set_storage(struct lg_db *db, struct lg_instance *in, int64_t storage_bytes, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_INSTANCE_SET_STORAGE, e, "tii", in->id, storage_bytes, lg_clock_ms());
     if (rc < 0 || (rc = refresh(db, in, e)))
         return rc;
     return tell(db, "instance.updated", in, in->state, NULL, e);

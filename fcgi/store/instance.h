@@ -12,6 +12,7 @@
 #include "model/state.h"
 #include "model/validate.h"
 #include "store/db.h"
+#include "store/vm.h"
 
 struct lg_env {
     char *name, *value; /* owned; value in clear */
@@ -44,6 +45,7 @@ struct lg_instance {
     int label_count;
     struct lg_port *ports;
     int port_count;
+    struct lg_instance_vm *vm; /* owned; NULL of a container */
 };
 
 void lg_instance_done(struct lg_instance *in); /* frees what it owns and zeroes it */
@@ -62,7 +64,7 @@ int lg_instance_get(struct lg_db *db, const char *tenant_id, const char *id, str
                     struct lg_err *e);
 int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_instance *in,
                         struct lg_err *e);
-/* env (secrets opened when env_key is not NULL, else value "" ), labels, ports. */
+/* env (secrets opened when env_key is not NULL, else value "" ), labels, ports, what a VM has besides. */
 int lg_instance_load_parts(struct lg_db *db, struct lg_instance *in, const struct lg_key *env_key,
                            struct lg_err *e);
 
@@ -81,6 +83,9 @@ int lg_instance_each(struct lg_db *db, const struct lg_instance_filter *f, int64
 /* What all instances but `but_id` ("" none) may use together: what admission counts. */
 int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_millis, int64_t *memory_bytes,
                          struct lg_err *e);
+/* What all instances of one backend may use together. */
+int lg_instance_admitted_of(struct lg_db *db, const char *backend, int64_t *cpu_millis, int64_t *memory_bytes,
+                            struct lg_err *e);
 /* All instances of a backend, for the reconciler: id, tenant_id, state, desired, engine_ref, updated_at are
  * filled. */
 int lg_instance_each_of_backend(struct lg_db *db, const char *backend,
@@ -113,6 +118,9 @@ int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu
                            struct lg_err *e);
 /* Whether its owner wants SSH into it; event instance.updated. */
 int lg_instance_set_ssh(struct lg_db *db, struct lg_instance *in, bool enabled, struct lg_err *e);
+/* A larger disk — the wish; event instance.updated. */
+int lg_instance_set_storage(struct lg_db *db, struct lg_instance *in, int64_t storage_bytes,
+                            struct lg_err *e);
 int lg_instance_set_labels(struct lg_db *db, struct lg_instance *in, const struct lg_label *labels, int count,
                            struct lg_err *e);
 

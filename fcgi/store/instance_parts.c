@@ -21,6 +21,8 @@ void lg_parts_done(struct lg_instance *in)
     env_done(in);
     free(in->labels);
     free(in->ports);
+    lg_instance_vm_free(in->vm);
+    in->vm = NULL;
     in->labels = NULL;
     in->ports = NULL;
     in->label_count = in->port_count = 0;
@@ -34,6 +36,8 @@ void lg_parts_move(struct lg_instance *to, struct lg_instance *from)
     to->label_count = from->label_count;
     to->ports = from->ports;
     to->port_count = from->port_count;
+    to->vm = from->vm;
+    from->vm = NULL;
     from->env = NULL;
     from->labels = NULL;
     from->ports = NULL;
@@ -78,6 +82,8 @@ int lg_parts_add(struct lg_db *db, const struct lg_instance *in, const struct lg
         rc = lg_sql_run(db, Q_LABEL_ADD, e, "ttt", in->id, in->labels[i].key, in->labels[i].value);
     for (int i = 0; rc >= 0 && i < in->port_count; i++)
         rc = add_port(db, in, &in->ports[i], e);
+    if (rc >= 0 && in->vm)
+        rc = lg_instance_vm_add(db, in->id, in->vm, env_key, e);
     return rc < 0 ? rc : 0;
 }
 
@@ -168,5 +174,9 @@ int lg_instance_load_parts(struct lg_db *db, struct lg_instance *in, const struc
     int rc = load_env(db, in, env_key, e);
     if (!rc)
         rc = load_labels(db, in, e);
-    return rc ? rc : load_ports(db, in, e);
+    if (!rc)
+        rc = load_ports(db, in, e);
+    if (!rc && !strcmp(in->type, "vm"))
+        rc = lg_instance_vm_get(db, in->id, in->image_id, env_key, &in->vm, e);
+    return rc;
 }

@@ -170,7 +170,7 @@ def test_an_upload_that_is_no_archive(fake_system, red, label):
 
 @pytest.mark.parametrize("query,kind,status", [("", "application/x-tar", 400), ("name=", "application/x-tar", 400),
                                                ("name=a%20b", "application/x-tar", 400), ("name=..%2fx", "application/x-tar", 400),
-                                               ("name=x&kind=vm", "application/x-tar", 400), ("name=x", "application/json", 415),
+                                               ("name=x&kind=disk", "application/x-tar", 400), ("name=x", "application/json", 415),
                                                ("name=x", "text/plain", 415)])
 def test_wrong_uploads(fake_system, red, query, kind, status):
     a = upload(red.api, query, b"x" * 5000, status, kind)

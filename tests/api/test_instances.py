@@ -9,7 +9,7 @@ from lodge_client import operation_of
 from lodge_system import until
 
 FIELDS = {"id", "uuid", "name", "tenant", "type", "backend", "state", "status", "reason", "config", "resources", "labels",
-          "metadata", "network", "ingress", "owner", "operation", "version", "createdAt", "updatedAt", "startedAt"}
+          "metadata", "network", "ingress", "owner", "operation", "version", "createdAt", "updatedAt", "startedAt", "flavor"}
 
 
 def test_create_tells_everything(red, label):

@@ -40,7 +40,11 @@ static void verbs_are_legal_where_the_table_says(void **state)
         {LG_V_DELETE, LG_ST_RUNNING, false, false}, {LG_V_DELETE, LG_ST_RUNNING, true, true},
         {LG_V_DELETE, LG_ST_STOPPED, false, true},  {LG_V_DELETE, LG_ST_DELETING, true, false},
         {LG_V_PAUSE, LG_ST_STOPPED, true, false},   {LG_V_UNPAUSE, LG_ST_PAUSED, false, true},
-        {LG_V_CREATE, LG_ST_RUNNING, true, false},
+        {LG_V_CREATE, LG_ST_RUNNING, true, false},  {LG_V_RESET, LG_ST_STOPPED, false, false},
+        {LG_V_RESET, LG_ST_RUNNING, false, true},   {LG_V_SUSPEND, LG_ST_RUNNING, false, true},
+        {LG_V_SUSPEND, LG_ST_ASLEEP, true, false},  {LG_V_WAKE, LG_ST_ASLEEP, false, true},
+        {LG_V_WAKE, LG_ST_STOPPED, false, false},   {LG_V_STOP, LG_ST_ASLEEP, false, false},
+        {LG_V_STOP, LG_ST_ASLEEP, true, true},      {LG_V_UPDATE, LG_ST_ASLEEP, true, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct lg_err e = {0};

@@ -1,9 +1,11 @@
 #include "driver/fake/fake.h"
 
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,6 +112,22 @@ static const char *disk_format(const struct lg_import *im)
     return fd >= 0 && read(fd, magic, 4) == 4 && !memcmp(magic, "QFI\xfb", 4) ? "qcow2" : "raw";
 }
 
+static int check_sum(const struct lg_import *im, struct lg_err *e)
+{
+    unsigned char block[65536], sum[crypto_hash_sha256_BYTES];
+    char hex[2 * sizeof sum + 1];
+    crypto_hash_sha256_state s;
+    lg_cleanup_fd int fd = open(im->path, O_RDONLY | O_CLOEXEC);
+    crypto_hash_sha256_init(&s);
+    for (ssize_t n; fd >= 0 && (n = read(fd, block, sizeof block)) > 0;)
+        crypto_hash_sha256_update(&s, block, (unsigned long long)n);
+    crypto_hash_sha256_final(&s, sum);
+    sodium_bin2hex(hex, sizeof hex, sum, sizeof sum);
+    return strcasecmp(hex, im->sha256)
+               ? lg_fail(e, LG_INVALID, "the file's checksum is %s, not %s", hex, im->sha256)
+               : 0;
+}
+
 static int fake_image_import(struct lg_engine *g, const struct lg_import *im, lg_progress_fn *fn, void *arg,
                              struct lg_image_info *info, struct lg_err *e)
 {
@@ -121,6 +139,8 @@ static int fake_image_import(struct lg_engine *g, const struct lg_import *im, lg
         rc = lg_fail(e, LG_INVALID,
                      g->vm ? "the file is not a complete disk image"
                            : "the file is not a complete tar archive");
+    if (!rc && im->sha256 && *im->sha256)
+        rc = check_sum(im, e);
     if (!rc && fn)
         fn(arg, 0.5, "copying");
     rc = rc ? rc : add_image(g, im->ref, st.st_size, info, e);

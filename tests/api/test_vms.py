@@ -1,0 +1,354 @@
+"""Virtual machines on the fake engine: what a create may say, what only they can be asked, and the printed commands."""
+import base64
+import glob
+import json
+import threading
+import time
+
+import pytest
+
+from lodge_client import Api, operation_of
+
+BASE = "/compute/instances"
+MIB, GIB = 1 << 20, 1 << 30
+USER_DATA = "#cloud-config\npackages:\n  - nginx\n"
+KEY, OWN_KEY = ("ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(n, n + 32))).decode() for n in (0, 40))
+
+COMMANDS = [
+    ("unified", "POST example: Create a KVM Virtual Machine", "test_unified_example"),
+    ("unified", "GET backends/kvm/info", "test_backend_info"),
+    ("unified", "GET cluster/status, kvm", "test_backend_info"),
+    ("tenant", "POST web-server, medium, ubuntu-22.04", "test_tenant_commands"),
+    ("tenant", "POST nginx-web, medium, nginx-1.24", "test_tenant_commands"),
+    ("tenant", "POST postgres-db, large, postgresql-15", "test_tenant_commands"),
+    ("tenant", "POST test-vm, small, ubuntu-22.04", "test_tenant_commands"),
+    ("tenant", "POST integration-vm, medium", "test_tenant_commands"),
+    ("tenant", "POST tenant-a-vm, tenant-b-vm, small", "test_tenant_commands"),
+    ("tenant", "POST test-$flavor for each flavor", "test_tenant_flavors"),
+]
+
+
+def test_every_command_has_its_test():
+    assert not [c for c in COMMANDS if c[2] not in globals()]
+
+
+def body(name, **more):
+    return {"name": name, "type": "vm", "resources": {"cpu": {"cores": 1}, "memory": {"limit": 128 * MIB}}, **more}
+
+
+@pytest.fixture
+def vm(green, label):
+    i = green.api.until(green.post(body(label)).json["id"], "running")
+    yield i
+    green.drop(i["id"])
+
+
+def engine_has(vms, ident):
+    """The fake engine's own file of an instance."""
+    for path in glob.glob(f"{vms.state}/fake-vm/inst-*"):
+        with open(path) as f:
+            found = json.load(f)
+        if found["id"] == ident:
+            return found
+    raise AssertionError(f"the engine knows no {ident}")
+
+
+# --- create -----------------------------------------------------------------------------------------------------------
+
+def test_unified_example(green):
+    a = green.api.post(BASE, {"name": "ubuntu-vm", "backend": "kvm",
+                              "config": {"image": "ubuntu-22.04", "diskFormat": "qcow2",
+                                         "cloudInit": {"userData": USER_DATA}},
+                              "resources": {"cpu": {"cores": 2}, "memory": {"limit": 2147483648},
+                                            "storage": {"totalSpace": 21474836480}}}, 201)
+    i = a.json
+    assert i["type"] == "vm" and i["backend"] == "kvm" and i["state"] == "creating"
+    assert i["config"]["image"] == "ubuntu-22.04" and i["config"]["diskFormat"] == "qcow2"
+    assert i["resources"]["storage"]["totalSpace"] == 21474836480
+    i = green.api.until(i["id"], "running")
+    assert i["network"]["address"] and i["config"]["networkType"] == "bridge"
+    green.drop(i["id"])
+
+
+def test_everything_reaches_the_engine(vms, green, label):
+    own = green.api.request("POST", "/compute/ssh-keys", {"name": "own", "public_key": OWN_KEY})
+    assert own.status in (200, 201), own
+    meta = '{"role": "<db>&\\"quoted\\""}'
+    i = green.post(body(label, config={"image": "tiny", "diskFormat": "raw", "networkType": "bridge", "networkSource": "green",
+                                       "cloudInit": {"userData": USER_DATA, "metaData": meta}, "sshKeys": [KEY + " me@here"]},
+                        resources={"cpu": {"cores": 2}, "memory": {"limit": 256 * MIB}, "storage": {"totalSpace": 3 * GIB}})).json
+    green.api.until(i["id"], "running")
+    e = engine_has(vms, i["id"])
+    assert e["user_data"] == USER_DATA and e["meta_data"] == meta and e["ssh_keys"] == [KEY, OWN_KEY]
+    assert e["disk_bytes"] == 3 * GIB and e["memory_bytes"] == 256 * MIB and e["cpu_millis"] == 2000
+    assert e["memory_max_bytes"] >= 256 * MIB and e["vcpus_max"] >= 2
+    green.drop(i["id"])
+
+
+def test_cloud_init_is_nowhere_in_clear(vms, green, label):
+    secret = f"hunter2-{label}-7f3a"
+    i = green.post(body(label, config={"cloudInit": {"userData": f"#cloud-config\npassword: {secret}\n",
+                                                     "metaData": f"note: {secret}"}})).json
+    green.api.until(i["id"], "running")
+    assert secret not in json.dumps(green.api.instance(i["id"])) and i["config"]["cloudInit"]["userDataBytes"] > 20
+    for path in (f"{vms.state}/db/lodge.db", f"{vms.state}/db/lodge.db-wal"):
+        with open(path, "rb") as f:
+            assert secret.encode() not in f.read(), path
+    assert secret not in vms.logs()
+    green.drop(i["id"])
+
+
+def test_defaults(green, label):
+    """A name and a type suffice: the default image, its least memory or the usual one, ten GiB."""
+    i = green.post({"name": label, "type": "vm"}).json
+    assert i["config"]["image"] == "tiny" and i["resources"]["cpu"]["cores"] == 1
+    assert i["resources"]["memory"]["limit"] == 256 * MIB and i["resources"]["storage"]["totalSpace"] == 10 * GIB
+    green.api.until(i["id"], "running")
+    green.drop(i["id"])
+
+
+def test_a_flavor_is_a_size(green, label):
+    i = green.post({"name": label, "backend": "kvm", "flavor": "small"}).json
+    assert i["flavor"] == "small" and i["resources"]["memory"]["limit"] == GIB
+    assert i["resources"]["storage"]["totalSpace"] == 10 * GIB
+    green.api.until(i["id"], "running")
+    green.drop(i["id"])
+
+
+HOSTILE = "'\"><x a='&amp;]]><!--"
+
+
+@pytest.mark.parametrize("more,code,field", [
+    ({"config": {"diskFormat": "vmdk"}}, "INVALID_REQUEST", "config.diskFormat"),
+    ({"config": {"diskFormat": HOSTILE}}, "INVALID_REQUEST", "config.diskFormat"),
+    ({"config": {"networkType": "user"}}, "INVALID_REQUEST", "config.networkType"),
+    ({"config": {"networkSource": "virbr0"}}, "INVALID_REQUEST", "config.networkSource"),
+    ({"config": {"networkSource": HOSTILE}}, "INVALID_REQUEST", "config.networkSource"),
+    ({"config": {"image": HOSTILE}}, "INVALID_REQUEST", "config.image"),
+    ({"config": {"firmware": HOSTILE}}, "INVALID_REQUEST", "config.firmware"),
+    ({"config": {"sshKeys": [HOSTILE]}}, "INVALID_REQUEST", "config.sshKeys"),
+    ({"config": {"sshKeys": [1]}}, "INVALID_REQUEST", "config.sshKeys"),
+    ({"config": {"cloudInit": "text"}}, "INVALID_REQUEST", "config.cloudInit"),
+    ({"config": {"cloudInit": {"userData": 7}}}, "INVALID_REQUEST", "config.cloudInit.userData"),
+    ({"config": {"cloudInit": {"userData": HOSTILE}}}, "INVALID_REQUEST", "config.cloudInit.userData"),
+    ({"config": {"cloudInit": {"userData": "#cloud-config\n" + "x" * 70000}}}, "INVALID_REQUEST", "config.cloudInit.userData"),
+    ({"config": {"cloudInit": {"other": ""}}}, "INVALID_REQUEST", "config.cloudInit.other"),
+    ({"config": {"command": ["sh"]}}, "INVALID_REQUEST", "config.command"),
+    ({"config": {"env": ["A=b"]}}, "INVALID_REQUEST", "config.env"),
+    ({"config": {"ports": ["18080:80"]}}, "INVALID_REQUEST", "config.ports"),
+    ({"config": {"restartPolicy": "always"}}, "INVALID_REQUEST", "config.restartPolicy"),
+    ({"flavor": "none"}, "INVALID_REQUEST", "flavor"),
+    ({"flavor": "gpu"}, "OPERATION_NOT_SUPPORTED", "flavor"),
+    ({"resources": {"memory": {"limit": 64 * MIB}}}, "INVALID_REQUEST", "resources.memory.limit"),
+    ({"resources": {"storage": {"totalSpace": 1 * MIB}}}, "INVALID_REQUEST", "resources.storage.totalSpace"),
+    ({"config": {"image": "absent"}}, "NOT_FOUND", "config.image"),
+    ({"config": {"image": "docker.io/library/nginx:latest"}}, "NOT_FOUND", "config.image")])
+def test_bad_create(green, label, more, code, field):
+    a = green.api.post(BASE, body(label) | more, (400, 404))
+    assert a.error == code and a.json["error"]["details"]["field"] == field, a
+    green.api.get(f"{BASE}/name/{label}", 404)
+
+
+def test_memory_below_the_images_minimum_says_how_much(green, label):
+    a = green.post(body(label) | {"resources": {"memory": {"limit": 64 * MIB}}}, 400)
+    assert a.json["error"]["details"]["minimum"] == str(96 * MIB)
+
+
+def test_cloud_init_of_ten_megabytes(green, label):
+    a = green.post(body(label, config={"cloudInit": {"userData": "#cloud-config\n" + "x" * (10 * MIB)}}), (400, 413))
+    assert a.error in ("BODY_TOO_LARGE", "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("config,field", [({"diskFormat": "qcow2"}, "config.diskFormat"),
+                                          ({"cloudInit": {"userData": USER_DATA}}, "config.cloudInit"),
+                                          ({"networkSource": "default"}, "config.networkSource")])
+def test_a_container_has_none_of_this(green, label, config, field):
+    a = green.post({"name": label, "config": config}, 400)
+    assert a.error == "INVALID_REQUEST" and a.json["error"]["details"]["field"] == field
+
+
+def test_xml_in_a_name_is_no_name(green):
+    assert green.post(body("a<b>"), 400).json["error"]["details"]["field"] == "name"
+
+
+# --- life -------------------------------------------------------------------------------------------------------------
+
+def test_power(green, vm):
+    def verb(name, expect=200, sent=None):
+        return green.verb(vm["id"], name, sent, expect).json
+
+    assert verb("pause")["state"] == "paused" and verb("unpause")["state"] == "running"
+    assert verb("reset")["state"] == "running"
+    assert verb("suspend")["state"] == "asleep"
+    assert green.verb(vm["id"], "suspend", None, 409).error == "INVALID_STATE"
+    assert green.verb(vm["id"], "stop", None, 409).error == "INVALID_STATE"
+    assert verb("wake")["state"] == "running"
+    assert green.verb(vm["id"], "wake", None, 409).error == "INVALID_STATE"
+    assert verb("suspend")["state"] == "asleep" and verb("start")["state"] == "running"
+    assert verb("suspend")["state"] == "asleep" and verb("stop", 200, {"force": True})["state"] == "stopped"
+    assert green.verb(vm["id"], "reset", None, 409).error == "INVALID_STATE"
+    assert verb("start")["state"] == "running" and verb("restart")["state"] == "running"
+
+
+def test_sleep_is_told_as_it_goes(vms, green, vm):
+    tail = green.api.events()
+    green.verb(vm["id"], "suspend")
+    green.verb(vm["id"], "start")
+    for state in ("suspending", "asleep", "waking", "running"):
+        tail.wait(lambda e, s=state: e["kind"] == "instance.state" and e["subject"]["id"] == vm["id"] and e["data"]["state"] == s)
+    tail.stop()
+
+
+def test_what_sleeps_stays_asleep(green, vm):
+    """The reconciler takes it for what it is."""
+    green.verb(vm["id"], "suspend")
+    time.sleep(6)
+    assert green.api.instance(vm["id"])["state"] == "asleep"
+
+
+@pytest.mark.parametrize("verb", ["reset", "suspend", "wake"])
+def test_a_container_has_no_such_verb(green, label, verb):
+    i = green.make(label)
+    a = green.verb(i["id"], verb, None, 400)
+    assert a.error == "OPERATION_NOT_SUPPORTED"
+    assert green.verb(i["id"], "resize", {"flavor": "small"}, 400).error == "OPERATION_NOT_SUPPORTED"
+    green.drop(i["id"])
+
+
+def test_resize(vms, green, vm):
+    a = green.verb(vm["id"], "resize", {"resources": {"cpu": {"cores": 2}, "memory": {"limit": 192 * MIB},
+                                                      "storage": {"totalSpace": 12 * GIB}}}).json
+    assert a["resources"]["cpu"]["cores"] == 2 and a["resources"]["memory"]["limit"] == 192 * MIB
+    assert a["resources"]["storage"]["totalSpace"] == 12 * GIB
+    e = engine_has(vms, vm["id"])
+    assert e["cpu_millis"] == 2000 and e["memory_bytes"] == 192 * MIB and e["disk_bytes"] == 12 * GIB
+    a = green.verb(vm["id"], "resize", {"resources": {"storage": {"totalSpace": 11 * GIB}}}, 400)
+    assert a.json["error"]["details"]["field"] == "resources.storage.totalSpace"
+    a = green.verb(vm["id"], "resize", {"resources": {"memory": {"limit": 64 * MIB}}}, 400)
+    assert a.json["error"]["details"]["field"] == "resources.memory.limit"
+    assert green.verb(vm["id"], "resize", {"flavor": "gpu"}, 400).error == "OPERATION_NOT_SUPPORTED"
+    assert green.verb(vm["id"], "resize", {}, 400).error == "INVALID_REQUEST"
+    assert green.verb(vm["id"], "resize", {"flavor": "small"}).json["resources"]["memory"]["limit"] == GIB
+
+
+def test_a_stopped_one_is_resized_too(vms, green, vm):
+    green.verb(vm["id"], "stop", {"force": True})
+    green.api.put(f"{BASE}/{vm['id']}", {"resources": {"storage": {"totalSpace": 20 * GIB}}}, 200)
+    assert engine_has(vms, vm["id"])["disk_bytes"] == 20 * GIB
+
+
+def test_two_resizes_at_once(vms, green, vm):
+    """One wins, the other is told so and changes nothing."""
+    path = f"{vms.state}/fake-vm/faults"
+    with open(path, "w") as f:
+        f.write("update slow=1500 1\n")
+    answers = []
+
+    def ask(cores):
+        answers.append((cores, green.verb(vm["id"], "resize", {"resources": {"cpu": {"cores": cores}}}, (200, 202, 409))))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in (1.5, 2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    won = [c for c, a in answers if a.status != 409]
+    lost = [a for _, a in answers if a.status == 409]
+    assert len(won) == 1 and lost[0].error == "CONFLICT"
+    assert green.api.instance(vm["id"])["resources"]["cpu"]["cores"] == won[0]
+
+
+def test_the_engines_refusal_is_told(vms, green, vm):
+    with open(f"{vms.state}/fake-vm/faults", "w") as f:
+        f.write("suspend fail 1\n")
+    assert green.verb(vm["id"], "suspend", None, 502).error == "BACKEND_ERROR"
+    assert green.api.until(vm["id"], "running")
+
+
+# --- the host ---------------------------------------------------------------------------------------------------------
+
+def test_backend_info(green, vm):
+    b = green.api.get("/compute/backends/kvm/info").json
+    assert b["type"] == "kvm" and b["status"] == "running" and b["supportedTypes"] == ["vm"]
+    c = green.api.get("/compute/cluster/status").json["backends"]["kvm"]
+    assert c["status"] == "healthy" and c["instances"] >= 1 and c["resources"]["cpu"]["used"] >= 1
+    assert c["resources"]["memory"]["used"] >= 128 * MIB
+    assert vm["id"] in [i["id"] for i in green.api.get(f"{BASE}?backend=kvm").json["instances"]]
+
+
+# --- the tenant dialect -----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def speaker(vms, green):
+    return Api(vms, green.api.token, headers={"X-Tenant-ID": "green"})
+
+
+def until_status(api, ident, *wanted):
+    end = time.monotonic() + 60
+    while True:
+        i = api.get(f"{BASE}/{ident}").json
+        if i["status"] in wanted:
+            return i
+        assert time.monotonic() < end and i["status"] != "error", i
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("sent", [
+    {"name": "web-server", "type": "vm", "flavor": "medium", "imageId": "ubuntu-22.04",
+     "metadata": {"application": "nginx", "environment": "production"}},
+    {"name": "nginx-web", "type": "vm", "flavor": "medium", "imageId": "nginx-1.24",
+     "metadata": {"role": "web-server", "application": "frontend"}},
+    {"name": "postgres-db", "type": "vm", "flavor": "large", "imageId": "postgresql-15",
+     "metadata": {"role": "database", "database": "postgresql"}},
+    {"name": "test-vm", "type": "vm", "flavor": "small", "imageId": "ubuntu-22.04"},
+    {"name": "integration-vm", "flavor": "medium", "type": "vm"},
+    {"name": "tenant-a-vm", "flavor": "small", "type": "vm"},
+    {"name": "tenant-b-vm", "flavor": "small", "type": "vm"}], ids=lambda b: b["name"])
+def test_tenant_commands(speaker, sent):
+    """Made, or refused with what this host has not enough of; then through its life as that documentation tells it."""
+    a = speaker.post(BASE, sent, (201, 403))
+    if a.status == 403:
+        assert a.error == "RESOURCE_LIMIT_EXCEEDED" and a.json["error"]["details"]["limit"] in ("cpu", "memory")
+        return
+    i = a.json
+    assert i["status"] == "creating" and i["type"] == "vm" and i["flavor"] == sent["flavor"]
+    assert i["imageId"] == sent.get("imageId", "tiny") and i["metadata"] == sent.get("metadata", {})
+    path = f"{BASE}/{i['id']}"
+    until_status(speaker, i["id"], "running")
+    assert speaker.delete(path, 400).json["error"]["message"] == "Cannot delete running instance"
+    assert speaker.post(path + "/stop", None, 200).json["status"] == "stopped"
+    assert speaker.post(path + "/restart", None, 200).json["status"] == "restarting"
+    until_status(speaker, i["id"], "running")
+    speaker.post(path + "/stop", None, 200)
+    assert speaker.post(path + "/start", None, 200).json["status"] == "running"
+    speaker.post(path + "/stop", None, 200)
+    speaker.delete(path, 204)
+
+
+@pytest.mark.parametrize("flavor", ["small", "medium", "large", "xlarge"])
+def test_tenant_flavors(speaker, flavor):
+    a = speaker.post(BASE, {"name": f"test-{flavor}", "flavor": flavor, "type": "vm"}, (201, 403))
+    if a.status == 403:
+        assert a.error == "RESOURCE_LIMIT_EXCEEDED"
+        return
+    until_status(speaker, a.json["id"], "running")
+    speaker.post(f"{BASE}/{a.json['id']}/stop", None, 200)
+    speaker.delete(f"{BASE}/{a.json['id']}", 204)
+
+
+def test_asleep_is_stopped_there_and_a_start_wakes_it(speaker, green, vm):
+    green.verb(vm["id"], "suspend")
+    assert speaker.get(f"{BASE}/{vm['id']}").json["status"] == "stopped"
+    assert speaker.post(f"{BASE}/{vm['id']}/start", None, 200).json["status"] == "running"
+
+
+def test_foreign_machines_are_none(vms, vm):
+    other = vms.tenant("olive")
+    for verb in ("suspend", "wake", "reset"):
+        other.post(f"{BASE}/{vm['id']}/{verb}", None, 404)
+    other.post(f"{BASE}/{vm['id']}/resize", {"flavor": "small"}, 404)
+
+
+def test_operations_are_named_for_what_they_do(green, vm):
+    a = green.api.post(f"{BASE}/{vm['id']}/suspend", None, 202, Prefer="wait=0")
+    assert green.api.operation(operation_of(a))["kind"] == "instance.suspend"
