@@ -3,7 +3,7 @@
 import { get, hooks } from './api.js';
 import { go, leave, parse, render, state } from './router.js';
 import { start, stop, store } from './live.js';
-import { buildShell, refreshShell } from './parts/shell.js';
+import { buildShell, openPalette, refreshShell } from './parts/shell.js';
 import { fill, h } from './dom.js';
 
 const root = document.getElementById('app');
@@ -61,12 +61,22 @@ document.querySelector('.skip').addEventListener('click', (e) => {
   heading.focus();
 });
 
+/** Terminals, consoles and editors have the keyboard for themselves. */
+const ownKeys = (target) => target.closest?.('.xterm, [data-own-keys]');
+
 addEventListener('keydown', (e) => {
+  if (mode !== 'in' || ownKeys(e.target)) return;
+  const other = document.querySelector('dialog[open]:not(.palette)');
+  if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === 'k') {
+    e.preventDefault();
+    if (!other) openPalette();
+    return;
+  }
   if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || document.querySelector('dialog[open]')) return;
   if (e.target.closest?.('input, textarea, select, [contenteditable]')) return;
-  const field = document.querySelector('[data-search]');
-  if (!field) return;
   e.preventDefault();
+  const field = document.querySelector('[data-search]');
+  if (!field) return openPalette();
   field.focus();
   field.select();
 });

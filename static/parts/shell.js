@@ -45,7 +45,7 @@ function themeButton() {
 
 // ── tenant and user ────────────────────────────────────────────────────────────────────────────────
 
-async function switchTenant(slug) {
+export async function switchTenant(slug) {
   try {
     await put('/session/tenant', { tenant: slug });
     location.hash = '#/instances';
@@ -64,7 +64,7 @@ function tenantSwitch(session) {
     session.tenants.map((t) => h('option', { value: t.slug, selected: t.slug === now || t.id === now }, t.name || t.slug)));
 }
 
-async function signOut() {
+export async function signOut() {
   try {
     await del('/session', { quiet: true });
   } catch {
@@ -113,6 +113,13 @@ function ticker() {
   undo.push(() => clearInterval(timer));
 }
 
+// ── the palette ────────────────────────────────────────────────────────────────────────────────────
+
+const apple = /Mac|iPhone|iPad/.test(navigator.platform);
+export const openPalette = () => import('./palette.js').then((m) => m.togglePalette(), (e) => fail('The palette could not be loaded', e));
+
+const paletteButton = () => h('button', { type: 'button', class: 'btn find', 'aria-keyshortcuts': apple ? 'Meta+K' : 'Control+K', onclick: openPalette }, icon('search'), h('span', { class: 'find-word' }, 'Find'), h('kbd', { 'aria-hidden': 'true' }, apple ? '⌘K' : 'Ctrl K'));
+
 // ── the whole ──────────────────────────────────────────────────────────────────────────────────────
 
 const logo = () => h('a', { class: 'brand', href: '#/instances', 'aria-label': 'Lodge, to the instances' }, h('img', { src: '/favicon.svg', alt: '', width: '20', height: '20' }), h('span', null, 'Lodge'));
@@ -122,7 +129,7 @@ export function buildShell(session) {
   undo = [];
   links = VIEWS.filter(([, , word]) => word).map(([path, , word]) => h('a', { href: '#' + path, dataset: { path } }, word));
   const header = h('header', { class: 'top' }, logo(), h('nav', { 'aria-label': 'Main' }, links),
-    h('div', { class: 'top-end' }, tenantSwitch(session), themeButton(),
+    h('div', { class: 'top-end' }, paletteButton(), tenantSwitch(session), themeButton(),
       h('a', { class: 'who', href: '#/settings/account', title: 'Your account' }, session.user.username),
       button('Sign out', { icon: 'exit', iconOnly: true, kind: 'ghost', onclick: signOut })));
   const main = h('main', { id: 'main' });
@@ -136,8 +143,10 @@ export function buildShell(session) {
 export function refreshShell() {
   for (const link of links) {
     const here = route.path === link.dataset.path || route.path.startsWith(link.dataset.path + '/');
-    if (here) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
+    if (here) {
+      link.setAttribute('aria-current', 'page');
+      link.parentNode.scrollTo({ left: link.offsetLeft - 80 }); // a strip where it is narrow
+    } else link.removeAttribute('aria-current');
   }
 }
 

@@ -26,6 +26,10 @@ export function views(state) {
       await press('Add port')(p);
       await press('Add label')(p);
     }],
+    ['palette', '/instances', async (p) => {
+      await p.keyboard.press('Control+k');
+      await p.getByRole('combobox', { name: 'Find an instance' }).fill('app 1');
+    }],
     ['detail', one],
     ['failed', `/instances/${bad.id}`],
     ['log', `${one}/log`, (p) => p.locator('.line.err').first().waitFor()],
