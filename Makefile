@@ -30,10 +30,11 @@ API    := $(call src,api)
 DRIVER := $(call src,driver) $(call src,driver/container) $(call src,driver/network) $(call src,driver/fake)
 JOB    := $(call src,job)
 STREAM := $(call src,stream)
+SANDBOX := $(call src,sandbox) fcgi/stream/loop.c fcgi/stream/timer.c fcgi/stream/frame.c
 CLI    := $(call src,cli)
 UP     := $(call src,up)
 
-BINS := lodge-api lodge-runner lodge-stream lodge
+BINS := lodge-api lodge-runner lodge-stream lodge lodge-box
 all: $(addprefix $(B)/bin/,$(BINS))
 
 SCHEMAS = $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/history/*.sql))
@@ -53,19 +54,24 @@ $(B)/gen/openapi.c: $(wildcard fcgi/api/openapi/*.json) fcgi/api/openapi/embed.a
 $(B)/obj/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -Wno-overlength-strings -c $< -o $@
-$(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(CLI) $(UP) $(wildcard fcgi/main/*.c)): | $(B)/gen/queries.h
+$(call objs,$(STORE) $(HTTP) $(API) $(JOB) $(SANDBOX) $(CLI) $(UP) $(wildcard fcgi/main/*.c)): | $(B)/gen/queries.h
 
 STORE_OBJS = $(call objs,$(STORE)) $(B)/obj/gen/queries.o
 link = @mkdir -p $(@D) && echo "  link $@" && $(CC) $(LDOPT) -o $@ $(filter %.o,$^) $(LIBS) $(1)
 
 $(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(B)/obj/gen/openapi.o $(STORE_OBJS)
 	$(call link,-lfcgi -lsqlite3)
-$(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
+$(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(SANDBOX) $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl -larchive)
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
 	$(call link,-lcrypto)
 $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl -larchive)
+
+# The first process of a sandbox: nothing of the host is in there, so it is static, and no sanitizer can follow it.
+$(B)/bin/lodge-box: $(wildcard fcgi/box/*.c fcgi/box/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARN) -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fno-common -Ifcgi -static -o $@ $(filter %.c,$^)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 include systemd/install.mk

@@ -25,7 +25,8 @@
     lg_routes_openapi, \
     lg_routes_cloud, \
     lg_routes_ssh_keys, \
-    lg_routes_registry
+    lg_routes_registry, \
+    lg_routes_repl
 /* clang-format on */
 
 const struct lg_route *const lg_tables_api[] = {NATIVE, NULL};
@@ -37,7 +38,8 @@ const struct lg_route *const lg_tables_tenant[] = {lg_routes_tenant, NATIVE, NUL
 const struct lg_route *const lg_tables_gateway[] = {lg_routes_tenant, lg_routes_tenant_own,
                                                     lg_routes_tenant_health, NULL};
 
-const struct lg_route *const lg_tables_repl[] = {lg_routes_registry, lg_routes_tenant_health, NULL};
+const struct lg_route *const lg_tables_repl[] = {lg_routes_registry, lg_routes_repl, lg_routes_tenant_health,
+                                                 NULL};
 
 const struct lg_route *const lg_tables_auth[] = {lg_routes_auth, NULL};
 

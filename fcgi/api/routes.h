@@ -32,7 +32,8 @@ extern const struct lg_route
 extern const struct lg_route lg_routes_tenant_health[];
 extern const struct lg_route lg_routes_cloud[];
 extern const struct lg_route lg_routes_ssh_keys[]; /* cloud_keys.c */
-extern const struct lg_route lg_routes_app[];      /* app.c: what nginx asks the route pool */
+extern const struct lg_route lg_routes_repl[];
+extern const struct lg_route lg_routes_app[]; /* app.c: what nginx asks the route pool */
 /* operations.c: what /render shows */
 extern const struct lg_view_entry lg_views_compute[];
 lg_view lg_view_tenant;                       /* tenant.c */

@@ -61,6 +61,23 @@
       "hosts and CIDRs of this network that images may be fetched from, comma-separated; empty: none")       \
     S(fetch_ca_file, STR, "", 0, 255,                                                                        \
       "certificates that servers of images are checked by; empty: the host's")                               \
+    S(sandbox_max, INT, "24", 2, 256,                                                                        \
+      "sandboxes for code at the same time, those that wait for work included")                              \
+    S(sandbox_warm, INT, "2", 0, 64, "sandboxes kept ready when nobody uses them")                           \
+    S(sandbox_running, INT, "0", 0, 256, "code runs at the same time; 0: four a core; one tenant gets half") \
+    S(sandbox_queue, INT, "512", 1, 100000, "code runs that may wait")                                       \
+    S(sandbox_tenant_queue, INT, "128", 1, 100000, "of these, one tenant's")                                 \
+    S(sandbox_time_ms, INT, "10000", 100, 3600000, "wall clock of a code run that names none")               \
+    S(sandbox_time_max_ms, INT, "60000", 100, 3600000, "the most one may name")                              \
+    S(sandbox_memory_mib, INT, "256", 16, 65536, "memory of a code run that names none, files included")     \
+    S(sandbox_memory_max_mib, INT, "512", 16, 65536, "the most one may name")                                \
+    S(sandbox_disk_mib, INT, "64", 1, 65536, "working directory of a code run")                              \
+    S(sandbox_cpu_millis, INT, "1000", 50, 256000, "CPU of a code run; 1000 is a core")                      \
+    S(sandbox_pids, INT, "64", 8, 4096, "processes and threads of a code run")                               \
+    S(sandbox_output_kib, INT, "1024", 1, 8192, "output of a code run that names no limit")                  \
+    S(sandbox_uid_first, INT, "2130000", 100000, 2000000000, "first of 60000 user ids for sandboxes")        \
+    S(sandbox_cache, STR, "/var/cache/lodge/images", 1, 200, "where built images for code are kept")         \
+    S(sandbox_prepare, INT, "0", 0, 1, "1: build the images for code at the start, in the background")       \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 
 struct lg_conf {

@@ -171,7 +171,8 @@ typedef int lg_status_fn(void *arg, const struct lg_inst_status *st);
 /* One engine event: something happened to this instance (id); look at it. Non-zero return ends the watch. */
 typedef int lg_watch_fn(void *arg, const char *instance_id, const char *what);
 
-struct lg_engine; /* a driver's open handle; private to it */
+struct lg_sandbox_ops; /* driver/sandbox.h */
+struct lg_engine;      /* a driver's open handle; private to it */
 
 struct lg_driver {
     const char *name;    /* "container", "kvm", "fake", "fake-vm" */
@@ -252,6 +253,8 @@ struct lg_driver {
     /* Blocks and reports engine events of our site until fn returns non-zero, cancel, or the engine goes
      * away. */
     int (*watch)(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err *e);
+
+    const struct lg_sandbox_ops *sandbox; /* for strangers' code; NULL: it has none */
 };
 
 /* The driver with this name, NULL if none. Tables live in <folder>/<name>.c and are listed in driver.c. */

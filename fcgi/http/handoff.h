@@ -21,6 +21,7 @@ struct lg_handoff {
     const char *instance;      /* logs, console */
     const char *type;          /* console: "vnc" or "serial" */
     bool read_only;            /* console */
+    const char *run;           /* run: its id in the sandbox pool */
     int64_t tail, since;
     bool follow;
     const char *idem; /* wait: the Idempotency-Key the answer is kept for */

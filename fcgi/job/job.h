@@ -38,6 +38,8 @@ struct lg_runner {
                      lossy */
     const struct lg_driver *driver[LG_DRIVERS_MAX];
     int drivers;
+    /* The sandbox pool's process (fcgi/sandbox), when there is one. */
+    void (*sandbox)(const struct lg_runner *r, int arg);
 };
 
 /* Asks the reconciler to look at an instance; never blocks, may be lost. */

@@ -26,6 +26,7 @@ static const struct lg_client_ops *const kinds[LG_KINDS] = {
     [LG_KIND_WAIT] = &lg_wait_ops,
     [LG_KIND_EVENTS] = &lg_events_ops,
     [LG_KIND_LOGS] = &lg_relay_ops,
+    [LG_KIND_RUN] = &lg_run_ops,
 };
 
 size_t lg_client_pending(const struct lg_client *c)
@@ -304,7 +305,12 @@ static void ws_event(struct lg_client *c, const struct lg_ws_event *ev)
         c->no_input = true;
         make_dirty(c);
         break;
-    default: /* pongs; messages, which no kind of stream listens to */
+    case LG_WS_TEXT:
+    case LG_WS_BINARY:
+        if (c->state == LG_CLIENT_OPEN && c->ops->message)
+            c->ops->message(c, ev);
+        break;
+    default: /* pongs */
         break;
     }
 }

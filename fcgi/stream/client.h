@@ -20,6 +20,7 @@
 #include "stream/http_head.h"
 #include "stream/loop.h"
 #include "stream/relay.h"
+#include "stream/run.h"
 #include "stream/server.h"
 #include "stream/wait.h"
 #include "stream/websocket.h"
@@ -31,8 +32,9 @@ struct lg_client_ops {
     void (*start)(struct lg_client *c);   /* the context is good */
     void (*drained)(struct lg_client *c); /* the queue is nearly empty again */
     void (*timeout)(struct lg_client *c); /* the timer, before the stream is opened */
-    void (*goodbye)(struct lg_client *c); /* the process ends */
-    void (*end)(struct lg_client *c);     /* release what the kind holds */
+    void (*message)(struct lg_client *c, const struct lg_ws_event *ev); /* a WebSocket message, or a piece */
+    void (*goodbye)(struct lg_client *c);                               /* the process ends */
+    void (*end)(struct lg_client *c);                                   /* release what the kind holds */
 };
 
 struct lg_client {
@@ -60,6 +62,7 @@ struct lg_client {
     union {
         struct lg_events events;
         struct lg_relay relay;
+        struct lg_run_stream run;
         struct lg_wait wait;
     } u;
 };
@@ -82,7 +85,8 @@ void lg_client_timer(struct lg_client *c, int64_t in_ms);
 
 /* reply.c: whole answers. */
 void lg_client_fail(struct lg_client *c, const struct lg_err *e); /* an HTTP error; only before `opened` */
-void lg_client_render(struct lg_client *c);                       /* to @render */
+void lg_client_answer(struct lg_client *c, int status, const struct lg_buf *json); /* a whole JSON answer */
+void lg_client_render(struct lg_client *c);                                        /* to @render */
 void lg_client_health(struct lg_client *c);
 void lg_client_head(struct lg_client *c); /* the head of 101 or 200, by protocol */
 /* Checks the upgrade; answers and returns false when it is not one. */

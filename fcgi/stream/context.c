@@ -32,6 +32,7 @@ static const struct field {
     F("instance", instance, STR, IN(LG_KIND_LOGS)),
     F("format", format, STR, 0),
     F("subject", subject, STR, 0),
+    F("run", run, STR, IN(LG_KIND_RUN)),
     F("tail", tail, INT, 0),
     F("since", since, INT, 0),
     F("follow", follow, BOOL, 0),
@@ -39,7 +40,7 @@ static const struct field {
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
 
-static const char *const kind_names[LG_KINDS] = {"wait", "events", "logs"};
+static const char *const kind_names[LG_KINDS] = {"wait", "events", "logs", "run"};
 static const char *const proto_names[] = {"", "ws", "sse", "text"};
 
 static int index_of(const char *const *names, size_t n, const json_t *value)
@@ -96,7 +97,7 @@ static int check(struct lg_context *c, int proto, int64_t now_ms, struct lg_err 
         return lg_fail(e, LG_FORBIDDEN, "the hand-off has expired");
     if (c->kind == LG_KIND_WAIT)
         return 0;
-    if (proto <= LG_PROTO_NONE || (proto == LG_PROTO_TEXT && c->kind != LG_KIND_LOGS))
+    if (proto <= LG_PROTO_NONE || (proto == LG_PROTO_TEXT && c->kind == LG_KIND_EVENTS))
         return bad(e, "proto");
     c->proto = (enum lg_proto)proto;
     return 0;

@@ -37,7 +37,7 @@ static const struct phrase *phrase_of(int status)
 
 static void answer(struct lg_client *c, int status, const char *type, const struct lg_buf *body)
 {
-    lg_cleanup_buf struct lg_buf b = {.max = 65536};
+    lg_cleanup_buf struct lg_buf b = {.max = body->len + 65536};
     const struct phrase *p = phrase_of(status);
     lg_buf_fmt(&b, "HTTP/1.1 %d %s\r\n%s", status, p->text, p->extra);
     lg_buf_fmt(&b, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, body->len);
@@ -57,6 +57,14 @@ static void fail_with(struct lg_client *c, int status, const struct lg_err *e)
 void lg_client_fail(struct lg_client *c, const struct lg_err *e)
 {
     fail_with(c, lg_code_http(e->code), e);
+}
+
+void lg_client_answer(struct lg_client *c, int status, const struct lg_buf *json)
+{
+    if (json->failed)
+        lg_client_drop(c);
+    else
+        answer(c, status, "application/json", json);
 }
 
 void lg_client_health(struct lg_client *c)

@@ -10,6 +10,7 @@
 #include "driver/container/logs.h"
 #include "driver/container/network.h"
 #include "driver/container/quirks.h"
+#include "driver/container/sandbox.h"
 #include "driver/container/usage.h"
 
 #define PROBE_MS 2000
@@ -87,4 +88,5 @@ const struct lg_driver lg_driver_container = {
     .log_tail = lg_ct_log_tail,
     .log_stream = lg_ct_log_stream,
     .watch = lg_ct_watch,
+    .sandbox = &lg_ct_sandbox_ops,
 };

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "driver/container/instance.h"
+#include "driver/sandbox.h"
 
 #define NO_LIMIT ((int64_t)1 << 60) /* cgroup v1 writes "no limit" as a huge number */
 
@@ -154,4 +155,46 @@ int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct 
     snprintf(g->seen[slot].ref, sizeof g->seen[slot].ref, "%s", st.ref);
     g->seen[slot].pid = st.pid;
     return 0;
+}
+
+bool lg_ct_memory_cgroup(int64_t pid, const char *ref, char *out, size_t cap, bool *v2)
+{
+    struct cgroups c;
+    if (!find_cgroups(pid, ref, &c) || (size_t)snprintf(out, cap, "%s", c.memory) >= cap)
+        return false;
+    *v2 = c.v2;
+    return true;
+}
+
+int64_t lg_sandbox_memory_peak(const struct lg_sandbox *s)
+{
+    return *s->memory ? number(s->memory, s->cgroup2 ? "memory.peak" : "memory.max_usage_in_bytes", NULL) : 0;
+}
+
+bool lg_sandbox_oom(const struct lg_sandbox *s)
+{
+    return *s->memory &&
+           number(s->memory, s->cgroup2 ? "memory.events" : "memory.oom_control", "oom_kill") > 0;
+}
+
+static bool write_number(const char *dir, const char *file, int64_t v)
+{
+    char path[600], text[32];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    lg_cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int n = snprintf(text, sizeof text, "%" PRId64, v);
+    return fd >= 0 && write(fd, text, (size_t)n) == n;
+}
+
+bool lg_sandbox_memory_limit(const struct lg_sandbox *s, int64_t bytes)
+{
+    static const char memory[] = "memory.limit_in_bytes", with_swap[] = "memory.memsw.limit_in_bytes";
+    if (!*s->memory)
+        return false;
+    if (s->cgroup2)
+        return write_number(s->memory, "memory.max", bytes);
+    /* Memory must never be above memory and swap: down in one order, up in the other. */
+    bool down = bytes < number(s->memory, memory, NULL);
+    return write_number(s->memory, down ? memory : with_swap, bytes) &&
+           write_number(s->memory, down ? with_swap : memory, bytes);
 }

@@ -6,4 +6,8 @@
 
 int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
 
+/* The memory cgroup's directory of process `pid`, which must be in container `ref` (the engine's id). False
+ * when it is not. */
+bool lg_ct_memory_cgroup(int64_t pid, const char *ref, char *out, size_t cap, bool *v2);
+
 #endif

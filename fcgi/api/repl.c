@@ -1,0 +1,352 @@
+/*
+ * The repl dialect: code in, what it printed out. A worker hands the code to the sandbox pool by a private
+ * socket, gets the run's id, and hands the client on to lodge-stream, which waits for the end or passes the
+ * output on as it comes. Unknown fields of a body are ignored.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/compute.h"
+#include "api/sandbox.h"
+
+#define BODY_MAX   ((size_t)24 << 20)
+#define CODE_MAX   (10 << 20)
+#define INPUT_MAX  (4 << 20)
+#define FILES_MAX  64
+#define PATH_BYTES 512
+
+struct body {
+    const char *language, *code, *input;
+    json_t *files, *args, *limits;
+    struct lg_opt_bool interactive;
+};
+
+static const struct lg_field body_fields[] = {
+    {.name = "language",
+     .type = LG_T_STRING,
+     .required = true,
+     .min = 1,
+     .max = 64,
+     .offset = offsetof(struct body, language)},
+    {.name = "code",
+     .type = LG_T_TEXT,
+     .required = true,
+     .max = CODE_MAX,
+     .offset = offsetof(struct body, code)},
+    {.name = "stdin", .type = LG_T_TEXT, .max = INPUT_MAX, .offset = offsetof(struct body, input)},
+    {.name = "files", .type = LG_T_ARRAY, .max = FILES_MAX, .offset = offsetof(struct body, files)},
+    {.name = "args", .type = LG_T_STRINGS, .max = 256, .offset = offsetof(struct body, args)},
+    {.name = "limits", .type = LG_T_OBJECT, .offset = offsetof(struct body, limits)},
+    {.name = "interactive", .type = LG_T_BOOL, .offset = offsetof(struct body, interactive)},
+    {0}};
+
+struct limits {
+    struct lg_opt_int time_ms, compile_ms, memory, output, file, cpu, processes;
+};
+
+static const struct lg_field limit_fields[] = {
+    {.name = "timeMs",
+     .type = LG_T_INT,
+     .min = 1,
+     .max = 3600000,
+     .offset = offsetof(struct limits, time_ms)},
+    {.name = "compileTimeMs",
+     .type = LG_T_INT,
+     .min = 1,
+     .max = 3600000,
+     .offset = offsetof(struct limits, compile_ms)},
+    {.name = "memoryBytes",
+     .type = LG_T_INT,
+     .min = 8 << 20,
+     .max = 1e12,
+     .offset = offsetof(struct limits, memory)},
+    {.name = "outputBytes",
+     .type = LG_T_INT,
+     .min = 1,
+     .max = 8 << 20,
+     .offset = offsetof(struct limits, output)},
+    {.name = "fileBytes", .type = LG_T_INT, .min = 1, .max = 1e12, .offset = offsetof(struct limits, file)},
+    {.name = "cpuSeconds", .type = LG_T_INT, .min = 1, .max = 3600, .offset = offsetof(struct limits, cpu)},
+    {.name = "processes",
+     .type = LG_T_INT,
+     .min = 1,
+     .max = 4096,
+     .offset = offsetof(struct limits, processes)},
+    {0}};
+
+struct file {
+    const char *path, *content;
+};
+
+static const struct lg_field file_fields[] = {{.name = "path",
+                                               .type = LG_T_STRING,
+                                               .required = true,
+                                               .min = 1,
+                                               .max = PATH_BYTES,
+                                               .offset = offsetof(struct file, path)},
+                                              {.name = "content",
+                                               .type = LG_T_TEXT,
+                                               .required = true,
+                                               .max = CODE_MAX,
+                                               .offset = offsetof(struct file, content)},
+                                              {0}};
+
+static const struct lg_body run_body[] = {
+    {.where = "", .fields = body_fields}, {.where = "limits.", .fields = limit_fields}, {.where = NULL}};
+
+/* Below the working directory, and no way out of it; the sandbox itself follows no links either. */
+static int check_path(const char *path, struct lg_err *e)
+{
+    for (const char *p = path; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL) {
+        size_t n = strcspn(p, "/");
+        bool dots = (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.');
+        if (!n || dots || n > 255) {
+            lg_fail(e, LG_INVALID, "files.path must be relative, without empty, . or .. parts");
+            return lg_err_detail(e, "field", "files.path");
+        }
+    }
+    return 0;
+}
+
+/* One request, as the pool wants it: what is long goes beside the JSON. */
+struct request {
+    struct lg_buf head;
+    struct iovec part[FILES_MAX + 2];
+    int parts;
+};
+
+static void add_part(struct request *rq, const char *text)
+{
+    rq->part[rq->parts++] = (struct iovec){(void *)(uintptr_t)text, strlen(text)};
+}
+
+static int add_files(struct request *rq, struct lg_json *j, const json_t *files, struct lg_err *e)
+{
+    size_t i;
+    json_t *o;
+    lg_json_arr(j, "files");
+    json_array_foreach(files, i, o)
+    {
+        struct file f = {0};
+        int rc = lg_body_fields(o, file_fields, false, "files.", &f, e);
+        rc = rc ? rc : check_path(f.path, e);
+        if (rc)
+            return rc;
+        lg_json_obj(j, NULL);
+        lg_json_str(j, "path", f.path);
+        lg_json_int(j, "size", (int64_t)strlen(f.content));
+        lg_json_end_obj(j);
+        add_part(rq, f.content);
+    }
+    lg_json_end_arr(j);
+    return 0;
+}
+
+static int add_limits(struct lg_json *j, const json_t *given, struct lg_err *e)
+{
+    struct limits l = {0};
+    int rc = given ? lg_body_fields(given, limit_fields, false, "limits.", &l, e) : 0;
+    lg_json_obj(j, "limits");
+    for (const struct lg_field *f = limit_fields; f->name; f++) {
+        struct lg_opt_int v;
+        memcpy(&v, (char *)&l + f->offset, sizeof v);
+        if (v.set)
+            lg_json_int(j, f->name, v.v);
+    }
+    lg_json_end_obj(j);
+    return rc;
+}
+
+static void add_args(struct lg_json *j, const json_t *args)
+{
+    size_t i;
+    json_t *v;
+    lg_json_arr(j, "args");
+    json_array_foreach(args, i, v) lg_json_strn(j, NULL, json_string_value(v), json_string_length(v));
+    lg_json_end_arr(j);
+}
+
+static int write_request(struct lg_req *q, const struct body *b, bool whole, struct request *rq,
+                         struct lg_err *e)
+{
+    struct lg_json j;
+    lg_json_init(&j, &rq->head);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "t", "run");
+    lg_json_str(&j, "tenant", q->who.tenant_id);
+    lg_json_str(&j, "user", q->who.user_id);
+    lg_json_str(&j, "language", b->language);
+    lg_json_bool(&j, "whole", whole);
+    lg_json_bool(&j, "interactive", b->interactive.v);
+    lg_json_int(&j, "codeSize", (int64_t)strlen(b->code));
+    lg_json_int(&j, "inputSize", b->input ? (int64_t)strlen(b->input) : 0);
+    add_args(&j, b->args);
+    int rc = add_limits(&j, b->limits, e);
+    add_part(rq, b->code);
+    rc = rc ? rc : add_files(rq, &j, b->files, e);
+    if (b->input)
+        add_part(rq, b->input);
+    lg_json_end_obj(&j);
+    return rc;
+}
+
+/* Reads the body and gives it to the pool; the run's id in `id`. */
+static int submit(struct lg_req *q, bool whole, bool interactive, json_t **out, struct lg_err *e)
+{
+    struct request rq = {.head.max = (size_t)1 << 20};
+    struct body b = {0};
+    json_t *json;
+    int rc = lg_req_json(q, &json, e);
+    rc = rc ? rc : lg_body_fields(json, body_fields, false, "", &b, e);
+    b.interactive.v = b.interactive.v && interactive;
+    rc = rc ? rc : write_request(q, &b, whole, &rq, e);
+    rc = rc ? rc : lg_sandbox_ask(&q->app->conf, &rq.head, rq.part, rq.parts, out, e);
+    lg_buf_done(&rq.head);
+    return rc;
+}
+
+static int hand_on(struct lg_req *q, struct lg_resp *r, const char *proto, const char *run, struct lg_err *e)
+{
+    struct lg_handoff h = {.k = "run", .proto = proto, .run = run};
+    h.format = !strcmp(lg_req_query(q, "format", ""), "json") ? "json" : "";
+    return lg_handoff(q, r, &h, e);
+}
+
+static int execute_as(struct lg_req *q, struct lg_resp *r, const char *proto, struct lg_err *e)
+{
+    lg_cleanup_json json_t *run = NULL;
+    int rc = submit(q, !strcmp(proto, "text"), false, &run, e);
+    return rc ? rc : hand_on(q, r, proto, json_string_value(json_object_get(run, "id")), e);
+}
+
+static int execute(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return execute_as(q, r, "text", e);
+}
+
+static int execute_stream(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return execute_as(q, r, "sse", e);
+}
+
+/* ---- runs ---- */
+
+static int answer_json(struct lg_resp *r, int status, const json_t *j, struct lg_err *e)
+{
+    char *text = json_dumps(j, JSON_COMPACT);
+    r->status = status;
+    if (text)
+        lg_buf_str(&r->body, text);
+    free(text);
+    return text ? 0 : lg_fail(e, LG_INTERNAL, "out of memory");
+}
+
+static int create_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    char path[64];
+    lg_cleanup_json json_t *run = NULL;
+    int rc = submit(q, false, true, &run, e);
+    if (rc)
+        return rc;
+    snprintf(path, sizeof path, "/api/repl/runs/%s/stream", json_string_value(json_object_get(run, "id")));
+    json_object_set_new(run, "stream", json_string(path));
+    return answer_json(r, 201, run, e);
+}
+
+static void question(struct lg_req *q, const char *what, struct lg_json *j, struct lg_buf *head)
+{
+    lg_json_init(j, head);
+    lg_json_obj(j, NULL);
+    lg_json_str(j, "t", what);
+    lg_json_str(j, "tenant", q->who.tenant_id);
+}
+
+static int about_run(struct lg_req *q, bool stop, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf head = {.max = 4096};
+    lg_cleanup_json json_t *answer = NULL;
+    struct lg_json j;
+    question(q, "stop", &j, &head);
+    lg_json_str(&j, "id", q->param[0]);
+    lg_json_bool(&j, "stop", stop);
+    lg_json_end_obj(&j);
+    return lg_sandbox_ask(&q->app->conf, &head, NULL, 0, &answer, e);
+}
+
+static int stream_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    const char *proto;
+    int rc = lg_handoff_proto(q, &proto, e);
+    rc = rc ? rc : about_run(q, false, e);
+    return rc ? rc : hand_on(q, r, strcmp(proto, "text") ? proto : "sse", q->param[0], e);
+}
+
+static int stop_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    int rc = about_run(q, true, e);
+    lg_resp_empty(r, 204);
+    return rc;
+}
+
+/* ---- languages ---- */
+
+static int pass_on(struct lg_req *q, struct lg_resp *r, const char *what, int status, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf head = {.max = 4096};
+    lg_cleanup_json json_t *answer = NULL;
+    struct lg_json j;
+    question(q, what, &j, &head);
+    lg_json_str(&j, "language", q->param[0] ? q->param[0] : "");
+    lg_json_end_obj(&j);
+    int rc = lg_sandbox_ask(&q->app->conf, &head, NULL, 0, &answer, e);
+    return rc ? rc : answer_json(r, status, answer, e);
+}
+
+static int languages(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return pass_on(q, r, "languages", 200, e);
+}
+
+static int prepare(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return pass_on(q, r, "prepare", 202, e);
+}
+
+static int status(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return pass_on(q, r, "status", 200, e);
+}
+
+#define BASE "/api/repl"
+#define READ(path, fn, text)                                                                                 \
+    {                                                                                                        \
+        .method = "GET", .pattern = path, .perm = LG_PERM_MEMBER, .handler = fn, .doc = text                 \
+    }
+/* Runs are kept as history by the pool, in batches, and not one by one in the audit record. */
+#define RUN(path, fn, text)                                                                                  \
+    {                                                                                                        \
+        .method = "POST", .pattern = path, .perm = LG_PERM_MEMBER, .body_max = BODY_MAX, .handler = fn,      \
+        .doc = text, .body = run_body                                                                        \
+    }
+
+const struct lg_route lg_routes_repl[] = {
+    READ(BASE "/languages", languages, "Repl dialect: the languages that are ready, and details of all"),
+    {.method = "POST",
+     .pattern = BASE "/languages/:name/prepare",
+     .perm = LG_PERM_MEMBER,
+     .handler = prepare,
+     .doc = "Builds what a language needs, in the background; GET /api/repl/languages shows how far it is"},
+    RUN(BASE "/execute", execute, "Repl dialect: runs code and answers when it has ended"),
+    RUN(BASE "/execute/stream", execute_stream,
+        "Repl dialect: runs code; server-sent events of what it prints"),
+    RUN(BASE "/runs", create_run,
+        "Runs code whose output and input come over the stream that is named in the answer"),
+    READ(BASE "/runs/:id/stream", stream_run,
+         "A run's output as it comes: WebSocket (which takes input too) or SSE"),
+    {.method = "DELETE",
+     .pattern = BASE "/runs/:id",
+     .perm = LG_PERM_MEMBER,
+     .handler = stop_run,
+     .doc = "Stops a run that waits or goes on"},
+    READ(BASE "/status", status, "How busy the sandboxes are"),
+    {.method = NULL}};

@@ -1,0 +1,52 @@
+// Node, started ahead of time: see python.py for what comes on descriptor 3.
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const vm = require('vm');
+const Module = require('module');
+
+let rest = Buffer.alloc(0);
+const words = () => {
+  const piece = Buffer.alloc(65536);
+  for (;;) {
+    const parts = rest.toString('utf8').split('\0');
+    if (parts.length >= 3 && parts.length - 1 >= 2 + Number(parts[1])) {
+      rest = Buffer.alloc(0);
+      return [parts[0], ...parts.slice(2, 2 + Number(parts[1]))];
+    }
+    const n = fs.readSync(3, piece, 0, piece.length, null);
+    if (!n) process.exit(0);
+    rest = Buffer.concat([rest, piece.subarray(0, n)]);
+  }
+};
+
+if (process.argv[2] !== 'session') {
+  const argv = words();
+  fs.closeSync(3);
+  process.argv = [process.execPath, path.resolve(argv[0]), ...argv.slice(1)];
+  Module.runMain(process.argv[1]);
+} else {
+  const util = require('util');
+  const context = vm.createContext(Object.assign(Object.create(null), {
+    console, process, Buffer, URL, URLSearchParams, TextEncoder, TextDecoder, setTimeout, setInterval, setImmediate,
+    clearTimeout, clearInterval, clearImmediate, queueMicrotask, structuredClone,
+    require: Module.createRequire('/box/snippet.js'),
+  }));
+  context.globalThis = context;
+  process.on('uncaughtException', (e) => console.error(e));
+  let number = 0;
+  const next = async () => {
+    const argv = words();
+    let bad = '0\n';
+    try {
+      const value = await vm.runInContext(fs.readFileSync(argv[0], 'utf8'), context, { filename: `snippet-${++number}.js` });
+      if (value !== undefined) console.log(util.inspect(value));
+    } catch (e) {
+      console.error(e && e.stack ? e.stack : e);
+      bad = '1\n';
+    }
+    fs.writeSync(3, bad);
+    setImmediate(next);
+  };
+  next();
+}

@@ -1,0 +1,352 @@
+/* Sandboxes: how many there should be, what goes in and out of them, their end. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "box/wire.h"
+#include "sandbox/pool.h"
+
+#define READ_MAX    65536
+#define OUT_MAX     ((size_t)48 << 20) /* a request's code, files and input, in frames */
+#define TEXT_MAX    8192
+#define DEMAND_MS   10000 /* sandboxes taken within it say how many will be wanted */
+#define RETRY_MS    1000
+#define ENGINE_MS   2000 /* pause after the engine failed to make one */
+#define LAST_OF_ALL 1    /* kept for a tenant that has nothing running */
+
+/* ---- numbers ---- */
+
+void lg_boxes_count(const struct lg_pool_state *p, const struct lg_class *c, int *ready, int *making)
+{
+    *ready = *making = 0;
+    for (int i = 0; i < LG_BOXES_MAX; i++) {
+        const struct lg_box *b = &p->box[i];
+        if (b->class == c && b->state == LG_BOX_READY)
+            ++*ready;
+        else if (b->class == c && b->state == LG_BOX_MAKING)
+            ++*making;
+    }
+}
+
+static int in_use(const struct lg_pool_state *p)
+{
+    int n = 0;
+    for (int i = 0; i < LG_BOXES_MAX; i++)
+        n += p->box[i].state != LG_BOX_NONE;
+    return n;
+}
+
+/* How many should be ready: what the table says, more while they are taken fast, none when memory is short.
+ */
+static int wanted(const struct lg_pool_state *p, const struct lg_class *c)
+{
+    int64_t now = lg_clock_mono();
+    int recent = 0,
+        least = c->host && c->host->warm ? (int)c->host->warm : (int)p->runner->conf->sandbox_warm;
+    if (p->pressure)
+        return 0;
+    for (size_t i = 0; i < sizeof c->used_at / sizeof c->used_at[0]; i++)
+        recent += c->used_at[i] && now - c->used_at[i] < DEMAND_MS;
+    int most = (int)p->runner->conf->sandbox_max / 2;
+    int n = least + recent / 2;
+    return n > most ? most : n;
+}
+
+/* ---- making ---- */
+
+static struct lg_box *empty_slot(struct lg_pool_state *p)
+{
+    for (int i = 0; i < LG_BOXES_MAX && i < p->runner->conf->sandbox_max; i++)
+        if (p->box[i].state == LG_BOX_NONE)
+            return &p->box[i];
+    return NULL;
+}
+
+static bool make_one(struct lg_pool_state *p, struct lg_class *c)
+{
+    struct lg_box *b = lg_makers_idle(p) ? empty_slot(p) : NULL;
+    if (!b)
+        return false;
+    *b = (struct lg_box){.pool = p,
+                         .state = LG_BOX_MAKING,
+                         .class = c,
+                         .stream = {.fd = -1},
+                         .sb = {.stream = -1, .pidfd = -1},
+                         .text = {.max = TEXT_MAX + LG_BOX_FRAME_MAX},
+                         .out = {.max = OUT_MAX}};
+    snprintf(b->name, sizeof b->name, "lodge-box-%.8s-%d-%u", p->runner->site, (int)getpid(), ++p->next_name);
+    if (lg_maker_make(p, b))
+        return true;
+    b->state = LG_BOX_NONE;
+    return false;
+}
+
+static void refill(struct lg_pool_state *p)
+{
+    bool more = p->swept && lg_clock_mono() >= p->engine_down_until;
+    while (more) {
+        struct lg_class *most = NULL;
+        int lack = 0;
+        for (int i = 0; i < p->classes; i++) {
+            int ready, making;
+            struct lg_class *c = &p->class[i];
+            if (c->image->step != LG_IMAGE_READY)
+                continue;
+            lg_boxes_count(p, c, &ready, &making);
+            int n = wanted(p, c) - ready - making;
+            /* Under memory pressure one is made for whoever waits. */
+            if (n <= 0 && p->pressure && p->waiting && !ready && !making && !c->host)
+                n = 1;
+            if (n > lack) {
+                lack = n;
+                most = c;
+            }
+        }
+        more = most && make_one(p, most);
+    }
+}
+
+/* More than there should be, the oldest way of shrinking first: all at once under memory pressure. */
+static void shrink(struct lg_pool_state *p)
+{
+    for (int i = 0; i < p->classes; i++) {
+        int ready, making, over;
+        lg_boxes_count(p, &p->class[i], &ready, &making);
+        over = ready - wanted(p, &p->class[i]) - (p->pressure ? 0 : 2);
+        for (int k = 0; k < LG_BOXES_MAX && over > 0; k++)
+            if (p->box[k].class == &p->class[i] && p->box[k].state == LG_BOX_READY) {
+                lg_box_end(&p->box[k]);
+                over--;
+            }
+    }
+}
+
+/* An interpreter that waits: its words go in as soon as the sandbox is there, so it is up when it is needed.
+ */
+static void warm_up(struct lg_box *b)
+{
+    lg_cleanup_buf struct lg_buf argv = {.max = 8192};
+    const json_t *word;
+    size_t i;
+    json_array_foreach(b->class->host->host, i, word)
+        lg_buf_add(&argv, json_string_value(word), json_string_length(word) + 1);
+    if (!argv.failed)
+        lg_box_send(b, LG_BOX_HOST, argv.data, argv.len);
+}
+
+static void on_stream(struct lg_source *src, uint32_t events);
+
+void lg_box_started(struct lg_box *b, int stream, int pidfd, const struct lg_sandbox *meta)
+{
+    b->sb = *meta;
+    b->sb.stream = stream;
+    b->sb.pidfd = pidfd;
+    b->stream = (struct lg_source){.fd = stream, .events = EPOLLIN, .ready = on_stream};
+    lg_fd_nonblock(stream, true);
+    if (lg_loop_add(&b->pool->loop, &b->stream))
+        lg_box_end(b);
+}
+
+/* ---- taking ---- */
+
+static struct lg_box *ready_one(struct lg_pool_state *p, const struct lg_class *c)
+{
+    for (int i = 0; i < LG_BOXES_MAX; i++)
+        if (p->box[i].class == c && p->box[i].state == LG_BOX_READY)
+            return &p->box[i];
+    return NULL;
+}
+
+static struct lg_class *class_of(struct lg_pool_state *p, const struct lg_image_state *im,
+                                 const struct lg_language *host)
+{
+    for (int i = 0; i < p->classes; i++)
+        if (p->class[i].image == im && p->class[i].host == host)
+            return &p->class[i];
+    return NULL;
+}
+
+struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r)
+{
+    struct lg_image_state *im = lg_image_of(p, r->lang);
+    struct lg_class *own = r->lang->host ? class_of(p, im, r->lang) : NULL, *plain = class_of(p, im, NULL);
+    struct lg_box *b = own ? ready_one(p, own) : NULL;
+    struct lg_class *used = own ? own : plain;
+    b = b || !plain ? b : ready_one(p, plain);
+    if (!b)
+        return NULL;
+    used->used_at[used->used++ % (sizeof used->used_at / sizeof used->used_at[0])] = lg_clock_mono();
+    b->state = LG_BOX_BUSY;
+    b->run = r;
+    return b;
+}
+
+/* ---- bytes ---- */
+
+void lg_box_flush(struct lg_box *b)
+{
+    while (b->stream.fd >= 0 && b->sent < b->out.len) {
+        ssize_t n =
+            send(b->stream.fd, b->out.data + b->sent, b->out.len - b->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break; /* full, or at its end, which reading finds */
+        b->sent += (size_t)n;
+    }
+    if (b->sent == b->out.len) {
+        lg_buf_done(&b->out);
+        b->sent = 0;
+        if (b->run)
+            lg_task_drained(b->run);
+    }
+    uint32_t want = b->stream.events & EPOLLIN;
+    if (b->stream.fd >= 0)
+        lg_loop_want(&b->pool->loop, &b->stream, want | (b->out.len ? EPOLLOUT : 0));
+}
+
+void lg_box_send(struct lg_box *b, int type, const void *p, size_t n)
+{
+    const char *at = p;
+    do {
+        size_t k = n > LG_BOX_FRAME_MAX ? LG_BOX_FRAME_MAX : n;
+        const char head[LG_BOX_HEAD] = {(char)type, (char)(k >> 24), (char)(k >> 16), (char)(k >> 8),
+                                        (char)k};
+        lg_buf_add(&b->out, head, sizeof head);
+        if (k)
+            lg_buf_add(&b->out, at, k);
+        at += k;
+        n -= k;
+    } while (n);
+    if (b->out.failed)
+        lg_box_end(b);
+    else
+        lg_box_flush(b);
+}
+
+void lg_box_pause(struct lg_box *b, bool pause)
+{
+    if (b->stream.fd >= 0)
+        lg_loop_want(&b->pool->loop, &b->stream, (pause ? 0 : EPOLLIN) | (b->out.len ? EPOLLOUT : 0));
+}
+
+static void frame(struct lg_box *b, int type, const char *p, size_t n)
+{
+    if (type == LG_BOX_HELLO && b->state == LG_BOX_MAKING) {
+        b->state = LG_BOX_READY;
+        if (b->class->host)
+            warm_up(b);
+    } else if (b->run) {
+        lg_task_frame(b->run, type, p, n);
+    }
+}
+
+/* Bytes of lodge-box, in whatever pieces they come. Output goes on at once, the rest is collected. */
+static void inner(struct lg_box *b, const uint8_t *p, size_t n)
+{
+    while (n && b->state != LG_BOX_ENDING) {
+        if (b->have < LG_BOX_HEAD) {
+            b->head[b->have++] = *p++;
+            n--;
+            if (b->have < LG_BOX_HEAD)
+                continue;
+            b->left = (uint32_t)b->head[1] << 24 | (uint32_t)b->head[2] << 16 | (uint32_t)b->head[3] << 8 |
+                      b->head[4];
+            lg_buf_reset(&b->text);
+            if (b->left > LG_BOX_FRAME_MAX) {
+                lg_box_end(b);
+                return;
+            }
+        }
+        size_t k = n < b->left ? n : b->left;
+        bool output = b->head[0] >= LG_BOX_OUT && b->head[0] <= LG_BOX_CERR;
+        b->left -= (uint32_t)k;
+        if (output && k)
+            frame(b, b->head[0], (const char *)p, k);
+        else if (k)
+            lg_buf_add(&b->text, p, k);
+        p += k;
+        n -= k;
+        if (b->left)
+            continue;
+        b->have = 0;
+        if (!output)
+            frame(b, b->head[0], lg_buf_cstr(&b->text), b->text.len);
+    }
+}
+
+static void lost(struct lg_box *b, const char *why)
+{
+    struct lg_task *r = b->run;
+    lg_box_end(b);
+    if (r)
+        lg_task_box_gone(r, why);
+}
+
+static void on_stream(struct lg_source *src, uint32_t events)
+{
+    static uint8_t bytes[READ_MAX];
+    struct lg_box *b = lg_container_of(src, struct lg_box, stream);
+    struct lg_piece piece;
+    if (events & EPOLLOUT)
+        lg_box_flush(b);
+    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || b->stream.fd < 0)
+        return;
+    ssize_t n = recv(src->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        lost(b, "the sandbox ended before the program did");
+        return;
+    }
+    const uint8_t *p = bytes;
+    size_t left = (size_t)n;
+    int rc;
+    while ((rc = lg_frames_next(&b->outer, &p, &left, &piece)) > 0 && b->state != LG_BOX_ENDING)
+        if (piece.stream == 1)
+            inner(b, piece.p, piece.n);
+    if (rc < 0)
+        lost(b, "the engine's stream is broken");
+}
+
+/* ---- the end ---- */
+
+void lg_box_end(struct lg_box *b)
+{
+    if (b->state == LG_BOX_NONE || b->state == LG_BOX_ENDING)
+        return;
+    if (b->sb.pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, b->sb.pidfd, SIGKILL, NULL, 0);
+    lg_fd_close(&b->sb.pidfd);
+    lg_loop_close(&b->pool->loop, &b->stream);
+    lg_buf_done(&b->out);
+    lg_buf_done(&b->text);
+    b->sent = 0;
+    b->run = NULL;
+    b->told = false;
+    b->retry_at =
+        lg_clock_mono() + 50; /* the engine notices by itself that it has ended; asked at once it stumbles */
+    b->state = LG_BOX_ENDING;
+}
+
+void lg_boxes_tend(struct lg_pool_state *p)
+{
+    int64_t now = lg_clock_mono();
+    shrink(p);
+    bool crowded = in_use(p) * 4 > p->runner->conf->sandbox_max * 3;
+    if (!crowded)
+        refill(p);
+    for (int i = 0; i < LG_BOXES_MAX; i++) {
+        struct lg_box *b = &p->box[i];
+        if (b->state == LG_BOX_ENDING && !b->told && now >= b->retry_at && !(b->told = lg_maker_remove(p, b)))
+            break;
+    }
+    refill(p);
+}

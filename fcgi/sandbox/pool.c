@@ -1,0 +1,154 @@
+#include "sandbox/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#define TICK_MS        200
+#define LOOK_AGAIN_MS  5000 /* for an image while the engine did not answer */
+#define PRESSURE_SHARE 16   /* less than this part of the host's memory is free: memory is short */
+
+/* ---- children ---- */
+
+static void on_signal(struct lg_source *s, uint32_t events)
+{
+    struct lg_pool_state *p = lg_container_of(s, struct lg_pool_state, signals);
+    struct signalfd_siginfo si;
+    pid_t pid;
+    (void)events;
+    while (read(s->fd, &si, sizeof si) == (ssize_t)sizeof si)
+        ;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        lg_makers_lost(p, pid);
+        lg_images_lost(p, pid);
+        if (pid == p->scribe_pid)
+            p->scribe_pid = 0;
+    }
+}
+
+static int watch_children(struct lg_pool_state *p, struct lg_err *e)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    p->signals = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_signal};
+    return fd < 0 || lg_loop_add(&p->loop, &p->signals) ? lg_fail_errno(e, LG_INTERNAL, "cannot read signals")
+                                                        : 0;
+}
+
+/* ---- once in a while ---- */
+
+static bool memory_is_short(void)
+{
+    char line[128];
+    long long total = 0, available = 1;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        sscanf(line, "MemTotal: %lld", &total);
+        if (sscanf(line, "MemAvailable: %lld", &available) == 1)
+            break;
+    }
+    if (f)
+        fclose(f);
+    return available < total / PRESSURE_SHARE;
+}
+
+static void look_at_images(struct lg_pool_state *p)
+{
+    static int64_t next;
+    int64_t now = lg_clock_mono();
+    if (now < next)
+        return;
+    next = now + LOOK_AGAIN_MS;
+    for (int i = 0; i < p->images; i++) {
+        struct lg_image_state *im = &p->image[i];
+        if (im->step == LG_IMAGE_ERROR)
+            lg_image_look(im);
+        else if (im->step == LG_IMAGE_ABSENT && p->runner->conf->sandbox_prepare) {
+            struct lg_err e = {0};
+            if (lg_image_prepare(im, &e))
+                lg_log_err(LG_WARN, "an image for code runs is not prepared", &e);
+        }
+    }
+}
+
+static void on_tick(struct lg_timer *t)
+{
+    struct lg_pool_state *p = lg_container_of(t, struct lg_pool_state, tick);
+    p->pressure = memory_is_short();
+    look_at_images(p);
+    lg_scribe_start(p);
+    lg_timer_set(&p->loop.timers, &p->tick, lg_clock_mono() + TICK_MS);
+}
+
+static void free_done(struct lg_pool_state *p)
+{
+    struct lg_task *r;
+    while ((r = TAILQ_FIRST(&p->done))) {
+        TAILQ_REMOVE(&p->done, r, all);
+        lg_task_free(r);
+    }
+}
+
+/* ---- start ---- */
+
+static int prepare(struct lg_pool_state *p, struct lg_err *e)
+{
+    for (int i = 0; i < p->runner->drivers; i++)
+        if (p->runner->driver[i]->sandbox)
+            p->driver = p->runner->driver[i];
+    if (!p->driver)
+        return lg_fail(e, LG_UNSUPPORTED, "no driver with sandboxes is enabled");
+    int rc = lg_languages_load(&p->langs, p->runner->conf, e);
+    rc = rc ? rc : lg_images_init(p, e);
+    rc = rc ? rc : lg_loop_init(&p->loop, e);
+    rc = rc ? rc : watch_children(p, e);
+    rc = rc ? rc : lg_makers_start(p, e);
+    return rc ? rc : lg_serve_listen(p, e);
+}
+
+void lg_sandbox_main(const struct lg_runner *r, int arg)
+{
+    static struct lg_pool_state pool;
+    struct lg_pool_state *p = &pool;
+    struct lg_err e = {0};
+    (void)arg;
+    p->runner = r;
+    p->scribe = -1;
+    p->pace_ms = 100;
+    p->tick.fire = on_tick;
+    TAILQ_INIT(&p->runs);
+    TAILQ_INIT(&p->tenants);
+    TAILQ_INIT(&p->done);
+    int rc = prepare(p, &e);
+    if (rc == -(int)LG_UNSUPPORTED) { /* nothing to do in this Lodge, and nothing to be started again */
+        for (;;)
+            pause();
+    }
+    if (rc) {
+        lg_log_err(LG_ERROR, "code cannot be run", &e);
+        lg_pause_ms(2000);
+        _exit(1);
+    }
+    for (int i = 0; i < p->images; i++)
+        lg_image_look(&p->image[i]);
+    on_tick(&p->tick);
+    for (;;) {
+        lg_loop_turn(&p->loop, TICK_MS);
+        lg_tasks_tend(p);
+        lg_boxes_tend(p);
+        lg_makers_tend(p);
+        free_done(p);
+    }
+}

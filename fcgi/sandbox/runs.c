@@ -1,0 +1,552 @@
+/*
+ * Runs: who waits, who goes next, what a sandbox says of one, its deadline and its end. Tenants take turns,
+ * so that one's flood is another's wait for one run and no more.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "box/wire.h"
+#include "sandbox/pool.h"
+
+#define ATTACH_MS    15000 /* nobody came for it */
+#define WAIT_MS      60000 /* longest time in the queue */
+#define CLIENT_FULL  ((size_t)256 << 10)
+#define MIXED_MAX    ((size_t)9 << 20)
+#define INPUT_FRAMES ((size_t)1 << 20) /* bytes that wait to go into a sandbox before its client is held */
+
+/* ---- tenants ---- */
+
+static struct lg_tenant_queue *tenant_of(struct lg_pool_state *p, const char *tenant, bool make)
+{
+    struct lg_tenant_queue *t;
+    TAILQ_FOREACH(t, &p->tenants, link)
+    if (!strcmp(t->tenant, tenant))
+        return t;
+    t = make ? calloc(1, sizeof *t) : NULL;
+    if (t) {
+        snprintf(t->tenant, sizeof t->tenant, "%s", tenant);
+        TAILQ_INIT(&t->waiting);
+        TAILQ_INSERT_HEAD(&p->tenants, t, link);
+    }
+    return t;
+}
+
+static void forget_if_idle(struct lg_pool_state *p, struct lg_tenant_queue *t)
+{
+    if (t->going || t->waiting_count)
+        return;
+    TAILQ_REMOVE(&p->tenants, t, link);
+    free(t);
+}
+
+static int cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : (int)n;
+}
+
+static int going_max(const struct lg_pool_state *p)
+{
+    long n = p->runner->conf->sandbox_running;
+    return n ? (int)n : cores() * 4;
+}
+
+/* Half of all, so that another tenant finds half of the host. */
+static int going_max_of_one(const struct lg_pool_state *p)
+{
+    int n = going_max(p) / 2;
+    return n < 1 ? 1 : n;
+}
+
+/* ---- the run's own state ---- */
+
+struct lg_task *lg_task_find(struct lg_pool_state *p, const char *id)
+{
+    struct lg_task *r;
+    TAILQ_FOREACH(r, &p->runs, all)
+    if (!strcmp(r->id, id))
+        return r;
+    return NULL;
+}
+
+static void step_done(struct lg_task_step *s)
+{
+    lg_buf_done(&s->out);
+    lg_buf_done(&s->err);
+}
+
+void lg_task_free(struct lg_task *r)
+{
+    json_decref(r->args);
+    free(r->files);
+    lg_buf_done(&r->blob);
+    lg_buf_done(&r->in);
+    lg_buf_done(&r->out);
+    lg_buf_done(&r->mixed);
+    step_done(&r->compile);
+    step_done(&r->step);
+    free(r);
+}
+
+/* Out of every list and, at the end of the turn, out of memory. */
+static void bury(struct lg_task *r)
+{
+    struct lg_pool_state *p = r->pool;
+    lg_timer_cancel(&p->loop.timers, &r->deadline);
+    lg_loop_close(&p->loop, &r->client);
+    if (r->gone)
+        return;
+    r->gone = true;
+    TAILQ_REMOVE(&p->runs, r, all);
+    TAILQ_INSERT_TAIL(&p->done, r, all);
+}
+
+static void flush(struct lg_task *r)
+{
+    while (r->client.fd >= 0 && r->sent < r->out.len) {
+        ssize_t n =
+            send(r->client.fd, r->out.data + r->sent, r->out.len - r->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        r->sent += (size_t)n;
+    }
+    if (r->sent == r->out.len) {
+        lg_buf_done(&r->out);
+        r->sent = 0;
+    }
+    size_t pending = r->out.len - r->sent;
+    if (r->client.fd < 0)
+        return;
+    if (r->state == LG_TASK_DONE && !pending) {
+        bury(r);
+        return;
+    }
+    lg_loop_want(&r->pool->loop, &r->client, (r->full ? 0 : EPOLLIN) | (pending ? EPOLLOUT : 0));
+    if (r->box)
+        lg_box_pause(r->box, pending > CLIENT_FULL);
+}
+
+bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n)
+{
+    const char head[8] = {(char)type, 0, 0, 0, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+    lg_buf_add(&r->out, head, sizeof head);
+    if (n)
+        lg_buf_add(&r->out, p, n);
+    if (r->out.failed)
+        return false;
+    flush(r);
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void leave(struct lg_task *r)
+{
+    struct lg_pool_state *p = r->pool;
+    struct lg_tenant_queue *t = tenant_of(p, r->tenant, false);
+    if (r->state == LG_TASK_WAITING && t) {
+        TAILQ_REMOVE(&t->waiting, r, wait);
+        t->waiting_count--;
+        p->waiting--;
+    } else if (r->state == LG_TASK_GOING && t) {
+        t->going--;
+        p->going--;
+    }
+    if (t)
+        forget_if_idle(p, t);
+}
+
+static void say_end(struct lg_task *r)
+{
+    lg_cleanup_buf struct lg_buf text = {.max = (size_t)64 << 20};
+    if (r->failed.code) {
+        lg_json_error(&text, &r->failed);
+        lg_task_emit(r, LG_RUN_FRAME_ERROR, text.data, text.len);
+        return;
+    }
+    lg_task_json(r, r->whole, &text);
+    if (!text.failed)
+        lg_task_emit(r, LG_RUN_FRAME_END, text.data, text.len);
+}
+
+static void finish(struct lg_task *r)
+{
+    struct lg_pool_state *p = r->pool;
+    if (r->state == LG_TASK_DONE)
+        return;
+    r->ended_mono = lg_clock_mono();
+    if (r->box) {
+        if (!r->limit && lg_sandbox_oom(&r->box->sb))
+            r->limit = "memory";
+        r->memory_peak = lg_sandbox_memory_peak(&r->box->sb);
+        lg_box_end(r->box);
+        r->box = NULL;
+        p->pace_ms = (p->pace_ms * 7 + (r->ended_mono - r->began_mono)) / 8;
+    }
+    leave(r);
+    r->state = LG_TASK_DONE;
+    lg_timer_cancel(&p->loop.timers, &r->deadline);
+    lg_scribe_write(r);
+    say_end(r);
+    if (r->client.fd < 0 && !r->gone)
+        lg_timer_set(&p->loop.timers, &r->deadline, lg_clock_mono() + ATTACH_MS);
+    else if (!r->gone)
+        flush(r);
+}
+
+void lg_task_fail(struct lg_task *r, enum lg_code code, const char *why)
+{
+    lg_fail(&r->failed, code, "%s", why);
+    finish(r);
+}
+
+void lg_task_stop(struct lg_task *r, const char *limit)
+{
+    if (!r->limit)
+        r->limit = limit;
+    finish(r);
+}
+
+void lg_task_box_gone(struct lg_task *r, const char *why)
+{
+    /* lg_box_end has taken the sandbox off already: what the kernel knew of it is lost with it. */
+    r->box = NULL;
+    lg_fail(&r->failed, LG_BACKEND, "%s", why);
+    finish(r);
+}
+
+static void on_deadline(struct lg_timer *t)
+{
+    struct lg_task *r = lg_container_of(t, struct lg_task, deadline);
+    if (r->state == LG_TASK_DONE)
+        bury(r); /* nobody came for the answer */
+    else if (r->state == LG_TASK_WAITING)
+        lg_task_fail(r, LG_UNAVAILABLE,
+                     *r->pool->engine_why ? r->pool->engine_why : "no sandbox was free in time");
+    else
+        lg_task_stop(r, "time");
+}
+
+/* ---- beginning ---- */
+
+static void send_words(struct lg_box *b, int type, const json_t *words, const json_t *more)
+{
+    lg_cleanup_buf struct lg_buf argv = {.max = LG_BOX_FRAME_MAX};
+    const json_t *word;
+    size_t i;
+    json_array_foreach(words, i, word)
+        lg_buf_add(&argv, json_string_value(word), json_string_length(word) + 1);
+    json_array_foreach(more, i, word)
+        lg_buf_add(&argv, json_string_value(word), json_string_length(word) + 1);
+    lg_box_send(b, type, argv.data, argv.len);
+}
+
+static void send_limit(struct lg_box *b, const char *name, int64_t v)
+{
+    char text[48];
+    int n = snprintf(text, sizeof text, "%s %" PRId64, name, v);
+    if (v > 0)
+        lg_box_send(b, LG_BOX_LIMIT, text, (size_t)n);
+}
+
+static void send_file(struct lg_box *b, const char *path, const char *p, size_t n)
+{
+    lg_box_send(b, LG_BOX_FILE, path, strlen(path));
+    if (n)
+        lg_box_send(b, LG_BOX_DATA, p, n);
+}
+
+/* The order of a host: file, number of arguments, arguments. */
+static void send_order(struct lg_task *r, struct lg_box *b)
+{
+    lg_cleanup_buf struct lg_buf text = {.max = LG_BOX_FRAME_MAX};
+    const json_t *word;
+    size_t i;
+    lg_buf_add(&text, r->lang->file, strlen(r->lang->file) + 1);
+    lg_buf_fmt(&text, "%zu", json_array_size(r->args));
+    lg_buf_add(&text, "", 1);
+    json_array_foreach(r->args, i, word)
+        lg_buf_add(&text, json_string_value(word), json_string_length(word) + 1);
+    lg_box_send(b, LG_BOX_RUN, text.data, text.len);
+}
+
+static void begin(struct lg_task *r, struct lg_box *b)
+{
+    const char *p = r->blob.data;
+    bool hosted = b->class->host != NULL;
+    r->box = b;
+    r->state = LG_TASK_GOING;
+    r->began_mono = lg_clock_mono();
+    lg_timer_set(&r->pool->loop.timers, &r->deadline,
+                 r->began_mono + (r->lang->compile ? r->limits.compile_ms : r->limits.time_ms));
+    lg_task_emit(r, LG_RUN_FRAME_STATE, "{\"state\":\"running\"}", 19);
+    if (r->limits.memory && !lg_sandbox_memory_limit(&b->sb, r->limits.memory))
+        lg_log(LG_WARN, "a run's memory limit was not set", NULL);
+    send_limit(b, "cpu", r->limits.cpu_s);
+    send_limit(b, "file", r->limits.file);
+    send_limit(b, "processes", r->limits.processes);
+    send_file(b, r->lang->file, p, r->code_size);
+    p += r->code_size;
+    for (int i = 0; i < r->file_count; i++) {
+        send_file(b, r->files[i].path, p, r->files[i].size);
+        p += r->files[i].size;
+    }
+    if (!hosted && r->lang->compile)
+        send_words(b, LG_BOX_COMPILE, r->lang->compile, NULL);
+    if (!hosted)
+        send_words(b, LG_BOX_ARGV, r->lang->run, r->args);
+    if (hosted)
+        send_order(r, b);
+    else
+        lg_box_send(b, LG_BOX_RUN, NULL, 0);
+    if (r->input_size)
+        lg_box_send(b, LG_BOX_INPUT, p, r->input_size);
+    if (!r->interactive)
+        lg_box_send(b, LG_BOX_EOF, NULL, 0);
+    if (b->state == LG_BOX_ENDING && r->state == LG_TASK_GOING)
+        lg_task_box_gone(r, "the sandbox does not take the code");
+    else
+        lg_buf_done(&r->blob);
+}
+
+static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
+{
+    struct lg_task *r = TAILQ_FIRST(&t->waiting);
+    if (!r || t->going >= going_max_of_one(p))
+        return false;
+    struct lg_box *b = lg_boxes_take(p, r);
+    if (!b)
+        return false;
+    TAILQ_REMOVE(&t->waiting, r, wait);
+    t->waiting_count--;
+    p->waiting--;
+    t->going++;
+    p->going++;
+    TAILQ_REMOVE(&p->tenants, t, link);
+    TAILQ_INSERT_TAIL(&p->tenants, t, link);
+    begin(r, b);
+    return true;
+}
+
+void lg_tasks_tend(struct lg_pool_state *p)
+{
+    bool again = true;
+    while (again && p->going < going_max(p)) {
+        struct lg_tenant_queue *t;
+        again = false;
+        TAILQ_FOREACH(t, &p->tenants, link)
+        if (start_one(p, t)) {
+            again = true;
+            break; /* the list is in another order now, and t may be gone */
+        }
+    }
+}
+
+/* Seconds until it is worth trying again, from how long the queue takes. */
+static int retry_after(const struct lg_pool_state *p)
+{
+    int64_t ms = (p->pace_ms + 100) * (p->waiting + 1) / going_max(p);
+    return ms < 1000 ? 1 : ms > 60000 ? 60 : (int)(ms / 1000);
+}
+
+static int admit(struct lg_pool_state *p, const struct lg_task *r, const struct lg_tenant_queue *t,
+                 struct lg_err *e)
+{
+    const struct lg_image_state *im = lg_image_of(p, r->lang);
+    if (im->step != LG_IMAGE_READY) {
+        lg_fail(e, LG_UNAVAILABLE,
+                "%s is not ready (%s%s%s): prepare it with POST /api/repl/languages/%s/prepare",
+                r->lang->title, lg_image_word(im), *im->text ? ": " : "", im->text, r->lang->name);
+        lg_err_detail(e, "language", "%s", r->lang->name);
+        lg_err_detail(e, "state", "%s", lg_image_word(im));
+        return lg_err_detail(e, "progress", "%.2f", im->progress);
+    }
+    if (p->waiting < p->runner->conf->sandbox_queue &&
+        t->waiting_count < p->runner->conf->sandbox_tenant_queue)
+        return 0;
+    lg_fail(e, LG_RATE, "too many runs are waiting already");
+    return lg_err_detail(e, "retryAfter", "%d", retry_after(p));
+}
+
+int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
+{
+    struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
+    if (!t)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    int rc = admit(p, r, t, e);
+    if (rc) {
+        forget_if_idle(p, t);
+        return rc;
+    }
+    lg_id_new(r->id);
+    r->pool = p;
+    r->client = (struct lg_source){.fd = -1};
+    r->created_at = lg_clock_ms();
+    r->queued_mono = lg_clock_mono();
+    r->deadline.fire = on_deadline;
+    r->out.max = (size_t)64 << 20;
+    r->mixed.max = MIXED_MAX;
+    r->in.max = (size_t)1 << 20;
+    r->compile.out.max = r->compile.err.max = r->step.out.max = r->step.err.max = MIXED_MAX;
+    TAILQ_INSERT_TAIL(&p->runs, r, all);
+    TAILQ_INSERT_TAIL(&t->waiting, r, wait);
+    t->waiting_count++;
+    p->waiting++;
+    lg_timer_set(&p->loop.timers, &r->deadline, r->queued_mono + WAIT_MS);
+    return 0;
+}
+
+/* ---- what the sandbox says ---- */
+
+static void output(struct lg_task *r, int type, const char *p, size_t n)
+{
+    bool compiling = type == LG_BOX_COUT || type == LG_BOX_CERR,
+         err = type == LG_BOX_ERR || type == LG_BOX_CERR;
+    struct lg_task_step *s = compiling ? &r->compile : &r->step;
+    int64_t room = r->limits.output - r->output;
+    bool over = (int64_t)n > room;
+    if (over)
+        n = room > 0 ? (size_t)room : 0;
+    r->output += (int64_t)n;
+    lg_buf_add(&r->mixed, p, n);
+    if (r->whole)
+        lg_buf_add(err ? &s->err : &s->out, p, n);
+    else if (n && !lg_task_emit(r, err ? LG_RUN_FRAME_ERR : LG_RUN_FRAME_OUT, p, n))
+        over = true;
+    if (over)
+        lg_task_stop(r, "output");
+}
+
+static const struct {
+    int signal;
+    const char *limit;
+} by_signal[] = {{24 /* SIGXCPU */, "cpu"}, {25 /* SIGXFSZ */, "fileSize"}};
+
+static void step_ended(struct lg_task *r, const char *text)
+{
+    char what[16];
+    int code, sig, full;
+    long long wall, cpu, rss;
+    if (sscanf(text, "%15s exit %d signal %d wall %lld cpu %lld rss %lld full %d", what, &code, &sig, &wall,
+               &cpu, &rss, &full) != 7)
+        return;
+    bool compiling = !strcmp(what, "compile"), good = !code && !sig;
+    struct lg_task_step *s = compiling ? &r->compile : &r->step;
+    s->ended = true;
+    s->code = code;
+    s->signal = sig;
+    s->wall_us = wall;
+    s->cpu_us = cpu;
+    s->rss_kib = rss;
+    if (compiling && good) {
+        lg_timer_set(&r->pool->loop.timers, &r->deadline, lg_clock_mono() + r->limits.time_ms);
+        return;
+    }
+    for (size_t i = 0; i < sizeof by_signal / sizeof by_signal[0]; i++)
+        if (sig == by_signal[i].signal)
+            r->limit = by_signal[i].limit;
+    if (!good && full)
+        r->limit = "disk";
+    finish(r);
+}
+
+void lg_task_frame(struct lg_task *r, int type, const char *p, size_t n)
+{
+    if (r->state != LG_TASK_GOING)
+        return;
+    if (type >= LG_BOX_OUT && type <= LG_BOX_CERR)
+        output(r, type, p, n);
+    else if (type == LG_BOX_ENDED)
+        step_ended(r, p);
+    else if (type == LG_BOX_REFUSED) {
+        char why[300];
+        snprintf(why, sizeof why, "the sandbox refused: %.*s", (int)(n < 200 ? n : 200), p);
+        lg_task_fail(r, LG_INVALID, why);
+    }
+}
+
+/* ---- the client's end ---- */
+
+static void client_frame(struct lg_task *r, int type, const char *p, size_t n)
+{
+    if (r->state != LG_TASK_GOING || !r->box)
+        return;
+    if (type == LG_RUN_FRAME_INPUT && r->interactive && n)
+        lg_box_send(r->box, LG_BOX_INPUT, p, n);
+    else if (type == LG_RUN_FRAME_EOF && r->interactive)
+        lg_box_send(r->box, LG_BOX_EOF, NULL, 0);
+    else if (type == LG_RUN_FRAME_INTERRUPT)
+        lg_box_send(r->box, LG_BOX_STOP, NULL, 0);
+    else if (type == LG_RUN_FRAME_STOP)
+        lg_task_stop(r, "stopped");
+}
+
+static void client_bytes(struct lg_task *r, const char *p, size_t n)
+{
+    lg_buf_add(&r->in, p, n);
+    while (!r->in.failed && r->in.len >= 8 && r->state != LG_TASK_DONE) {
+        const uint8_t *h = (const uint8_t *)r->in.data;
+        size_t len = (size_t)h[4] << 24 | (size_t)h[5] << 16 | (size_t)h[6] << 8 | h[7];
+        if (r->in.len < 8 + len)
+            break;
+        client_frame(r, h[0], r->in.data + 8, len);
+        lg_buf_drop(&r->in, 8 + len);
+    }
+    if (r->in.failed)
+        lg_task_stop(r, "stopped");
+    r->full = r->box && r->box->out.len - r->box->sent > INPUT_FRAMES;
+    if (r->full && r->client.fd >= 0)
+        lg_loop_want(&r->pool->loop, &r->client, r->client.events & ~(uint32_t)EPOLLIN);
+}
+
+void lg_task_drained(struct lg_task *r)
+{
+    if (!r->full)
+        return;
+    r->full = false;
+    flush(r);
+}
+
+static void on_client(struct lg_source *s, uint32_t events)
+{
+    static char bytes[65536];
+    struct lg_task *r = lg_container_of(s, struct lg_task, client);
+    if (events & EPOLLOUT)
+        flush(r);
+    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || s->fd < 0)
+        return;
+    ssize_t n = recv(s->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0) {
+        client_bytes(r, bytes, (size_t)n);
+        return;
+    }
+    lg_loop_close(&r->pool->loop, s);
+    if (r->state != LG_TASK_DONE)
+        lg_task_stop(r, "disconnected");
+    bury(r);
+}
+
+void lg_task_attach(struct lg_task *r, int fd)
+{
+    r->attached = true;
+    r->client = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_client};
+    lg_fd_nonblock(fd, true);
+    if (lg_loop_add(&r->pool->loop, &r->client)) {
+        lg_task_stop(r, "disconnected");
+        bury(r);
+        return;
+    }
+    flush(r);
+}

@@ -1,0 +1,61 @@
+"""A client of the repl dialect."""
+import time
+
+
+class Repl:
+    def __init__(self, api):
+        self.api = api
+
+    def call(self, method, path, body=None, **headers):
+        return self.api.request(method, f"/api/repl{path}", body, headers)
+
+    def languages(self):
+        a = self.call("GET", "/languages")
+        assert a.status == 200, a
+        return a.json
+
+    def details(self, language):
+        return next(d for d in self.languages()["details"] if d["name"] == language)
+
+    def prepare(self, language="python", timeout=600):
+        end = time.monotonic() + timeout
+        a = self.call("POST", f"/languages/{language}/prepare")
+        assert a.status == 202, a
+        while True:
+            d = self.details(language)
+            assert d["state"] in ("building", "ready"), d
+            if d["state"] == "ready":
+                return d
+            assert time.monotonic() < end, d
+            time.sleep(0.5)
+
+    def run(self, language, code, expect=200, **more):
+        a = self.call("POST", "/execute", {"language": language, "code": code, **more})
+        assert a.status == expect, a
+        return a.json
+
+    def stream(self, language, code, query="", **more):
+        """The events of a whole stream: (id, event, data)."""
+        a = self.call("POST", f"/execute/stream{query}", {"language": language, "code": code, **more})
+        assert a.status == 200 and a.header("Content-Type") == "text/event-stream", a
+        return events(a.body.decode())
+
+    def status(self):
+        return self.call("GET", "/status").json
+
+
+def events(text):
+    out = []
+    for block in text.split("\n\n"):
+        ident, name, data = None, "message", []
+        for line in block.split("\n"):
+            key, _, value = line.partition(": ")
+            if key == "id":
+                ident = int(value)
+            elif key == "event":
+                name = value
+            elif key in ("data", "data:"):
+                data.append(value)
+        if data:
+            out.append((ident, name, "\n".join(data)))
+    return out
