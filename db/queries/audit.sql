@@ -3,13 +3,13 @@
 -- name: audit_list
 SELECT a.id, a.at, a.user_id, a.username, a.token_id, a.address, a.action, a.subject, coalesce(t.slug, a.tenant_id), a.result, a.details
 FROM audit a LEFT JOIN tenant t ON t.id = a.tenant_id
-WHERE (?3 = '' OR instr(lower(a.username || ' ' || a.action || ' ' || a.subject || ' ' || a.address || ' ' || a.result || ' ' || a.details), lower(?3)) > 0)
+WHERE a.id < ?4 AND (?3 = '' OR instr(lower(a.username || ' ' || a.action || ' ' || a.subject || ' ' || a.address || ' ' || a.result || ' ' || a.details), lower(?3)) > 0)
 ORDER BY a.id DESC LIMIT ?1 OFFSET ?2;
 
 -- name: audit_list_of_tenant
 SELECT a.id, a.at, a.user_id, a.username, a.token_id, a.address, a.action, a.subject, coalesce(t.slug, a.tenant_id), a.result, a.details
 FROM audit a LEFT JOIN tenant t ON t.id = a.tenant_id
-WHERE a.tenant_id = ?4 AND (?3 = '' OR instr(lower(a.username || ' ' || a.action || ' ' || a.subject || ' ' || a.address || ' ' || a.result || ' ' || a.details), lower(?3)) > 0)
+WHERE a.tenant_id = ?5 AND a.id < ?4 AND (?3 = '' OR instr(lower(a.username || ' ' || a.action || ' ' || a.subject || ' ' || a.address || ' ' || a.result || ' ' || a.details), lower(?3)) > 0)
 ORDER BY a.id DESC LIMIT ?1 OFFSET ?2;
 
 -- name: audit_count

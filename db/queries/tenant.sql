@@ -1,16 +1,18 @@
 -- Tenants and their members.
 
 -- name: tenant_get
-SELECT id, slug, name, net_index, created_at, '' FROM tenant WHERE id = ?1;
+SELECT id, slug, name, net_index, created_at, '', 0 FROM tenant WHERE id = ?1;
 
 -- name: tenant_by_slug
-SELECT id, slug, name, net_index, created_at, '' FROM tenant WHERE slug = ?1;
+SELECT id, slug, name, net_index, created_at, '', 0 FROM tenant WHERE slug = ?1;
 
 -- name: tenant_list
 -- Those a user is member of with the role there; all of them when ?2 is 1.
-SELECT t.id, t.slug, t.name, t.net_index, t.created_at, coalesce(m.role, CASE ?2 WHEN 1 THEN 'owner' END)
+SELECT t.id, t.slug, t.name, t.net_index, t.created_at, coalesce(m.role, CASE ?2 WHEN 1 THEN 'owner' END),
+       coalesce(m.since, 9000000000000000000)
 FROM tenant t LEFT JOIN member m ON m.tenant_id = t.id AND m.user_id = ?1
-WHERE m.role IS NOT NULL OR ?2 = 1 ORDER BY coalesce(m.since, 9e18), t.slug LIMIT ?3 OFFSET ?4;
+WHERE (m.role IS NOT NULL OR ?2 = 1) AND (coalesce(m.since, 9000000000000000000), t.slug) > (?5, ?6)
+ORDER BY coalesce(m.since, 9000000000000000000), t.slug LIMIT ?3 OFFSET ?4;
 
 -- name: tenant_count
 SELECT count(*) FROM tenant t LEFT JOIN member m ON m.tenant_id = t.id AND m.user_id = ?1 WHERE m.role IS NOT NULL OR ?2 = 1;
@@ -32,6 +34,9 @@ DELETE FROM network_release WHERE net_index = ?1;
 -- name: tenant_content
 -- Instances, images.
 SELECT (SELECT count(*) FROM instance WHERE tenant_id = ?1), (SELECT count(*) FROM image WHERE tenant_id = ?1);
+
+-- name: tenant_rename
+UPDATE tenant SET name = ?2 WHERE id = ?1;
 
 -- name: tenant_remove
 DELETE FROM tenant WHERE id = ?1;

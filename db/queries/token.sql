@@ -6,11 +6,15 @@ SELECT k.id, k.name, k.prefix, k.user_id, u.username, k.tenant_id, t.slug, k.cre
 FROM token k JOIN user u ON u.id = k.user_id JOIN tenant t ON t.id = k.tenant_id WHERE k.id = ?1;
 
 -- name: token_list
--- The newest 500 of a tenant, of one user when ?2 is not ''.
+-- The newest of a tenant before (?3, ?4), of one user when ?2 is not ''.
 SELECT k.id, k.name, k.prefix, k.user_id, u.username, k.tenant_id, t.slug, k.created_at, coalesce(k.expires_at, 0),
        coalesce(k.last_used_at, 0), coalesce(k.revoked_at, 0)
 FROM token k JOIN user u ON u.id = k.user_id JOIN tenant t ON t.id = k.tenant_id
-WHERE k.tenant_id = ?1 AND (?2 = '' OR k.user_id = ?2) ORDER BY k.created_at DESC, k.id LIMIT 500;
+WHERE k.tenant_id = ?1 AND (?2 = '' OR k.user_id = ?2) AND (k.created_at, k.id) < (?3, ?4)
+ORDER BY k.created_at DESC, k.id DESC LIMIT ?5 OFFSET ?6;
+
+-- name: token_count
+SELECT count(*) FROM token WHERE tenant_id = ?1 AND (?2 = '' OR user_id = ?2);
 
 -- name: token_count_live
 SELECT count(*) FROM token WHERE user_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, 9e18) > ?2;

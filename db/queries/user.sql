@@ -7,7 +7,7 @@ SELECT id, username, role = 'admin', disabled, created_at, password_hash FROM us
 SELECT id, username, role = 'admin', disabled, created_at, password_hash FROM user WHERE username = ?1;
 
 -- name: user_list
-SELECT id, username, role = 'admin', disabled, created_at, '' FROM user ORDER BY username LIMIT ?1 OFFSET ?2;
+SELECT id, username, role = 'admin', disabled, created_at, '' FROM user WHERE username > ?3 ORDER BY username LIMIT ?1 OFFSET ?2;
 
 -- name: user_other_admins
 SELECT count(*) FROM user WHERE role = 'admin' AND disabled = 0 AND id <> ?1;

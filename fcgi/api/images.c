@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "api/images.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "http/body.h"
+#include "http/etag.h"
 #include "model/image_ref.h"
 #include "model/validate.h"
 
@@ -55,43 +57,63 @@ int lg_image_answer(struct lg_resp *r, int status, const struct lg_image *im, co
     return 0;
 }
 
+static int answer_tagged(const struct lg_req *q, struct lg_resp *r, const struct lg_image *im)
+{
+    int rc = lg_image_answer(r, 200, im, NULL);
+    lg_resp_etag(q, r, LG_NO_VERSION);
+    return rc;
+}
+
+static int check_match(const struct lg_req *q, const struct lg_image *im, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    struct lg_json j;
+    lg_json_init(&j, &b);
+    lg_image_render(&j, NULL, im);
+    return lg_if_match_bytes(q, b.data, b.len, e);
+}
+
 static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_image im;
     int rc = find(q, q->param[0], &im, e);
-    return rc ? rc : lg_image_answer(r, 200, &im, NULL);
+    return rc ? rc : answer_tagged(q, r, &im);
 }
 
 struct list {
     struct lg_json j;
     const char *kind;
-    int64_t n, from, to;
+    struct lg_page p;
 };
+
+/* Oldest first; does the page begin after this one? */
+static bool is_before(const struct lg_page *p, const struct lg_image *im)
+{
+    if (!p->keyed)
+        return p->total <= p->offset;
+    return im->created_at < p->key_n || (im->created_at == p->key_n && strcmp(im->id, p->key_s) <= 0);
+}
 
 static void add_one(void *arg, const struct lg_image *im)
 {
     struct list *l = arg;
     if (*l->kind && strcmp(l->kind, im->kind))
         return;
-    if (l->n >= l->from && l->n < l->to)
+    l->p.total++;
+    if (!is_before(&l->p, im) && lg_page_take(&l->p, im->created_at, im->id))
         lg_image_render(&l->j, NULL, im);
-    l->n++;
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_keyset p = {0};
-    int rc = lg_req_page(q, &p.page, &p.size, e);
+    struct list l = {.kind = lg_req_query(q, "kind", "")};
+    int rc = lg_page_of(q, &l.p, e);
     if (rc)
         return rc;
-    struct list l = {
-        .kind = lg_req_query(q, "kind", ""), .from = (p.page - 1) * p.size, .to = p.page * p.size};
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "images");
     rc = lg_image_each(q->db, q->who.tenant_id, add_one, &l, e);
-    lg_json_end_arr(&l.j);
-    lg_keyset_render(&l.j, &p, l.n, 0);
-    lg_json_end_obj(&l.j);
+    lg_page_end(&l.j, &l.p);
     return rc < 0 ? rc : 0;
 }
 
@@ -435,10 +457,10 @@ static int change(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, change_fields, true, "", &c, e)) ||
         (rc = lg_image_names_parse(c.aliases, &aliases, e)) || (rc = lg_req_begin(q, e)) ||
-        (rc = find_own(q, q->param[0], &im, e)) || (rc = apply(q, &im, &c, &aliases, e)) ||
-        (rc = lg_req_commit(q, im.id, im.name, e)))
+        (rc = find_own(q, q->param[0], &im, e)) || (rc = check_match(q, &im, e)) ||
+        (rc = apply(q, &im, &c, &aliases, e)) || (rc = lg_req_commit(q, im.id, im.name, e)))
         return rc;
-    return lg_image_answer(r, 200, &im, NULL);
+    return answer_tagged(q, r, &im);
 }
 
 static int check_unused(struct lg_req *q, const struct lg_image *im, struct lg_err *e)
@@ -462,7 +484,8 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct lg_image im;
     struct lg_operation op;
     int rc = lg_req_begin(q, e);
-    if (rc || (rc = find_own(q, q->param[0], &im, e)) || (rc = check_unused(q, &im, e)) ||
+    if (rc || (rc = find_own(q, q->param[0], &im, e)) || (rc = check_match(q, &im, e)) ||
+        (rc = check_unused(q, &im, e)) ||
         (rc = lg_image_set_state(q->db, im.id, "deleting", NULL, -1, NULL, e)) ||
         (rc = lg_image_get(q->db, im.id, &im, e)))
         return rc;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/compute.h"
+#include "api/page.h"
 #include "base/clock.h"
 #include "http/body.h"
 #include "model/validate.h"
@@ -14,30 +15,35 @@
 struct list {
     struct lg_json j;
     const struct lg_conf *conf;
-    int64_t n, from, to;
+    struct lg_page p;
 };
+
+/* Oldest first; does the page begin after this one? */
+static bool is_before(const struct lg_page *p, const struct lg_ingress *r)
+{
+    if (!p->keyed)
+        return p->total <= p->offset;
+    return r->created_at < p->key_n || (r->created_at == p->key_n && strcmp(r->host, p->key_s) <= 0);
+}
 
 static void add_one(void *arg, const struct lg_ingress *r)
 {
     struct list *l = arg;
-    if (l->n >= l->from && l->n < l->to)
+    l->p.total++;
+    if (!is_before(&l->p, r) && lg_page_take(&l->p, r->created_at, r->host))
         lg_ingress_render(&l->j, NULL, r, l->conf);
-    l->n++;
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, const char *instance, struct lg_err *e)
 {
-    struct lg_keyset p = {0};
-    int rc = lg_req_page(q, &p.page, &p.size, e);
+    struct list l = {.conf = &q->app->conf};
+    int rc = lg_page_of(q, &l.p, e);
     if (rc)
         return rc;
-    struct list l = {.conf = &q->app->conf, .from = (p.page - 1) * p.size, .to = p.page * p.size};
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "ingress");
     rc = lg_ingress_each(q->db, q->who.tenant_id, instance, add_one, &l, e);
-    lg_json_end_arr(&l.j);
-    lg_keyset_render(&l.j, &p, l.n, 0);
-    lg_json_end_obj(&l.j);
+    lg_page_end(&l.j, &l.p);
     return rc < 0 ? rc : 0;
 }
 

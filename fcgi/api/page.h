@@ -1,29 +1,32 @@
-/* Lists by page: ?page=&pageSize= in, "total", "page", "pageSize", "next" out. */
+/*
+ * Lists: ?page=&pageSize= or ?cursor=&pageSize= in, "total", "page", "pageSize", "next" out. A cursor is the
+ * key of the last row that was shown, a number and a text in the order of the list: what comes or goes in
+ * between moves nothing.
+ */
 #ifndef LG_API_PAGE_H
 #define LG_API_PAGE_H
 
 #include "http/request.h"
 
+#define LG_PAGE_KEY 256
+
 struct lg_page {
-    int64_t page, size, offset, total;
+    int64_t page, size, offset, total; /* offset: 0 with a cursor */
+    bool keyed;
+    int64_t key_n;
+    char key_s[LG_PAGE_KEY];
+    /* Of the last row that was shown. */
+    int64_t count, last_n;
+    char last_s[LG_PAGE_KEY];
+    bool more;
 };
 
-static inline int lg_page_of(const struct lg_req *q, struct lg_page *p, struct lg_err *e)
-{
-    int rc = lg_req_page(q, &p->page, &p->size, e);
-    p->offset = rc ? 0 : (p->page - 1) * p->size;
-    return rc;
-}
-
+/* LG_INVALID, details.field "cursor", for what is none. */
+int lg_page_of(const struct lg_req *q, struct lg_page *p, struct lg_err *e);
+/* Is the next row, whose key this is, on the page? One more than `size` is asked of the store, to know
+ * whether there is a next page. */
+bool lg_page_take(struct lg_page *p, int64_t n, const char *s);
 /* Closes the array of the items and the answer. */
-static inline void lg_page_end(struct lg_json *j, const struct lg_page *p)
-{
-    lg_json_end_arr(j);
-    lg_json_int(j, "total", p->total);
-    lg_json_int(j, "page", p->page);
-    lg_json_int(j, "pageSize", p->size);
-    lg_json_null(j, "next"); /* these lists have no cursor */
-    lg_json_end_obj(j);
-}
+void lg_page_end(struct lg_json *j, const struct lg_page *p);
 
 #endif

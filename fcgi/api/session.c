@@ -137,7 +137,8 @@ static int get_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     render_user(&j, &q->who);
     lg_json_str(&j, "tenant", *q->who.tenant_slug ? q->who.tenant_slug : NULL);
     lg_json_arr(&j, "tenants");
-    rc = lg_tenant_each(q->db, q->who.user_id, q->who.admin, TENANTS_SHOWN, 0, NULL, render_tenant, &j, e);
+    rc = lg_tenant_each(q->db, q->who.user_id, q->who.admin, NULL, TENANTS_SHOWN, 0, NULL, render_tenant, &j,
+                        e);
     lg_json_end_arr(&j);
     lg_json_str(&j, "csrf", "header");
     lg_json_str(&j, "version", LG_VERSION);

@@ -6,6 +6,7 @@
 #include "api/tenants.h"
 #include "api/users.h"
 #include "http/body.h"
+#include "http/etag.h"
 #include "model/net.h"
 #include "model/validate.h"
 #include "store/tenant.h"
@@ -34,20 +35,60 @@ static void render_tenant(void *arg, const struct lg_tenant *t)
     lg_json_end_obj(x->j);
 }
 
+struct listing {
+    struct render x;
+    struct lg_page *p;
+};
+
+static void add_tenant(void *arg, const struct lg_tenant *t)
+{
+    struct listing *l = arg;
+    if (lg_page_take(l->p, t->since, t->slug))
+        render_tenant(&l->x, t);
+}
+
 static int list_tenants(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_page p;
     struct lg_json j;
-    struct render x = {&j, q};
+    struct listing l = {{&j, q}, &p};
     int rc = lg_page_of(q, &p, e);
     if (rc)
         return rc;
     lg_resp_json(r, 200, &j);
     lg_json_arr(&j, "tenants");
-    rc =
-        lg_tenant_each(q->db, q->who.user_id, q->who.admin, p.size, p.offset, &p.total, render_tenant, &x, e);
+    const struct lg_tenant_key after = {p.key_n, p.key_s};
+    rc = lg_tenant_each(q->db, q->who.user_id, q->who.admin, p.keyed ? &after : NULL, p.size + 1, p.offset,
+                        &p.total, add_tenant, &l, e);
     lg_page_end(&j, &p);
     return rc < 0 ? rc : 0;
+}
+
+/* As the caller sees it. */
+static int answer(struct lg_req *q, struct lg_resp *r, int status, const struct lg_tenant *t)
+{
+    struct lg_json j;
+    r->status = status;
+    lg_json_init(&j, &r->body);
+    render_tenant(&(struct render){&j, q}, t);
+    lg_resp_etag(q, r, LG_NO_VERSION);
+    return 0;
+}
+
+static int check_match(struct lg_req *q, const struct lg_tenant *t, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    struct lg_json j;
+    lg_json_init(&j, &b);
+    render_tenant(&(struct render){&j, q}, t);
+    return lg_if_match_bytes(q, b.data, b.len, e);
+}
+
+static int get_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_tenant t;
+    int rc = lg_tenant_of_path(q, false, &t, e);
+    return rc ? rc : answer(q, r, 200, &t);
 }
 
 struct tenant_body {
@@ -83,13 +124,35 @@ static int create_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         rc = lg_member_put(q->db, t.id, q->who.user_id, "owner", e);
     if (!rc)
         rc = lg_req_commit(q, t.id, t.slug, e);
-    if (rc)
-        return rc;
-    struct lg_json j;
-    lg_json_init(&j, &r->body);
-    r->status = 201;
-    render_tenant(&(struct render){&j, q}, &t);
-    return 0;
+    return rc ? rc : answer(q, r, 201, &t);
+}
+
+static const struct lg_field rename_fields[] = {
+    {.name = "name", .type = LG_T_STRING, .required = true, .offset = offsetof(struct tenant_body, name)},
+    {.name = NULL},
+};
+
+static int rename_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    json_t *body;
+    struct tenant_body b = {0};
+    struct lg_tenant t;
+    int rc = lg_req_json(q, &body, e);
+    if (!rc)
+        rc = lg_body_fields(body, rename_fields, true, "", &b, e);
+    if (!rc)
+        rc = lg_check_title("name", b.name, e);
+    if (!rc)
+        rc = lg_req_begin(q, e);
+    if (!rc)
+        rc = lg_tenant_of_path(q, true, &t, e);
+    if (!rc)
+        rc = check_match(q, &t, e);
+    if (!rc)
+        rc = lg_tenant_rename(q->db, &t, b.name, e);
+    if (!rc)
+        rc = lg_req_commit(q, t.id, t.name, e);
+    return rc ? rc : answer(q, r, 200, &t);
 }
 
 static int delete_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
@@ -98,8 +161,10 @@ static int delete_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     int rc = lg_req_begin(q, e);
     if (rc)
         return rc;
+    rc = lg_tenant_of_path(q, true, &t, e);
+    if (!rc)
+        rc = check_match(q, &t, e);
     lg_act_for_host(q);
-    rc = lg_tenant_get(q->db, q->param[0], &t, e);
     if (!rc)
         rc = lg_tenant_remove(q->db, &t, e);
     if (!rc)
@@ -119,6 +184,7 @@ int lg_tenant_of_path(struct lg_req *q, bool change, struct lg_tenant *t, struct
     bool bound = *q->who.token_id && strcmp(q->who.tenant_id, t->id) != 0;
     if (!q->who.admin && (!member || bound))
         return lg_fail(e, LG_NOT_FOUND, "there is no such tenant");
+    snprintf(t->role, sizeof t->role, "%s", member ? m.role : "owner"); /* an admin may what owners may */
     bool owner = q->who.admin || !strcmp(m.role, "owner");
     if (change && !owner)
         return lg_fail(e, LG_FORBIDDEN, "only owners of the tenant may do this");
@@ -253,6 +319,19 @@ const struct lg_route lg_routes_tenants[] = {
      .body = LG_BODY_OF(tenant_fields),
      .handler = create_tenant,
      .doc = "Create a tenant with a network of its own"},
+    {.method = "GET",
+     .pattern = "/api/v1/tenants/:id",
+     .perm = LG_PERM_USER,
+     .handler = get_tenant,
+     .doc = "One tenant"},
+    {.method = "PUT",
+     .pattern = "/api/v1/tenants/:id",
+     .perm = LG_PERM_USER,
+     .action = "tenant.update",
+     .body_max = LG_BODY_SMALL,
+     .body = LG_BODY_OF(rename_fields),
+     .handler = rename_tenant,
+     .doc = "Give a tenant another name for people; its slug stays"},
     {.method = "DELETE",
      .pattern = "/api/v1/tenants/:id",
      .perm = LG_PERM_ADMIN,

@@ -1,6 +1,7 @@
 /* API tokens of the chosen tenant: a member's own, to owners all. */
 #include <string.h>
 
+#include "api/page.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "http/body.h"
@@ -89,25 +90,29 @@ static int create_token(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 struct list {
     struct lg_json j;
-    int64_t count;
+    struct lg_page p;
 };
 
 static void add_token(void *arg, const struct lg_token *t)
 {
     struct list *l = arg;
-    lg_token_render(&l->j, NULL, t, NULL);
-    l->count++;
+    if (lg_page_take(&l->p, t->created_at, t->id))
+        lg_token_render(&l->j, NULL, t, NULL);
 }
 
 static int list_tokens(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct list l = {.count = 0};
+    struct list l;
+    struct lg_page *p = &l.p;
+    int rc = lg_page_of(q, p, e);
+    if (rc)
+        return rc;
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "tokens");
-    int rc = lg_token_each(q->db, q->who.tenant_id, q->who.owner ? "" : q->who.user_id, add_token, &l, e);
-    lg_json_end_arr(&l.j);
-    lg_json_int(&l.j, "total", l.count);
-    lg_json_end_obj(&l.j);
+    rc = lg_token_each(q->db, q->who.tenant_id, q->who.owner ? "" : q->who.user_id,
+                       p->keyed ? p->key_n : INT64_MAX, p->key_s, p->size + 1, p->offset, &p->total,
+                       add_token, &l, e);
+    lg_page_end(&l.j, p);
     return rc < 0 ? rc : 0;
 }
 

@@ -6,6 +6,7 @@
 #include "api/page.h"
 #include "api/routes.h"
 #include "http/body.h"
+#include "http/etag.h"
 #include "model/validate.h"
 #include "store/user.h"
 
@@ -59,11 +60,36 @@ static int read_body(struct lg_req *q, const struct lg_field *fields, struct use
     return rc ? rc : check_role(b->role, e);
 }
 
+static int answer(const struct lg_req *q, struct lg_resp *r, int status, const struct lg_user *u)
+{
+    struct lg_json j;
+    r->status = status;
+    lg_json_init(&j, &r->body);
+    lg_user_render(&j, NULL, u);
+    lg_resp_etag(q, r, LG_NO_VERSION);
+    return 0;
+}
+
+static int check_match(const struct lg_req *q, const struct lg_user *u, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    struct lg_json j;
+    lg_json_init(&j, &b);
+    lg_user_render(&j, NULL, u);
+    return lg_if_match_bytes(q, b.data, b.len, e);
+}
+
+static int get_user(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_user u;
+    int rc = lg_user_get(q->db, q->param[0], &u, e);
+    return rc ? rc : answer(q, r, 200, &u);
+}
+
 int lg_user_create(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct user_body b = {0};
     struct lg_user u = {0};
-    struct lg_json j;
     int rc = read_body(q, create_fields, &b, e);
     if (!rc)
         rc = lg_password_hash(b.password, u.password_hash, e);
@@ -77,12 +103,7 @@ int lg_user_create(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     rc = lg_user_add(q->db, &u, e);
     if (!rc)
         rc = lg_req_commit(q, u.id, u.username, e);
-    if (rc)
-        return rc;
-    lg_json_init(&j, &r->body);
-    r->status = 201;
-    lg_user_render(&j, NULL, &u);
-    return 0;
+    return rc ? rc : answer(q, r, 201, &u);
 }
 
 /* One sentence for the audit record. */
@@ -102,6 +123,8 @@ static int apply(struct lg_req *q, const struct user_body *b, const char *hash, 
 {
     char said[160];
     int rc = lg_user_get(q->db, q->param[0], u, e);
+    if (!rc)
+        rc = check_match(q, u, e);
     if (rc)
         return rc;
     struct lg_user was = *u;
@@ -123,7 +146,6 @@ int lg_user_update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct user_body b = {0};
     struct lg_user u;
     char hash[LG_PWHASH_LEN] = "";
-    struct lg_json j;
     int rc = read_body(q, update_fields, &b, e);
     if (!rc)
         rc = lg_user_get(q->db, q->param[0], &u, e); /* before the costly hash */
@@ -135,29 +157,32 @@ int lg_user_update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         return rc;
     lg_act_for_host(q);
     rc = apply(q, &b, hash, &u, e);
-    if (rc)
-        return rc;
-    lg_json_init(&j, &r->body);
-    lg_user_render(&j, NULL, &u);
-    return 0;
+    return rc ? rc : answer(q, r, 200, &u);
 }
+
+struct list {
+    struct lg_json j;
+    struct lg_page p;
+};
 
 static void add_user(void *arg, const struct lg_user *u)
 {
-    lg_user_render(arg, NULL, u);
+    struct list *l = arg;
+    if (lg_page_take(&l->p, 0, u->username))
+        lg_user_render(&l->j, NULL, u);
 }
 
 static int list_users(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_page p;
-    struct lg_json j;
-    int rc = lg_page_of(q, &p, e);
+    struct list l;
+    struct lg_page *p = &l.p;
+    int rc = lg_page_of(q, p, e);
     if (rc)
         return rc;
-    lg_resp_json(r, 200, &j);
-    lg_json_arr(&j, "users");
-    rc = lg_user_each(q->db, p.size, p.offset, &p.total, add_user, &j, e);
-    lg_page_end(&j, &p);
+    lg_resp_json(r, 200, &l.j);
+    lg_json_arr(&l.j, "users");
+    rc = lg_user_each(q->db, p->key_s, p->size + 1, p->offset, &p->total, add_user, &l, e);
+    lg_page_end(&l.j, p);
     return rc < 0 ? rc : 0;
 }
 
@@ -169,6 +194,8 @@ static int delete_user(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         return rc;
     lg_act_for_host(q);
     rc = lg_user_get(q->db, q->param[0], &u, e);
+    if (!rc)
+        rc = check_match(q, &u, e);
     if (!rc)
         rc = lg_user_remove(q->db, &u, e);
     if (!rc)
@@ -184,6 +211,11 @@ const struct lg_route lg_routes_users[] = {
      .perm = LG_PERM_ADMIN,
      .handler = list_users,
      .doc = "All users"},
+    {.method = "GET",
+     .pattern = "/api/v1/users/:id",
+     .perm = LG_PERM_ADMIN,
+     .handler = get_user,
+     .doc = "One user"},
     {.method = "DELETE",
      .pattern = "/api/v1/users/:id",
      .perm = LG_PERM_ADMIN,

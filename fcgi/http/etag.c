@@ -77,7 +77,7 @@ int lg_if_match_bytes(const struct lg_req *q, const void *p, size_t n, struct lg
     bool weak;
     if (!list || is_any(list))
         return 0;
-    lg_etag(q, 0, p, n, now);
+    lg_etag(q, LG_NO_VERSION, p, n, now);
     while (next_tag(&list, &tag, &len, &weak))
         if (!weak && len == strlen(now) - 2 && !strncmp(tag, now + 1, len))
             return 0;

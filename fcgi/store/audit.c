@@ -29,12 +29,13 @@ static int count(struct lg_db *db, const char *tenant_id, const char *find, int6
     return 0;
 }
 
-int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t limit, int64_t offset,
-                  int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a), void *arg,
-                  struct lg_err *e)
+int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t before_id, int64_t limit,
+                  int64_t offset, int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a),
+                  void *arg, struct lg_err *e)
 {
-    lg_stmt *s = tenant_id ? lg_sql(db, Q_AUDIT_LIST_OF_TENANT, e, "iitt", limit, offset, find, tenant_id)
-                           : lg_sql(db, Q_AUDIT_LIST, e, "iit", limit, offset, find);
+    lg_stmt *s =
+        tenant_id ? lg_sql(db, Q_AUDIT_LIST_OF_TENANT, e, "iitit", limit, offset, find, before_id, tenant_id)
+                  : lg_sql(db, Q_AUDIT_LIST, e, "iiti", limit, offset, find, before_id);
     int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
     while (s && (rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_audit_line a = read_row(s);

@@ -12,11 +12,11 @@ struct lg_audit_line {
     const char *user_id, *username, *token_id, *address, *action, *subject, *tenant, *result, *details;
 };
 
-/* Newest first, of one tenant unless tenant_id is NULL, with `find` somewhere in them ("": all). Returns how
- * many; `total` gets how many there are. */
-int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t limit, int64_t offset,
-                  int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a), void *arg,
-                  struct lg_err *e);
+/* Newest first, of one tenant unless tenant_id is NULL, with `find` somewhere in them ("": all), from
+ * before the line before_id on. Returns how many; `total` gets how many there are. */
+int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t before_id, int64_t limit,
+                  int64_t offset, int64_t *total, void (*fn)(void *arg, const struct lg_audit_line *a),
+                  void *arg, struct lg_err *e);
 /* Forgets up to `most` lines from before `before_at`, within a write transaction. Returns how many. */
 int lg_audit_prune(struct lg_db *db, int64_t before_at, int64_t most, struct lg_err *e);
 void lg_audit_render(struct lg_json *j, const char *key, const struct lg_audit_line *a);

@@ -18,6 +18,7 @@ static void read_row(lg_stmt *s, struct lg_tenant *t)
     t->net_index = (int)lg_col_int(s, 3);
     t->created_at = lg_col_int(s, 4);
     lg_col_copy(s, 5, t->role, sizeof t->role);
+    t->since = lg_col_int(s, 6);
 }
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_tenant *t, struct lg_err *e)
@@ -52,11 +53,12 @@ static int read_int(struct lg_db *db, lg_stmt *s, int64_t *n, struct lg_err *e)
     return 0;
 }
 
-int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, int64_t limit, int64_t offset,
-                   int64_t *total, void (*fn)(void *arg, const struct lg_tenant *t), void *arg,
-                   struct lg_err *e)
+int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, const struct lg_tenant_key *after,
+                   int64_t limit, int64_t offset, int64_t *total,
+                   void (*fn)(void *arg, const struct lg_tenant *t), void *arg, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_TENANT_LIST, e, "tiii", user_id, (int64_t)all, limit, offset);
+    lg_stmt *s = lg_sql(db, Q_TENANT_LIST, e, "tiiiit", user_id, (int64_t)all, limit, offset,
+                        after ? after->since : -1, after ? after->slug : "");
     int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
     struct lg_tenant t;
     while (s && (rc = lg_sql_step(db, s, e)) > 0) {
@@ -210,6 +212,13 @@ static int dismiss_all(struct lg_db *db, const char *tenant_id, struct lg_err *e
             rc = tell_removed(db, tenant_id, &all.at[i], e);
     }
     free(all.at);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_tenant_rename(struct lg_db *db, struct lg_tenant *t, const char *name, struct lg_err *e)
+{
+    snprintf(t->name, sizeof t->name, "%s", name);
+    int rc = lg_sql_run(db, Q_TENANT_RENAME, e, "tt", t->id, t->name);
     return rc < 0 ? rc : 0;
 }
 

@@ -9,6 +9,7 @@ struct lg_tenant {
     char id[LG_ID_LEN], slug[64], name[101], role[8]; /* role: in lists, the asking user's there */
     int net_index;
     int64_t created_at;
+    int64_t since; /* in lists: when that user joined, larger than any time when it did not */
 };
 
 struct lg_member {
@@ -19,11 +20,17 @@ struct lg_member {
 int lg_tenant_get(struct lg_db *db, const char *id, struct lg_tenant *t, struct lg_err *e); /* LG_NOT_FOUND */
 int lg_tenant_by_slug(struct lg_db *db, const char *slug, struct lg_tenant *t,
                       struct lg_err *e); /* LG_NOT_FOUND */
-/* Those the user is member of in the order of joining, then, with `all`, every other one. Returns how many;
+/* Where a list goes on: after the tenant with this slug, joined then. */
+struct lg_tenant_key {
+    int64_t since;
+    const char *slug;
+};
+/* Those the user is member of in the order of joining, then, with `all`, every other one; `after` NULL: from
+ * the first. Returns how many;
  * `total` (may be NULL) gets how many there are. */
-int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, int64_t limit, int64_t offset,
-                   int64_t *total, void (*fn)(void *arg, const struct lg_tenant *t), void *arg,
-                   struct lg_err *e);
+int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, const struct lg_tenant_key *after,
+                   int64_t limit, int64_t offset, int64_t *total,
+                   void (*fn)(void *arg, const struct lg_tenant *t), void *arg, struct lg_err *e);
 
 int lg_member_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg, const struct lg_member *m),
                    void *arg, struct lg_err *e);
@@ -42,6 +49,8 @@ int lg_network_release_clear(struct lg_db *db, int net_index, struct lg_err *e);
 /* Fills id, net_index (the lowest free one that no engine may still hold) and created_at. LG_CONFLICT
  * (details.field "slug") when the slug is taken, LG_LIMIT when subnet_pool is used up. */
 int lg_tenant_add(struct lg_db *db, struct lg_tenant *t, struct lg_err *e);
+/* Another name for people. */
+int lg_tenant_rename(struct lg_db *db, struct lg_tenant *t, const char *name, struct lg_err *e);
 /* With its memberships and tokens; lodge-runner then removes its network. LG_CONFLICT while it has instances
  * or images. */
 int lg_tenant_remove(struct lg_db *db, const struct lg_tenant *t, struct lg_err *e);

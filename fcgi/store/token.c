@@ -34,10 +34,23 @@ int lg_token_get(struct lg_db *db, const char *id, struct lg_token *t, struct lg
     return rc ? 0 : lg_fail(e, LG_NOT_FOUND, "there is no such token");
 }
 
-int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id,
+static int count(struct lg_db *db, const char *tenant_id, const char *user_id, int64_t *n, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_TOKEN_COUNT, e, "tt", tenant_id, user_id);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    *n = lg_col_int(s, 0);
+    lg_sql_done(s);
+    return 0;
+}
+
+int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id, int64_t before_at,
+                  const char *before_id, int64_t limit, int64_t offset, int64_t *total,
                   void (*fn)(void *arg, const struct lg_token *t), void *arg, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_TOKEN_LIST, e, "tt", tenant_id, user_id);
+    lg_stmt *s =
+        lg_sql(db, Q_TOKEN_LIST, e, "ttitii", tenant_id, user_id, before_at, before_id, limit, offset);
     int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
     struct lg_token t;
     while (s && (rc = lg_sql_step(db, s, e)) > 0) {
@@ -48,7 +61,8 @@ int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id,
     if (rc < 0)
         return rc;
     lg_sql_done(s);
-    return n;
+    rc = count(db, tenant_id, user_id, total, e);
+    return rc ? rc : n;
 }
 
 static int check_count(struct lg_db *db, const char *user_id, int64_t now, struct lg_err *e)

@@ -17,8 +17,10 @@ struct lg_token {
 };
 
 int lg_token_get(struct lg_db *db, const char *id, struct lg_token *t, struct lg_err *e); /* LG_NOT_FOUND */
-/* The newest 500 of a tenant, of one user unless user_id is "". Returns how many. */
-int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id,
+/* The newest of a tenant, of one user unless user_id is ""; made before that moment, or then with a lesser
+ * id. Returns how many; `total` gets how many there are. */
+int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id, int64_t before_at,
+                  const char *before_id, int64_t limit, int64_t offset, int64_t *total,
                   void (*fn)(void *arg, const struct lg_token *t), void *arg, struct lg_err *e);
 
 /* All below need a write transaction. */

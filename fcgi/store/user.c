@@ -41,10 +41,10 @@ int lg_user_by_name(struct lg_db *db, const char *username, struct lg_user *u, s
     return read_one(db, lg_sql(db, Q_USER_BY_NAME, e, "t", username), u, e);
 }
 
-int lg_user_each(struct lg_db *db, int64_t limit, int64_t offset, int64_t *total,
+int lg_user_each(struct lg_db *db, const char *after, int64_t limit, int64_t offset, int64_t *total,
                  void (*fn)(void *arg, const struct lg_user *u), void *arg, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_USER_LIST, e, "ii", limit, offset);
+    lg_stmt *s = lg_sql(db, Q_USER_LIST, e, "iit", limit, offset, after);
     int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
     struct lg_user u;
     while (s && (rc = lg_sql_step(db, s, e)) > 0) {

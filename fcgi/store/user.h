@@ -16,8 +16,9 @@ struct lg_user {
 int lg_user_get(struct lg_db *db, const char *id, struct lg_user *u, struct lg_err *e); /* LG_NOT_FOUND */
 /* Case does not matter. 1 and fills u, 0 when there is none. */
 int lg_user_by_name(struct lg_db *db, const char *username, struct lg_user *u, struct lg_err *e);
-/* By name. Returns how many; `total` (may be NULL) gets how many there are. */
-int lg_user_each(struct lg_db *db, int64_t limit, int64_t offset, int64_t *total,
+/* By name, those after `after` ("": from the first). Returns how many; `total` (may be NULL) gets how many
+ * there are. */
+int lg_user_each(struct lg_db *db, const char *after, int64_t limit, int64_t offset, int64_t *total,
                  void (*fn)(void *arg, const struct lg_user *u), void *arg, struct lg_err *e);
 
 /* All below need a write transaction. */

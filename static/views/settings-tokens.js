@@ -28,7 +28,7 @@ export function tokens() {
   const shown = h('div', null);
   const load = async () => {
     try {
-      const page = await get('/tokens');
+      const page = await get('/tokens?pageSize=500');
       fill(listed, page.tokens.length ? table('API tokens', ['Name', 'Begins with', 'Tenant', 'Last used', 'Expires', ''], page.tokens.map(row)) : nothing('key', 'No tokens yet', 'A token is what curl, scripts and the lodge command sign in with.'));
     } catch (e) {
       fail('The tokens could not be read', e);

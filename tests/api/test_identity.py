@@ -420,7 +420,8 @@ def test_wrong_methods_and_paths(fake_system, admin):
     assert admin.call("PATCH", "/session").status == 405
     assert admin.call("PUT", "/tokens").status == 405
     assert admin.get("/tokens/", 404).error == "NOT_FOUND"
-    admin.get(f"/users/{uuid.uuid4()}", 405)
+    admin.get(f"/users/{uuid.uuid4()}", 404)
+    assert admin.call("POST", f"/users/{uuid.uuid4()}").status == 405
     admin.put(f"/users/{uuid.uuid4()}", {"role": "user"}, 404)
     admin.delete("/tokens/none", 404)
     for bad in ("", "lg_", "lg_" + "A" * 43, "x" * 5000, "é"):
