@@ -1,5 +1,5 @@
 // What the page knows, kept true by the event stream. Views read the maps and listen to topics:
-//   instances (many changed) · instance (id) · operation (id) · images · ingress · event (the raw event) · conn · gone
+//   instances (many changed) · instance (id) · operation (id) · images · ingress · service (event) · event (the raw event) · conn · gone
 
 import { ApiError, all, get, hooks, socketUrl } from './api.js';
 import { TRANSIENT } from './parts/state.js';
@@ -194,6 +194,7 @@ function apply(ev) {
   else if (family === 'operation' && ev.data?.operation) putOperation(ev.data.operation);
   else if (family === 'image') refetchImages();
   else if (family === 'ingress') emit('ingress', ev);
+  else if (family === 'service') emit('service', ev);
   emit('event', ev);
 }
 

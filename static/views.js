@@ -11,6 +11,8 @@ export const VIEWS = [
   ['/instances/:id/:tab', instance],
   ['/images', () => import('./views/images.js'), 'Images'],
   ['/ingress', () => import('./views/ingress.js'), 'Ingress'],
+  ['/run', () => import('./views/playground.js'), 'Run code'],
+  ['/services', () => import('./views/services.js'), 'Services'],
   ['/api', () => import('./views/api.js')],
   ['/settings', settings, 'Settings'],
   ['/settings/:section', settings],

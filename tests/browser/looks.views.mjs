@@ -42,6 +42,18 @@ export function views(state) {
     ['pull', '/images', press('Pull image')],
     ['image', '/images', press('Change nginx')],
     ['ingress', '/ingress'],
+    ['services', '/services', (p) => p.getByRole('row').nth(3).waitFor()],
+    ['run', '/run', async (p) => {
+      await p.locator('.cm-content').waitFor();
+      await p.locator('.cm-content').click();
+      await p.keyboard.press('Control+A');
+      await p.keyboard.press('Delete');
+      await p.keyboard.insertText('out first line\nerr a mistake in a line that is long enough to be broken somewhere in the middle of itself\nexit 3');
+      await p.getByRole('button', { name: 'Run', exact: true }).click();
+      await p.getByText(/Exit code 3/).first().waitFor();
+      await p.getByLabel('Language').selectOption('javascript');
+      await p.locator('.tok-keyword').first().waitFor();
+    }],
     ['operations', '/instances', async (p) => {
       if ((await p.locator('.ops-toggle').getAttribute('aria-expanded')) === 'false') await p.locator('.ops-toggle').click();
     }],

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
+import { execute, languages, services } from './mock-run.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
 const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
@@ -247,6 +248,7 @@ const ROUTES = [
   ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],
   ['GET', '/operations/:id', (s, r) => ({ body: find(s.operations, r.params.id) })],
   ['DELETE', '/operations/:id', (s, r) => cancel(s, find(s.operations, r.params.id))],
+  ['GET', '/services', (s) => ({ body: { services: [...services(s).values()] } })],
   ['GET', '/events', (s, r) => {
     if (Number(r.query.get('since') ?? 0) < s.oldest) throw new ApiFail(410, 'GONE', 'events are not kept that long', { oldest: String(s.oldest + 1), last: String(s.last) });
     return { body: { events: s.events.filter((e) => e.id > Number(r.query.get('since') ?? 0)).slice(0, 500), next: s.last } };
@@ -377,6 +379,11 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     const url = new URL(req.url, 'http://x');
     if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
+    if (url.pathname === '/api/repl/languages') return answer(res, { body: languages(s) });
+    if (url.pathname === '/api/repl/execute/stream') {
+      if (s.refuseRuns) return answer(res, { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'RATE_LIMITED', message: 'too many runs of this tenant', details: {} } } });
+      return execute(s, res, await readBody(req));
+    }
     if (!/^\/(api\/v1|compute)\//.test(url.pathname)) return file(res, url.pathname);
     try {
       answer(res, await api(s, req, url));

@@ -1,0 +1,167 @@
+// The playground and the services: code runs, its output comes as it is written, a stop ends it, earlier runs come back; the registry is live.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { again, axe, clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { serviceEvent } from './mock-run.mjs';
+
+let browser;
+let mock;
+before(async () => {
+  if (real) return;
+  browser = await openBrowser();
+  mock = await target();
+});
+after(async () => {
+  await browser?.close();
+  await mock?.close();
+});
+
+async function playground() {
+  await browser.context.clearCookies();
+  const page = await openPage(browser.context);
+  await signIn(page, mock.url);
+  await page.evaluate(() => localStorage.clear());
+  await visit(page, `${mock.url}/#/run`);
+  await page.locator('.cm-content').waitFor();
+  return page;
+}
+
+async function write(page, code) {
+  await page.locator('.cm-content').click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.press('Delete');
+  await page.keyboard.insertText(code);
+}
+
+const run = (page) => page.getByRole('button', { name: 'Run', exact: true }).click();
+const output = (page) => page.getByRole('log', { name: 'Output' });
+const said = (page, text) => page.locator('.run-status').getByText(text).waitFor();
+
+test('output comes while it runs, in order and by its stream', { skip: real }, async () => {
+  const page = await playground();
+  await write(page, 'out one\nerr two\nsleep 1500\nout three');
+  await page.keyboard.press('Control+Enter');
+  await output(page).getByText('two').waitFor();
+  assert.equal(await output(page).textContent(), 'one\ntwo\n');
+  await said(page, /Running/);
+  assert.equal(await page.getByRole('button', { name: 'Run', exact: true }).getAttribute('aria-disabled'), 'true');
+  await said(page, /Done · 12 ms · 9 MiB/);
+  assert.equal(await output(page).textContent(), 'one\ntwo\nthree\n');
+  assert.equal(await output(page).locator('.run-err').textContent(), 'two\n');
+  clean(page);
+  await page.close();
+});
+
+test('standard input, languages with their own drafts, and earlier runs', { skip: real }, async () => {
+  const page = await playground();
+  assert.match(await page.locator('.cm-content').textContent(), /hello/);
+  await page.locator('.tok-string').first().waitFor();
+  await page.getByLabel('Standard input').fill('Grüße <b>\n');
+  await write(page, 'read');
+  await run(page);
+  await said(page, /Done/);
+  assert.equal(await output(page).textContent(), 'Grüße <b>\n');
+  await page.getByLabel('Language').selectOption('javascript');
+  await page.locator('.tok-keyword').first().waitFor();
+  await write(page, 'exit 7');
+  await run(page);
+  await said(page, /Exit code 7/);
+  assert.equal(await output(page).textContent(), 'It wrote nothing.');
+  await page.getByLabel('Language').selectOption('python');
+  assert.equal(await page.locator('.cm-line').first().textContent(), 'read');
+  await again(page);
+  await page.getByRole('button', { name: /JavaScript exit 7/ }).click();
+  assert.equal(await page.getByLabel('Language').inputValue(), 'javascript');
+  assert.equal(await page.locator('.cm-line').first().textContent(), 'exit 7');
+  assert.equal(await page.locator('.run-entry').count(), 2);
+  await page.getByRole('button', { name: 'Forget them' }).click();
+  assert.equal(await page.locator('.run-past').isVisible(), false);
+  clean(page);
+  await page.close();
+});
+
+test('stop ends it at the server, and so does leaving', { skip: real }, async () => {
+  const page = await playground();
+  await write(page, 'out begun\nsleep 60000\nout never');
+  await run(page);
+  await output(page).getByText('begun').waitFor();
+  assert.equal(mock.state.running, 1);
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await said(page, /Stopped after/);
+  for (let i = 0; mock.state.running && i < 50; i++) await page.waitForTimeout(100);
+  assert.equal(mock.state.running, 0);
+  await run(page);
+  await output(page).getByText('begun').waitFor();
+  await visit(page, `${mock.url}/#/services`);
+  for (let i = 0; mock.state.running && i < 50; i++) await page.waitForTimeout(100);
+  assert.equal(mock.state.running, 0);
+  clean(page);
+  await page.close();
+});
+
+test('limits, refusals, broken answers and floods say what happened', { skip: real }, async () => {
+  const page = await playground();
+  await write(page, 'out x\nlimit memory');
+  await run(page);
+  await said(page, /It used too much memory/);
+  await write(page, 'out half\nsleep 300\nbreak');
+  await run(page);
+  await said(page, /The connection was lost while it ran/);
+  await page.getByRole('alert').getByText('It did not run').waitFor();
+  await write(page, 'many 20000\nout the last line');
+  await run(page);
+  await said(page, /Done/);
+  const text = await output(page).textContent();
+  assert.ok(text.length <= 400100 && text.endsWith('the last line\n'));
+  mock.state.refuseRuns = true;
+  await run(page);
+  await page.getByText('Too many runs at once').waitFor();
+  await page.getByText('Try again in 2 s').waitFor();
+  mock.state.refuseRuns = false;
+  mock.state.languages = [];
+  await again(page);
+  await page.getByText(/No language is ready/).first().waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Run', exact: true }).getAttribute('aria-disabled'), 'true');
+  await axe(page, 'no language');
+  mock.state.languages = null;
+  clean(page);
+  await page.close();
+});
+
+test('without its library the editor is a plain field that works', { skip: real }, async () => {
+  await browser.context.clearCookies();
+  const page = await openPage(browser.context);
+  await page.route('**/vendor/**', (r) => r.abort());
+  await signIn(page, mock.url);
+  await visit(page, `${mock.url}/#/run`);
+  await page.getByLabel('Code').fill('out plain');
+  await page.getByLabel('Code').press('Control+Enter');
+  await said(page, /Done/);
+  assert.equal(await output(page).textContent(), 'plain\n');
+  clean(page);
+  await page.close();
+});
+
+test('services come, change and go by themselves', { skip: real }, async () => {
+  await browser.context.clearCookies();
+  const page = await openPage(browser.context);
+  await signIn(page, mock.url);
+  await visit(page, `${mock.url}/#/services`);
+  const row = (name) => page.getByRole('row', { name: new RegExp(name) });
+  await row('lodge-api').getByText('Healthy').waitFor();
+  assert.equal(await row('mail').getByRole('button').first().textContent(), '[fd00::25]:25');
+  serviceEvent(mock.state, 'registered', 'shop', '1');
+  await row('shop').getByText('Healthy').waitFor();
+  serviceEvent(mock.state, 'updated', 'shop', '1', { status: 'Unhealthy' });
+  await row('shop').getByText('Unhealthy').waitFor();
+  serviceEvent(mock.state, 'expired', 'shop', '1');
+  await row('shop').waitFor({ state: 'detached' });
+  await page.getByLabel('Find a service').fill('billing');
+  assert.equal(await page.getByRole('row').count(), 3);
+  assert.match(page.url(), /q=billing/);
+  await page.getByLabel('Find a service').fill('nothing like it');
+  await page.getByText('No service fits.').waitFor();
+  clean(page);
+  await page.close();
+});
