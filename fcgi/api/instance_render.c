@@ -53,6 +53,10 @@ static int render_resources(struct lg_req *q, struct lg_json *j, const struct lg
     if (in->storage_bytes) {
         lg_json_obj(j, "storage");
         lg_json_int(j, "totalSpace", in->storage_bytes);
+        if (rc > 0 && s.disk_bytes >= 0)
+            lg_json_int(j, "used", s.disk_bytes);
+        else
+            lg_json_null(j, "used");
         lg_json_end_obj(j);
     }
     lg_json_end_obj(j);

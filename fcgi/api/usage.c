@@ -51,7 +51,7 @@ static void render_newest(struct lg_resp *r, const struct lg_instance *in, const
 static int newest(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
-    struct lg_sample s = {0};
+    struct lg_sample s = {.disk_bytes = -1};
     int rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
     if (!rc && (in.state == LG_ST_RUNNING || in.state == LG_ST_PAUSED))
         rc = lg_sample_get(q->db, in.id, &s, e);

@@ -216,6 +216,16 @@ static bool superseded(struct lg_job *j)
     return o.any;
 }
 
+/* Who or what stopped it: the system says why with its wish. */
+static struct lg_reason stop_reason(const struct lg_job *j, char *room, size_t cap)
+{
+    const json_t *why = json_object_get(j->params, "reason");
+    const char *code = json_string_value(json_object_get(why, "code")),
+               *text = json_string_value(json_object_get(why, "text"));
+    snprintf(room, cap, text ? "%s" : "stopped by %s", text ? text : j->op.username);
+    return (struct lg_reason){.code = code ? code : "stopped_by_user", .text = room, .exit_code = -1};
+}
+
 static int settle_done(struct lg_job *j, struct lg_instance *in, struct lg_err *e)
 {
     enum lg_verb v = j->kind->verb;
@@ -226,8 +236,7 @@ static int settle_done(struct lg_job *j, struct lg_instance *in, struct lg_err *
     static const struct lg_reason none = {.text = "", .exit_code = -1};
     struct lg_truth *t = &j->truth;
     char text[160];
-    struct lg_reason stopped = {.code = "stopped_by_user", .text = text, .exit_code = -1};
-    snprintf(text, sizeof text, "stopped by %s", j->op.username);
+    struct lg_reason stopped = stop_reason(j, text, sizeof text);
     struct lg_instance_change ch = {
         .state = (int)lg_truth_state(t), .reason = &none, .operation_id = j->op.id};
     lg_truth_facts(t, in, &ch);

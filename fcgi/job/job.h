@@ -200,6 +200,7 @@ int lg_master_main(struct lg_runner *r, struct lg_err *e); /* returns after SIGT
 void lg_worker_main(const struct lg_runner *r, int sock) __attribute__((noreturn));
 void lg_reconcile_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_keeper_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
+void lg_layers_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_streams_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_watch_main(const struct lg_runner *r, int driver_index) __attribute__((noreturn));
 

@@ -84,6 +84,7 @@ int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_i
                                     .cpu_millis = in->cpu_millis,
                                     .memory_bytes = in->memory_bytes,
                                     .pids_limit = r->conf->pids_limit,
+                                    .layer_bytes = strcmp(in->type, "vm") ? in->storage_bytes : 0,
                                     .net = lg_net_spec_of(&s->net),
                                     .address = s->address,
                                     .mac = s->mac};
