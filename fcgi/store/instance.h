@@ -147,6 +147,9 @@ struct lg_sample {
 int lg_sample_put(struct lg_db *db, const struct lg_sample *s, struct lg_err *e);
 /* 1 and fills s, 0 when there is none. */
 int lg_sample_get(struct lg_db *db, const char *instance_id, struct lg_sample *s, struct lg_err *e);
+/* The newest sample of everything of a tenant that runs or is paused, by name. fn must not use `db`. */
+typedef void lg_sample_fn(void *arg, const char *name, const struct lg_sample *m);
+int lg_sample_each(struct lg_db *db, const char *tenant_id, lg_sample_fn *fn, void *arg, struct lg_err *e);
 
 /* Engines' health. */
 struct lg_engine_state {

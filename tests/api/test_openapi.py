@@ -211,7 +211,7 @@ def test_answers_about_instances(checked, red, label):
     one = checked("post", "/compute/instances", {"name": label, "resources": SMALL, "config": {"env": ["A=b"], "ports": []},
                                                  "metadata": {"labels": {"a": "b"}}}, 201, Prefer="wait=60").json
     at = f"/compute/instances/{one['id']}"
-    for path in (at, "/compute/instances", f"/compute/instances/name/{label}", at + "/usage", at + "/usage?step=10", at + "/ingress", "/ingress", "/operations",
+    for path in (at, "/compute/instances", f"/compute/instances/name/{label}", at + "/usage", at + "/usage?step=10", at + "/ingress", "/ingress", "/compute/usage", "/operations",
                  f"/compute/instances?state=running&label=a=b&pageSize=1", "/events", "/images", "/compute/cluster/status",
                  "/compute/backends/docker/info", "/compute/backends/kvm/info", "/compute/flavors", "/monitoring/metrics", at + "/logs"):
         checked("get", path, None, 200)
