@@ -220,3 +220,11 @@ def test_a_taken_port_is_left_alone(make_system):
         s = make_system(drivers="fake", pool="127.99.0.0/16", compat_listeners=1, compat_ports=f"{port},{other}").start()
         assert f"port {port} is in use" in s.said()
         assert Http(other, None).request("GET", "/health").json["service"] == "storage-service"
+
+
+def test_the_start_says_what_it_opens(gateway, fake_system):
+    """Whoever starts it reads that every local user may act in any tenant; and nothing of the kind when it is off."""
+    said = gateway.system.said()
+    assert "Gateway mode is on" in said and "every local user may act in any" in said
+    assert gateway.system.settings["compat_ports"] in said
+    assert "Gateway mode" not in fake_system.said()
