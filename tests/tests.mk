@@ -26,8 +26,8 @@ test-system: test-setup all static-libs browser-setup
 # The whole run, in one process so that one line closes it.
 test: test-setup all static-libs
 	$(MAKE) SAN=1 all unit-programs
-	$(MAKE) browser-setup
-	$(Q)SAN=1 tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS)) --pytest $(PYTESTS) --browser tests/browser
+	$(MAKE) browser-setup fuzz-build
+	$(Q)SAN=1 FUZZ_SECONDS=8 tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS)) --fuzz $(FUZZ) --pytest $(PYTESTS) --browser tests/browser
 
 lint:
 	$(Q)tests/lint/run

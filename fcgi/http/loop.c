@@ -450,6 +450,15 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
     lg_buf_reset(&w->body);
 }
 
+void lg_loop_one(struct lg_app *app, const struct lg_pool *pool, FCGX_Request *fr)
+{
+    struct worker w = {.app = app, .pool = pool};
+    serve_one(&w, fr);
+    lg_buf_done(&w.headers);
+    lg_buf_done(&w.body);
+    lg_buf_done(&w.out);
+}
+
 /*
  * A connection goes on only when all of the request was taken off it: what a refused body left behind would
  * be read as the next request's records, and those are nginx' word for who asks and from where.

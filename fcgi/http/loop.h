@@ -10,4 +10,7 @@
 int lg_loop(struct lg_app *app, const struct lg_pool *pool, int listen_fd, const volatile sig_atomic_t *stop,
             const sigset_t *unblocked);
 
+/* One request that is at hand, outside of the loop and of any connection: for tests. */
+void lg_loop_one(struct lg_app *app, const struct lg_pool *pool, FCGX_Request *fr);
+
 #endif

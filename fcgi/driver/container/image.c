@@ -72,8 +72,11 @@ static double pull_fraction(struct pull *p, const char *id, const json_t *detail
         i++;
     if (*id && i == p->layers && i < 128)
         snprintf(p->layer[p->layers++].id, sizeof p->layer[0].id, "%s", id);
-    if (*id && i < p->layers && total > 0)
-        p->layer[i].done = (double)lg_member_int(detail, "current") / total;
+    if (*id && i < p->layers && total > 0) {
+        double done =
+            (double)lg_member_int(detail, "current") / total; /* the engine's word, not a fraction yet */
+        p->layer[i].done = done < 0 ? 0 : done > 1 ? 1 : done;
+    }
     if (*id && i < p->layers && strstr(status, "complete"))
         p->layer[i].done = 1;
     for (i = 0; i < p->layers; i++)
