@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "api/compute.h"
+#include "api/page.h"
 #include "api/sandbox.h"
+#include "store/code_run.h"
 
 #define BODY_MAX   ((size_t)24 << 20)
 #define CODE_MAX   (10 << 20)
@@ -288,6 +290,46 @@ static int stop_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc;
 }
 
+/* ---- history ---- */
+
+static void add_row(void *arg, const struct lg_code_run *r)
+{
+    struct lg_json *j = arg;
+    lg_json_obj(j, NULL);
+    lg_json_str(j, "id", r->id);
+    lg_json_str(j, "user", r->user_id);
+    lg_json_str(j, "language", r->language);
+    lg_json_bool(j, "success", r->success);
+    if (r->exit_code >= 0)
+        lg_json_int(j, "exitCode", r->exit_code);
+    else
+        lg_json_null(j, "exitCode");
+    lg_json_str(j, "limit", *r->limit ? r->limit : NULL);
+    lg_json_str(j, "error", *r->error ? r->error : NULL);
+    lg_json_int(j, "timeMs", r->time_ms);
+    lg_json_int(j, "memoryBytes", r->memory_bytes);
+    lg_json_int(j, "queueMs", r->queue_ms);
+    lg_json_int(j, "codeBytes", r->code_bytes);
+    lg_json_str(j, "code", r->code);
+    lg_json_str(j, "output", r->output);
+    lg_json_time(j, "createdAt", r->created_at);
+    lg_json_end_obj(j);
+}
+
+static int list_runs(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_page p;
+    struct lg_json j;
+    int rc = lg_page_of(q, &p, e);
+    if (rc)
+        return rc;
+    lg_resp_json(r, 200, &j);
+    lg_json_arr(&j, "runs");
+    rc = lg_code_run_each(q->db, q->who.tenant_id, p.size, p.offset, &p.total, add_row, &j, e);
+    lg_page_end(&j, &p);
+    return rc < 0 ? rc : 0;
+}
+
 /* ---- languages ---- */
 
 static int pass_on(struct lg_req *q, struct lg_resp *r, const char *what, int status, struct lg_err *e)
@@ -341,6 +383,7 @@ const struct lg_route lg_routes_repl[] = {
         "Repl dialect: runs code; server-sent events of what it prints"),
     RUN(BASE "/runs", create_run,
         "Runs code whose output and input come over the stream that is named in the answer"),
+    READ(BASE "/runs", list_runs, "History of the tenant's code runs, newest first"),
     READ(BASE "/runs/:id/stream", stream_run,
          "A run's output as it comes: WebSocket (which takes input too) or SSE"),
     {.method = "DELETE",

@@ -38,11 +38,6 @@
     S(pids_limit, INT, "512", 16, 32768, "processes in one container")                                       \
     S(default_cpu_millis, INT, "500", 10, 256000, "CPU of an instance that names none; 1000 is a core")      \
     S(default_memory_mib, INT, "256", 8, 1048576, "memory of an instance that names none")                   \
-    S(default_volume_mib, INT, "1024", 16, 67108864,                                                         \
-      "size of a volume that a create names and nobody has made")                                            \
-    S(storage_overcommit, INT, "4", 1, 1000, "bytes of volumes admitted per byte of the disk they are on")   \
-    S(host_path_roots, STR, "", 0, 1000,                                                                     \
-      "comma-separated; administrators may mount directories below these into containers")                   \
     S(stop_timeout_s, INT, "10", 0, 600, "grace before a stop kills, when none is named")                    \
     S(sample_ms, INT, "5000", 200, 600000, "interval of usage samples")                                      \
     S(reconcile_ms, INT, "5000", 200, 600000, "interval of the reconciler without engine events")            \
@@ -70,8 +65,8 @@
       "sandboxes for code at the same time, those that wait for work included")                              \
     S(sandbox_warm, INT, "2", 0, 64, "sandboxes kept ready when nobody uses them")                           \
     S(sandbox_running, INT, "0", 0, 256, "code runs at the same time; 0: four a core; one tenant gets half") \
-    S(sandbox_queue, INT, "512", 1, 100000, "code runs that may wait")                                       \
-    S(sandbox_tenant_queue, INT, "128", 1, 100000, "of these, one tenant's")                                 \
+    S(sandbox_queue, INT, "256", 1, 100000, "code runs that may wait")                                       \
+    S(sandbox_tenant_queue, INT, "64", 1, 100000, "of these, one tenant's")                                  \
     S(sandbox_time_ms, INT, "10000", 100, 3600000, "wall clock of a code run that names none")               \
     S(sandbox_time_max_ms, INT, "60000", 100, 3600000, "the most one may name")                              \
     S(sandbox_memory_mib, INT, "256", 16, 65536, "memory of a code run that names none, files included")     \
@@ -82,6 +77,7 @@
     S(sandbox_output_kib, INT, "1024", 1, 8192, "output of a code run that names no limit")                  \
     S(sandbox_uid_first, INT, "2130000", 100000, 2000000000, "first of 60000 user ids for sandboxes")        \
     S(sandbox_cache, STR, "/var/cache/lodge/images", 1, 200, "where built images for code are kept")         \
+    S(code_run_keep, INT, "10000", 0, 10000000, "code runs kept as history")                                 \
     S(sandbox_prepare, INT, "0", 0, 1, "1: build the images for code at the start, in the background")       \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 

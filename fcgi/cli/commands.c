@@ -93,10 +93,11 @@ const struct lg_command lg_commands[] = {
      .help = "show what an instance printed"},
     {.noun = "instance",
      .verb = "usage",
-     .args = "[instance]",
+     .args = INSTANCE,
+     .min = 1,
      .max = 1,
      .run = lg_cli_instance_usage,
-     .help = "show the newest usage sample, of all that run or of one"},
+     .help = "show the newest usage sample"},
 
     {.noun = "image", .verb = "ls", .run = lg_cli_image_ls, .help = "list images"},
     {.noun = "image",

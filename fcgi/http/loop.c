@@ -16,7 +16,7 @@
 #define TURNS_MAX 64      /* requests in a row on one connection while others wait */
 #define GRACE_NS  500000L /* what an idle connection gets while others wait */
 #define SLOW_MS   1000
-#define BODY_HARD ((int64_t)8 << 20) /* nginx refuses more long before */
+#define BODY_HARD ((int64_t)32 << 20) /* no route may have more */
 
 static const char *param(const FCGX_Request *r, const char *name)
 {

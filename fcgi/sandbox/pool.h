@@ -91,7 +91,8 @@ struct lg_task {
     bool interactive; /* standard input stays open */
     bool attached, gone, full;
     json_t *args;
-    struct lg_buf blob; /* code, files, input */
+    struct lg_buf blob;      /* code, files, input */
+    struct lg_buf code_head; /* what history keeps of the code */
     size_t code_size, input_size;
     struct lg_task_file *files;
     int file_count;

@@ -15,9 +15,10 @@
 #include "base/log.h"
 #include "box/wire.h"
 #include "sandbox/pool.h"
+#include "store/code_run.h"
 
 #define ATTACH_MS    15000 /* nobody came for it */
-#define WAIT_MS      60000 /* longest time in the queue */
+#define WAIT_MS      40000 /* longest time in the queue */
 #define CLIENT_FULL  ((size_t)256 << 10)
 #define MIXED_MAX    ((size_t)9 << 20)
 #define INPUT_FRAMES ((size_t)1 << 20) /* bytes that wait to go into a sandbox before its client is held */
@@ -88,6 +89,7 @@ void lg_task_free(struct lg_task *r)
     json_decref(r->args);
     free(r->files);
     lg_buf_done(&r->blob);
+    lg_buf_done(&r->code_head);
     lg_buf_done(&r->in);
     lg_buf_done(&r->out);
     lg_buf_done(&r->mixed);
@@ -225,14 +227,33 @@ void lg_task_box_gone(struct lg_task *r, const char *why)
     finish(r);
 }
 
+/* Seconds until it is worth trying again, from how long the queue takes. */
+static int retry_after(const struct lg_pool_state *p)
+{
+    int64_t ms = (p->pace_ms + 100) * (p->waiting + 1) / going_max(p);
+    return ms < 1000 ? 1 : ms > 60000 ? 60 : (int)(ms / 1000);
+}
+
+/* It waited for too long: the engine's fault, or there is too much to do. */
+static void give_up(struct lg_task *r)
+{
+    const struct lg_pool_state *p = r->pool;
+    if (*p->engine_why) {
+        lg_task_fail(r, LG_UNAVAILABLE, p->engine_why);
+        return;
+    }
+    lg_fail(&r->failed, LG_RATE, "no sandbox was free in time");
+    lg_err_detail(&r->failed, "retryAfter", "%d", retry_after(p));
+    finish(r);
+}
+
 static void on_deadline(struct lg_timer *t)
 {
     struct lg_task *r = lg_container_of(t, struct lg_task, deadline);
     if (r->state == LG_TASK_DONE)
         bury(r); /* nobody came for the answer */
     else if (r->state == LG_TASK_WAITING)
-        lg_task_fail(r, LG_UNAVAILABLE,
-                     *r->pool->engine_why ? r->pool->engine_why : "no sandbox was free in time");
+        give_up(r);
     else
         lg_task_stop(r, "time");
 }
@@ -352,13 +373,6 @@ void lg_tasks_tend(struct lg_pool_state *p)
     }
 }
 
-/* Seconds until it is worth trying again, from how long the queue takes. */
-static int retry_after(const struct lg_pool_state *p)
-{
-    int64_t ms = (p->pace_ms + 100) * (p->waiting + 1) / going_max(p);
-    return ms < 1000 ? 1 : ms > 60000 ? 60 : (int)(ms / 1000);
-}
-
 static int admit(struct lg_pool_state *p, const struct lg_task *r, const struct lg_tenant_queue *t,
                  struct lg_err *e)
 {
@@ -398,6 +412,8 @@ int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
     r->mixed.max = MIXED_MAX;
     r->in.max = (size_t)1 << 20;
     r->compile.out.max = r->compile.err.max = r->step.out.max = r->step.err.max = MIXED_MAX;
+    lg_buf_add(&r->code_head, lg_buf_cstr(&r->blob),
+               r->code_size < LG_CODE_RUN_CODE ? r->code_size : LG_CODE_RUN_CODE);
     TAILQ_INSERT_TAIL(&p->runs, r, all);
     TAILQ_INSERT_TAIL(&t->waiting, r, wait);
     t->waiting_count++;

@@ -35,11 +35,15 @@ static const struct phrase *phrase_of(int status)
     return phrase_of(500);
 }
 
-static void answer(struct lg_client *c, int status, const char *type, const struct lg_buf *body)
+/* `retry`: value of Retry-After where the status does not imply one; NULL none. */
+static void answer(struct lg_client *c, int status, const char *type, const struct lg_buf *body,
+                   const char *retry)
 {
     lg_cleanup_buf struct lg_buf b = {.max = body->len + 65536};
     const struct phrase *p = phrase_of(status);
     lg_buf_fmt(&b, "HTTP/1.1 %d %s\r\n%s", status, p->text, p->extra);
+    if (retry)
+        lg_buf_fmt(&b, "Retry-After: %s\r\n", retry);
     lg_buf_fmt(&b, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, body->len);
     lg_buf_str(&b, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
     lg_buf_add(&b, body->data, body->len);
@@ -51,7 +55,11 @@ static void fail_with(struct lg_client *c, int status, const struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf body = {.max = 8192};
     lg_json_error(&body, e);
-    answer(c, status, "application/json", &body);
+    const char *retry = NULL;
+    for (int i = 0; i < e->details; i++)
+        if (status == 429 && !strcmp(e->detail[i].key, "retryAfter"))
+            retry = e->detail[i].value;
+    answer(c, status, "application/json", &body, retry);
 }
 
 void lg_client_fail(struct lg_client *c, const struct lg_err *e)
@@ -64,7 +72,7 @@ void lg_client_answer(struct lg_client *c, int status, const struct lg_buf *json
     if (json->failed)
         lg_client_drop(c);
     else
-        answer(c, status, "application/json", json);
+        answer(c, status, "application/json", json, NULL);
 }
 
 void lg_client_health(struct lg_client *c)
@@ -79,7 +87,7 @@ void lg_client_health(struct lg_client *c)
     lg_json_int(&j, "waits", (int64_t)s->waits);
     lg_json_bool(&j, "feeder", s->feed.ready);
     lg_json_end_obj(&j);
-    answer(c, 200, "application/json", &body);
+    answer(c, 200, "application/json", &body, NULL);
 }
 
 void lg_client_render(struct lg_client *c)

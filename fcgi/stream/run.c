@@ -150,8 +150,13 @@ static void said(struct lg_client *c)
         const json_t *o = json_object_get(j, "error");
         const char *code = json_string_value(json_object_get(o, "code"));
         const char *msg = json_string_value(json_object_get(o, "message"));
+        const char *retry = json_string_value(json_object_get(json_object_get(o, "details"), "retryAfter"));
+        struct lg_err e = {0};
         close_both(c);
-        fail(c, code ? lg_code_of(code) : LG_BACKEND, msg ? msg : "the code could not be run");
+        lg_fail(&e, code ? lg_code_of(code) : LG_BACKEND, "%s", msg ? msg : "the code could not be run");
+        if (retry)
+            lg_err_detail(&e, "retryAfter", "%s", retry);
+        lg_client_fail(c, &e);
     } else {
         close_both(c);
         lg_client_answer(c, 200, &r->text);
@@ -181,7 +186,7 @@ static bool take(struct lg_client *c, const uint8_t **p, size_t *n)
         ++*p;
         --*n;
         if (r->have < sizeof r->head)
-            return true;
+            return *n > 0;
         r->left =
             (uint32_t)r->head[4] << 24 | (uint32_t)r->head[5] << 16 | (uint32_t)r->head[6] << 8 | r->head[7];
     }

@@ -21,6 +21,12 @@ def repl(system):
     return Repl(system.admin())
 
 
+@pytest.fixture(scope="session")
+def neighbour(system):
+    """Another tenant's client."""
+    return Repl(system.tenant("neighbour"))
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(system, repl):
     """After each test nothing runs or waits, the pool is full again, no process was found faulty."""

@@ -3,6 +3,8 @@ import time
 
 import pytest
 
+from lodge_system import until
+
 LANGUAGES = {
     "python": ("import sys\nprint('hello', sys.argv[1], sys.stdin.read())", "hello a b in\n"),
     "javascript": ("console.log('hello', process.argv[2], require('fs').readFileSync(0, 'utf8'))", "hello a b in\n"),
@@ -109,3 +111,14 @@ def test_time_limit(repl):
     t = time.monotonic()
     a = repl.run("bash", "trap '' TERM INT HUP; echo begun; while :; do :; done", limits={"timeMs": 700})
     assert a["limit"] == "time" and not a["success"] and a["stdout"] == "begun\n" and time.monotonic() - t < 5
+
+
+def test_history(repl, neighbour):
+    a = repl.run("python", "print('for history')\nraise SystemExit(5)")
+    until("it is written", lambda: any(r["id"] == a["id"] for r in repl.call("GET", "/runs?pageSize=50").json["runs"]), timeout=20)
+    l = repl.call("GET", "/runs?pageSize=50").json
+    r = next(r for r in l["runs"] if r["id"] == a["id"])
+    assert (r["language"], r["exitCode"], r["success"], r["output"]) == ("python", 5, False, "for history\n")
+    assert r["code"].startswith("print('for") and r["codeBytes"] == len(r["code"]) and r["timeMs"] >= 0 and r["createdAt"]
+    assert l["total"] >= len(l["runs"]) > 0
+    assert a["id"] not in {r["id"] for r in neighbour.call("GET", "/runs?pageSize=500").json["runs"]}
