@@ -8,4 +8,8 @@ test-browser: browser-setup
 # Screenshots of every view into build/shots, for looking at them.
 shots: browser-setup
 	node tests/browser/shots.mjs build/shots
-.PHONY: browser-setup test-browser shots
+# What Lighthouse says, not part of any test: `make lighthouse`, WHY=1 for the reasons.
+lighthouse: browser-setup
+	$(Q)cd tests/browser/lighthouse && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)node tests/browser/lighthouse/run.mjs
+.PHONY: browser-setup test-browser shots lighthouse

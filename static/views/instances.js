@@ -11,7 +11,11 @@ import { kindIcon, refusal, setState, stateBadge, STATES, TRANSIENT, VERBS, why 
 import { drawSparkline, latest, observeUsage, sparkline } from '../parts/usage.js';
 import { openCreate } from './create.js';
 
-const STEP = 500; // rows shown at once
+const STEP = 500; // rows listed at once
+const FIRST = 50; // of them built before the first paint; the others follow while the browser is idle
+
+const idle = window.requestIdleCallback ?? ((fn) => setTimeout(fn, 30));
+const noIdle = window.cancelIdleCallback ?? clearTimeout;
 
 const owner = (i) => (typeof i.owner === 'object' ? i.owner?.username : i.owner) ?? '';
 const COLUMNS = [
@@ -86,6 +90,7 @@ function makeRow(inst, view) {
     cell('c-age num', 'Age', p.age),
     cell('c-acts', '', p.act.start, p.act.stop, p.act.delete));
   row.parts = p;
+  p.check.checked = view.selected.has(inst.id);
   view.usage.add(row);
   updateRow(row, inst);
   return row;
@@ -158,10 +163,13 @@ class View {
     this.rows = new Map();
     this.selected = new Set();
     this.limit = STEP;
+    this.built = FIRST;
+    this.listed = [];
     this.usage = observeUsage();
     this.frame = 0;
     ctx.dispose(() => this.usage.stop());
     ctx.dispose(() => cancelAnimationFrame(this.frame));
+    ctx.dispose(() => noIdle(this.growing));
     ctx.dispose(() => clearTimeout(this.asking));
     this.read(ctx.query);
     this.build();
@@ -186,6 +194,7 @@ class View {
     const sort = (this.dir < 0 ? '-' : '') + this.column.key;
     setQuery({ q: this.q, state: this.state, sort: sort === 'name' ? '' : sort });
     this.limit = STEP;
+    this.built = FIRST;
     this.draw();
     this.askServer();
   }
@@ -244,19 +253,20 @@ class View {
   }
 
   selectAll(yes) {
-    this.selected = new Set(yes ? this.rows.keys() : []);
+    this.selected = new Set(yes ? this.listed.map((i) => i.id) : []);
     for (const [id, row] of this.rows) row.parts.check.checked = this.selected.has(id);
     this.drawSelection();
   }
 
   drawSelection() {
-    for (const id of this.selected) if (!this.rows.has(id)) this.selected.delete(id);
+    const there = new Set(this.listed.map((i) => i.id));
+    for (const id of this.selected) if (!there.has(id)) this.selected.delete(id);
     const n = this.selected.size;
     if (!n && this.bulkBar.contains(document.activeElement)) this.search.focus();
     this.bulkBar.hidden = !n;
     setText(this.bulkCount, n ? `${n} selected` : '');
-    this.allBox.checked = n > 0 && n === this.rows.size;
-    this.allBox.indeterminate = n > 0 && n < this.rows.size;
+    this.allBox.checked = n > 0 && n === there.size;
+    this.allBox.indeterminate = n > 0 && n < there.size;
   }
 
   sortBy(column) {
@@ -277,8 +287,8 @@ class View {
     const words = this.q.toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...store.instances.values()];
     const found = all.filter((i) => inGroup(i, this.state) && matches(i, words)).sort(compare(this.column, this.dir));
-    const shown = found.slice(0, this.limit);
-    reconcile(this.body, this.rows, shown, (i) => i.id, (i) => makeRow(i, this), updateRow);
+    this.listed = found.slice(0, this.limit);
+    this.drawRows(updateRow);
     this.heads.forEach((th, i) => {
       if (COLUMNS[i] === this.column) th.setAttribute('aria-sort', this.dir > 0 ? 'ascending' : 'descending');
       else th.removeAttribute('aria-sort');
@@ -290,6 +300,13 @@ class View {
     this.drawEmpty(all.length, found.length);
     this.drawSelection();
     return undefined;
+  }
+
+  /** A long list is built piece by piece, so that the first rows can be read and used at once. */
+  drawRows(update) {
+    reconcile(this.body, this.rows, this.listed.slice(0, this.built), (i) => i.id, (i) => makeRow(i, this), update);
+    noIdle(this.growing);
+    if (this.built < this.listed.length) this.growing = idle(() => ((this.built += FIRST / 2), this.drawRows()), { timeout: 200 });
   }
 
   drawWaiting() {

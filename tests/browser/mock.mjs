@@ -3,6 +3,7 @@
 
 import { createServer } from 'node:http';
 import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -317,12 +318,13 @@ function answer(res, { status = 200, body, text, operation, headers = {} }) {
   res.end(status === 204 ? undefined : (text ?? JSON.stringify(body)));
 }
 
-async function file(res, path) {
+async function file(req, res, path) {
   const name = normalize(path === '/' ? '/index.html' : path);
   try {
     const data = await readFile(join(STATIC, name));
-    res.writeHead(200, { 'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream', 'Content-Security-Policy': CSP, 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-cache' });
-    res.end(data);
+    const packed = data.length > 512 && /gzip/.test(req.headers['accept-encoding'] ?? ''); // as nginx does
+    res.writeHead(200, { ...(packed ? { 'Content-Encoding': 'gzip' } : {}), 'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream', 'Content-Security-Policy': CSP, 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-cache' });
+    res.end(packed ? gzipSync(data, { level: 1 }) : data);
   } catch {
     res.writeHead(404).end('not found');
   }
@@ -384,7 +386,7 @@ export async function startMock({ port = 0, state = new State() } = {}) {
       if (s.refuseRuns) return answer(res, { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'RATE_LIMITED', message: 'too many runs of this tenant', details: {} } } });
       return execute(s, res, await readBody(req));
     }
-    if (!/^\/(api\/v1|compute)\//.test(url.pathname)) return file(res, url.pathname);
+    if (!/^\/(api\/v1|compute)\//.test(url.pathname)) return file(req, res, url.pathname);
     try {
       answer(res, await api(s, req, url));
     } catch (e) {
