@@ -165,6 +165,9 @@ int lg_find(struct lg_cli *c, const char *path, const char *key, const char *fie
 /* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
 int64_t lg_parse_size(const char *s);
 
+/* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
+int64_t lg_parse_size(const char *s);
+
 /* ── secrets ── */
 
 /* From the terminal without echo (twice with `again`), or the first line of standard input when it is none.
@@ -175,13 +178,14 @@ int lg_ask_password(const char *prompt, bool again, char out[LG_PASSWORD_MAX]);
 /* Commands, each in the file of its noun. */
 typedef int lg_cli_run(struct lg_cli *c);
 lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_cli_instance_power,
-    lg_cli_instance_rm, lg_cli_instance_logs, lg_cli_instance_usage, lg_cli_image_ls, lg_cli_image_get,
-    lg_cli_image_pull, lg_cli_image_upload, lg_cli_image_rm, lg_cli_image_alias, lg_cli_image_set,
-    lg_cli_ingress_ls, lg_cli_ingress_add, lg_cli_ingress_rm, lg_cli_operation_ls, lg_cli_operation_get,
-    lg_cli_operation_wait, lg_cli_operation_cancel, lg_cli_events, lg_cli_service_ls, lg_cli_service_watch,
-    lg_cli_token_ls, lg_cli_token_create, lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create,
-    lg_cli_user_set, lg_cli_user_rm, lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm,
-    lg_cli_tenant_members, lg_cli_tenant_join, lg_cli_tenant_leave, lg_cli_tenant_quota, lg_cli_audit_ls,
-    lg_cli_whoami, lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version;
+    lg_cli_instance_resize, lg_cli_console, lg_cli_image_fetch, lg_cli_instance_rm, lg_cli_instance_logs,
+    lg_cli_instance_usage, lg_cli_image_ls, lg_cli_image_get, lg_cli_image_pull, lg_cli_image_upload,
+    lg_cli_image_rm, lg_cli_image_alias, lg_cli_image_set, lg_cli_ingress_ls, lg_cli_ingress_add,
+    lg_cli_ingress_rm, lg_cli_operation_ls, lg_cli_operation_get, lg_cli_operation_wait,
+    lg_cli_operation_cancel, lg_cli_events, lg_cli_service_ls, lg_cli_service_watch, lg_cli_token_ls,
+    lg_cli_token_create, lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create, lg_cli_user_set,
+    lg_cli_user_rm, lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_members,
+    lg_cli_tenant_join, lg_cli_tenant_leave, lg_cli_tenant_quota, lg_cli_audit_ls, lg_cli_whoami,
+    lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version;
 
 #endif

@@ -435,7 +435,8 @@ int lg_send_file(struct lg_cli *c, const char *path, const char *file, struct lg
     if (!rc) {
         struct lg_client *k = c->client;
         lg_client_begin(k, path);
-        struct curl_slist type = {.data = (char[]){"Content-Type: application/x-tar"}, .next = k->headers};
+        struct curl_slist type = {.data = (char[]){"Content-Type: application/octet-stream"},
+                                  .next = k->headers};
         curl_easy_setopt(k->h, CURLOPT_HTTPHEADER, &type);
         curl_easy_setopt(k->h, CURLOPT_POST, 1L);
         curl_easy_setopt(k->h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)st.st_size);

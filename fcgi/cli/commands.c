@@ -13,6 +13,15 @@
     }
 
 #define INSTANCE "<instance>"
+#define VM_IMAGE_FLAGS                                                                                       \
+    {0, "format", "format", "of a disk: qcow2 (the default) or raw"},                                        \
+        {0, "sha256", "digits", "what the file must have"},                                                  \
+        {0, "min-disk", "size", "the smallest disk it runs on"},                                             \
+        {0, "min-memory", "size", "the least memory it runs with"},                                          \
+        {0, "user", "login", "who gets SSH keys in it"},                                                     \
+    {                                                                                                        \
+        0, "no-cloud-init", NULL, "it does not read cloud-init data"                                         \
+    }
 #define POWER(v, text)                                                                                       \
     {                                                                                                        \
         .noun = "instance", .verb = v, .args = INSTANCE "…", .min = 1, .max = -1,                            \
@@ -35,11 +44,20 @@ const struct lg_command lg_commands[] = {
      .max = 1,
      .rest = true,
      .flags = FLAGS(
+         {0, "type", "type", "container (the default) or vm"},
          {'i', "image", "image", "image to run; without it the default one"},
          {'e', "env", "NAME=value", "environment variable; may be repeated"},
          {0, "secret-env", "NAME=value", "as --env, encrypted and never shown again"},
          {'p', "publish", "host:port[/udp]", "publish a port on the host"},
          {'l', "label", "key=value", "label; may be repeated"}, {0, "cpus", "n", "cores, for example 0.5"},
+         {0, "disk", "size", "of a vm: its disk, for example 20g"},
+         {0, "flavor", "name", "a named size instead"},
+         {0, "user-data", "file", "of a vm: cloud-init's user data; - reads standard input"},
+         {0, "meta-data", "file", "of a vm: cloud-init's meta data"},
+         {0, "ssh-key", "file", "of a vm: a public key beside your own; may be repeated"},
+         {0, "disk-format", "format", "of a vm: qcow2 or raw"},
+         {0, "network", "name", "of a vm: the tenant's network it is on"},
+         {0, "firmware", "kind", "of a vm: bios or uefi"},
          {'m', "memory", "size", "memory limit, for example 512m"},
          {0, "restart", "policy", "no, on-failure, always or unless-stopped"},
          {0, "ingress", "port[:host]", "give this port an https address"},
@@ -73,6 +91,19 @@ const struct lg_command lg_commands[] = {
      .help = "stop and start instances"},
     POWER("pause", "freeze instances"),
     POWER("unpause", "let frozen instances go on"),
+    POWER("suspend", "put virtual machines to sleep: their memory goes to disk"),
+    POWER("wake", "let sleeping virtual machines go on; start does the same"),
+    POWER("reset", "press the reset button of virtual machines"),
+    {.noun = "instance",
+     .verb = "resize",
+     .args = INSTANCE,
+     .min = 1,
+     .max = 1,
+     .flags = FLAGS({0, "cpus", "n", "cores"}, {'m', "memory", "size", "memory, for example 2g"},
+                    {0, "disk", "size", "a larger disk, for example 40g"},
+                    {0, "flavor", "name", "a named size instead"}),
+     .run = lg_cli_instance_resize,
+     .help = "change the size of a virtual machine"},
     {.noun = "instance",
      .verb = "rm",
      .args = INSTANCE "…",
@@ -99,6 +130,14 @@ const struct lg_command lg_commands[] = {
      .run = lg_cli_instance_usage,
      .help = "show the newest usage sample"},
 
+    {.noun = "console",
+     .args = INSTANCE,
+     .min = 1,
+     .max = 1,
+     .flags = FLAGS({0, "read-only", NULL, "only look"}),
+     .run = lg_cli_console,
+     .help = "a virtual machine's serial console in this terminal"},
+
     {.noun = "image", .verb = "ls", .run = lg_cli_image_ls, .help = "list images"},
     {.noun = "image",
      .verb = "get",
@@ -118,12 +157,24 @@ const struct lg_command lg_commands[] = {
      .help = "fetch an image from its registry"},
     {.noun = "image",
      .verb = "upload",
-     .args = "<file.tar>",
+     .args = "<file>",
      .min = 1,
      .max = 1,
-     .flags = FLAGS({0, "name", "name", "name in the catalogue (required)"}),
+     .flags =
+         FLAGS({0, "name", "name", "name in the catalogue (required)"},
+               {0, "kind", "kind", "container (an archive, the default) or vm (a disk)"}, VM_IMAGE_FLAGS),
      .run = lg_cli_image_upload,
-     .help = "import an image archive"},
+     .help = "import an image archive, or the disk of a virtual machine"},
+    {.noun = "image",
+     .verb = "fetch",
+     .args = "<https address>",
+     .min = 1,
+     .max = 1,
+     .flags = FLAGS({0, "name", "name", "name in the catalogue (required)"},
+                    {0, "alias", "alias", "another name; may be repeated"},
+                    {0, "public", NULL, "let every tenant use it (admins)"}, VM_IMAGE_FLAGS),
+     .run = lg_cli_image_fetch,
+     .help = "let the host fetch the disk image of a virtual machine"},
     {.noun = "image",
      .verb = "rm",
      .args = "<image>…",

@@ -72,6 +72,7 @@ static void text_labels(const json_t *labels, struct lg_buf *out)
 
 static const struct lg_col list_cols[] = {
     {"NAME", "name", NULL},
+    {"TYPE", "type", NULL},
     {"STATE", "state", NULL},
     {"IMAGE", "config.image", NULL},
     {"ADDRESS", "network.address", NULL},
@@ -84,6 +85,7 @@ static const struct lg_col one_cols[] = {
     {"Name", "name", NULL},
     {"Id", "id", NULL},
     {"Tenant", "tenant", NULL},
+    {"Type", "type", NULL},
     {"State", "state", NULL},
     {"Why", "reason.text", NULL},
     {"Health", "status", NULL},
@@ -96,6 +98,8 @@ static const struct lg_col one_cols[] = {
     {"Ingress", "ingress", text_rules},
     {"Cores", "resources.cpu.cores", NULL},
     {"Memory", "resources.memory.limit", lg_text_bytes},
+    {"Disk", "resources.storage.totalSpace", lg_text_bytes},
+    {"Flavor", "flavor", NULL},
     {"Restart", "config.restartPolicy", NULL},
     {"Labels", "labels", text_labels},
     {"Owner", "owner", NULL},
@@ -201,7 +205,9 @@ int64_t lg_parse_size(const char *s)
 static int set_resources(const struct lg_cli *c, json_t *body)
 {
     json_t *r = json_object();
-    const char *cpus = lg_flag_value(c, "cpus"), *memory = lg_flag_value(c, "memory");
+    const char *cpus = lg_flag_value(c, "cpus"), *memory = lg_flag_value(c, "memory"),
+               *disk = lg_flag_value(c, "disk");
+    int64_t space = disk ? lg_parse_size(disk) : 0;
     char *end = NULL;
     double cores = cpus ? strtod(cpus, &end) : 0;
     int64_t bytes = memory ? lg_parse_size(memory) : 0;
@@ -209,6 +215,10 @@ static int set_resources(const struct lg_cli *c, json_t *body)
         return json_decref(r), lg_say(LG_EXIT_USAGE, "--cpus must be a number of cores, for example 0.5");
     if (bytes < 0)
         return json_decref(r), lg_say(LG_EXIT_USAGE, "--memory must be a size, for example 512m");
+    if (space < 0)
+        return json_decref(r), lg_say(LG_EXIT_USAGE, "--disk must be a size, for example 20g");
+    if (disk)
+        json_object_set_new(r, "storage", json_pack("{s:I}", "totalSpace", (json_int_t)space));
     if (cpus)
         json_object_set_new(r, "cpu", json_pack("{s:f}", "cores", cores));
     if (memory)
@@ -240,9 +250,63 @@ static int set_labels(const struct lg_cli *c, json_t *body)
     return 0;
 }
 
+/* A file's text as a string; NULL after saying why not. "-" is standard input. */
+static json_t *text_of(const char *file)
+{
+    lg_cleanup_buf struct lg_buf b = {.max = 1 << 20};
+    char block[4096];
+    FILE *f = strcmp(file, "-") ? fopen(file, "re") : stdin;
+    for (size_t n; f && (n = fread(block, 1, sizeof block, f));)
+        lg_buf_add(&b, block, n);
+    bool bad = !f || ferror(f) || b.failed;
+    if (f && f != stdin)
+        fclose(f);
+    json_t *text = bad ? NULL : json_stringn(b.len ? b.data : "", b.len);
+    if (!text)
+        lg_say(LG_EXIT_USAGE, "%s cannot be read, or is no text", file);
+    return text;
+}
+
+/* Cloud-init and keys, from files. */
+static int set_vm_texts(const struct lg_cli *c, json_t *config)
+{
+    const char *user = lg_flag_value(c, "user-data"), *meta = lg_flag_value(c, "meta-data"), *file;
+    json_t *ci = json_object(), *keys = json_array(), *text;
+    int at = 0, bad = 0;
+    if (user && !(bad = !(text = text_of(user))))
+        json_object_set_new(ci, "userData", text);
+    if (!bad && meta && !(bad = !(text = text_of(meta))))
+        json_object_set_new(ci, "metaData", text);
+    while (!bad && (file = lg_flag_next(c, "ssh-key", &at))) {
+        if ((bad = !(text = text_of(file))))
+            break;
+        const char *line = json_string_value(text);
+        json_array_append_new(keys, json_stringn(line, strcspn(line, "\r\n")));
+        json_decref(text);
+    }
+    if (json_object_size(ci))
+        json_object_set(config, "cloudInit", ci);
+    if (json_array_size(keys))
+        json_object_set(config, "sshKeys", keys);
+    json_decref(ci);
+    json_decref(keys);
+    return bad ? LG_EXIT_USAGE : 0;
+}
+
+/* Flags that are one member of a body each. */
+static void set_texts(const struct lg_cli *c, json_t *o, const char *const (*pairs)[2], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (lg_flag_value(c, pairs[i][0]))
+            json_object_set_new(o, pairs[i][1], json_string(lg_flag_value(c, pairs[i][0])));
+}
+
 static json_t *config_of(const struct lg_cli *c)
 {
+    static const char *const vm[][2] = {
+        {"disk-format", "diskFormat"}, {"network", "networkSource"}, {"firmware", "firmware"}};
     json_t *config = json_object();
+    set_texts(c, config, vm, sizeof vm / sizeof vm[0]);
     if (lg_flag_value(c, "image"))
         json_object_set_new(config, "image", json_string(lg_flag_value(c, "image")));
     set_strings(c, config, "env", "env");
@@ -299,7 +363,11 @@ int lg_cli_instance_create(struct lg_cli *c)
                                     !lg_flag_set(c, "no-start"));
     if (!body)
         return lg_say(LG_EXIT_USAGE, "the arguments must be UTF-8");
+    static const char *const plain[][2] = {{"type", "type"}, {"flavor", "flavor"}};
+    set_texts(c, body, plain, sizeof plain / sizeof plain[0]);
     int rc = rule_of(c, &rule);
+    if (!rc)
+        rc = set_vm_texts(c, json_object_get(body, "config"));
     if (!rc)
         rc = set_resources(c, body);
     if (!rc)
@@ -363,6 +431,26 @@ int lg_cli_instance_power(struct lg_cli *c)
     }
     json_decref(body);
     return worst;
+}
+
+int lg_cli_instance_resize(struct lg_cli *c)
+{
+    char id[40], path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    json_t *body = json_object();
+    int rc = set_resources(c, body);
+    if (!rc && lg_flag_value(c, "flavor"))
+        json_object_set_new(body, "flavor", json_string(lg_flag_value(c, "flavor")));
+    if (!rc && !json_object_size(body))
+        rc = lg_say(LG_EXIT_USAGE, "name a new size: --cpus, --memory, --disk or --flavor");
+    if (!rc)
+        rc = lg_instance_id(c, c->arg[0], id);
+    if (!rc)
+        rc = lg_call(c, "POST", lg_path(path, "/compute/instances/%s/resize", id), body, &a);
+    if (!rc)
+        rc = lg_finish(c, &a, NULL);
+    json_decref(body);
+    return rc ? rc : show_after(c, id);
 }
 
 static int remove_one(struct lg_cli *c, const char *name)

@@ -42,6 +42,7 @@ int lg_find(struct lg_cli *c, const char *path, const char *key, const char *fie
 
 static const struct lg_col image_cols[] = {
     {"NAME", "name", NULL},
+    {"KIND", "kind", NULL},
     {"STATE", "state", NULL},
     {"SIZE", "sizeBytes", lg_text_bytes},
     {"SOURCE", "source", NULL},
@@ -61,6 +62,11 @@ static const struct lg_col image_record[] = {
     {"Digest", "digest", NULL},
     {"Size", "sizeBytes", lg_text_bytes},
     {"Source", "source", NULL},
+    {"Format", "vm.format", NULL},
+    {"Address", "vm.url", NULL},
+    {"Least disk", "vm.minDiskBytes", lg_text_bytes},
+    {"Least memory", "vm.minMemoryBytes", lg_text_bytes},
+    {"User", "vm.defaultUser", NULL},
     {"Tenant", "tenant", NULL},
     {"Default", "default", lg_text_yes},
     {"Public", "public", lg_text_yes},
@@ -126,14 +132,85 @@ int lg_cli_image_pull(struct lg_cli *c)
     return rc ? rc : settle_image(c, &a);
 }
 
+/* What is said of a VM's image: names in the API, values by flags. */
+static int vm_image_of(const struct lg_cli *c, json_t *o)
+{
+    static const struct {
+        const char *flag, *member;
+        bool size;
+    } all[] = {{"format", "format", false},
+               {"sha256", "sha256", false},
+               {"user", "defaultUser", false},
+               {"min-disk", "minDiskBytes", true},
+               {"min-memory", "minMemoryBytes", true}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const char *v = lg_flag_value(c, all[i].flag);
+        int64_t n = v && all[i].size ? lg_parse_size(v) : 0;
+        if (n < 0)
+            return lg_say(LG_EXIT_USAGE, "--%s must be a size, for example 2g", all[i].flag);
+        if (v)
+            json_object_set_new(o, all[i].member, all[i].size ? json_integer(n) : json_string(v));
+    }
+    if (lg_flag_set(c, "no-cloud-init"))
+        json_object_set_new(o, "cloudInit", json_false());
+    return 0;
+}
+
+/* The members of an object as a query's. */
+static void add_query(const json_t *o, struct lg_buf *path)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)o, key, v)
+    {
+        char part[LG_PATH_LEN];
+        lg_buf_fmt(path, "&%s=", key);
+        if (json_is_string(v))
+            lg_buf_str(path, lg_path(part, "%s", json_string_value(v)));
+        else if (json_is_integer(v))
+            lg_buf_fmt(path, "%lld", (long long)json_integer_value(v));
+        else
+            lg_buf_str(path, json_is_true(v) ? "true" : "false");
+    }
+}
+
 int lg_cli_image_upload(struct lg_cli *c)
 {
-    char path[LG_PATH_LEN];
+    char first[LG_PATH_LEN];
     lg_cleanup_answer struct lg_answer a = {.status = 0};
-    const char *name = lg_flag_value(c, "name");
+    lg_cleanup_buf struct lg_buf path = {.max = LG_PATH_LEN};
+    const char *name = lg_flag_value(c, "name"), *kind = lg_flag_value(c, "kind");
+    json_t *vm = json_object();
+    int rc =
+        name ? vm_image_of(c, vm) : lg_say(LG_EXIT_USAGE, "--name is missing: what the image will be called");
+    if (!rc) {
+        lg_buf_str(&path, lg_path(first, "/images/upload?name=%s&kind=%s", name, kind ? kind : "container"));
+        add_query(vm, &path);
+        rc = path.failed ? lg_say(LG_EXIT_USAGE, "too much is said of the image")
+                         : lg_send_file(c, lg_buf_cstr(&path), c->arg[0], &a);
+    }
+    json_decref(vm);
+    return rc ? rc : settle_image(c, &a);
+}
+
+int lg_cli_image_fetch(struct lg_cli *c)
+{
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    const char *name = lg_flag_value(c, "name"), *v;
     if (!name)
         return lg_say(LG_EXIT_USAGE, "--name is missing: what the image will be called");
-    int rc = lg_send_file(c, lg_path(path, "/images/upload?name=%s&kind=container", name), c->arg[0], &a);
+    json_t *body = json_pack("{s:s, s:s}", "url", c->arg[0], "name", name), *aliases = json_array();
+    int at = 0, rc = body ? vm_image_of(c, body) : lg_say(LG_EXIT_USAGE, "the arguments must be UTF-8");
+    while (!rc && (v = lg_flag_next(c, "alias", &at)))
+        json_array_append_new(aliases, json_string(v));
+    if (json_array_size(aliases))
+        json_object_set(body, "aliases", aliases);
+    if (lg_flag_set(c, "public"))
+        json_object_set_new(body, "public", json_true());
+    if (!rc)
+        rc = lg_call(c, "POST", "/images", body, &a);
+    json_decref(aliases);
+    json_decref(body);
     return rc ? rc : settle_image(c, &a);
 }
 

@@ -6,8 +6,6 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from conftest_names import Tenant, counter  # noqa: E402
-from lodge_client import operation_of  # noqa: E402
-from lodge_system import System  # noqa: E402
 
 
 @pytest.fixture
@@ -24,24 +22,6 @@ def red(fake_system):
 @pytest.fixture(scope="session")
 def blue(fake_system):
     return Tenant(fake_system.tenant("blue"))
-
-
-@pytest.fixture(scope="session")
-def vms():
-    """A Lodge whose fake engines serve both backends, with one VM image that is everybody's default."""
-    s = System(drivers="fake,fake-vm", pool=os.environ.get("LODGE_TEST_VM_POOL", "127.93.0.0/16"), sign_in_per_minute=1000,
-               fetch_allow="127.0.0.1, localhost")
-    try:
-        s.start()
-        admin = s.admin()
-        a = admin.call("POST", "/images/upload?name=tiny&kind=vm&format=raw&minMemoryBytes=100663296&defaultUser=lodge",
-                       os.urandom(4096), 202, Content_Type="application/octet-stream")
-        assert admin.operation(operation_of(a))["status"] == "done"
-        admin.put(f"/images/{a.json['id']}", {"public": True, "default": True,
-                                              "aliases": ["ubuntu-22.04", "nginx-1.24", "postgresql-15"]}, 200)
-        yield s
-    finally:
-        s.close()
 
 
 @pytest.fixture(scope="session")
