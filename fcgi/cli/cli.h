@@ -158,6 +158,8 @@ void lg_print_clean(FILE *to, const char *s);
 /* The tenant of the first argument, or the one worked in. */
 int lg_tenant_in_question(struct lg_cli *c, char id[40]);
 int lg_instance_id(struct lg_cli *c, const char *name, char out[40]);
+/* usage.c: `instance usage` with --since or --step. */
+int lg_cli_usage_history(struct lg_cli *c, const char *id);
 /* The member of a list whose `fields` ("id,name") has the text; owned in *out. */
 int lg_find(struct lg_cli *c, const char *path, const char *key, const char *fields, const char *text,
             const char *what, json_t **out);

@@ -127,6 +127,8 @@ const struct lg_command lg_commands[] = {
      .args = INSTANCE,
      .min = 1,
      .max = 1,
+     .flags = FLAGS({0, "since", "time", "its history instead: 1h, 24h, 30d, or a time as for logs"},
+                    {0, "step", "time", "from one line to the next, for example 15m"}),
      .run = lg_cli_instance_usage,
      .help = "show the newest usage sample"},
 

@@ -149,6 +149,7 @@ int lg_cli_instance_get(struct lg_cli *c)
 
 int lg_cli_instance_usage(struct lg_cli *c)
 {
+    bool over_time = lg_flag_set(c, "since") || lg_flag_set(c, "step");
     static const struct lg_col cols[] = {
         {"At", "at", NULL},
         {"CPU %", "cpu.usage", NULL},
@@ -163,6 +164,8 @@ int lg_cli_instance_usage(struct lg_cli *c)
     char id[40], path[LG_PATH_LEN];
     lg_cleanup_answer struct lg_answer a = {.status = 0};
     int rc = lg_instance_id(c, c->arg[0], id);
+    if (!rc && over_time)
+        return lg_cli_usage_history(c, id);
     if (!rc)
         rc = lg_call(c, "GET", lg_path(path, "/compute/instances/%s/usage", id), NULL, &a);
     if (!rc)

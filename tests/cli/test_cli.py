@@ -33,13 +33,26 @@ def test_help_lists_every_command(cli):
     ["instance", "ls", "--nonsense"], ["instance", "ls", "--state"], ["instance", "ls", "--json=1"], ["image", "upload", "x.tar"],
     ["instance", "stop", "x", "--timeout", "abc"], ["instance", "ls", "--", "x"], ["token", "create", "a", "--days", "0"],
     ["instance", "create", "x", "--memory", "lots"], ["instance", "create", "x", "--cpus", "-1"],
-    ["instance", "create", "x", "--label", "novalue"], ["instance", "create", "x", "--ingress", "http"], ["doctor", "--what"]])
+    ["instance", "create", "x", "--label", "novalue"], ["instance", "usage", "--since", "1h"], ["instance", "create", "x", "--ingress", "http"], ["doctor", "--what"]])
 def test_wrong_usage(cli, args):
     p = cli.run(*args, code=2)
     assert p.stdout == "" and p.stderr
 
 
 # Instances ----------------------------------------------------------------------------------------------------
+def test_usage_over_time(cli):
+    n = name()
+    cli("instance", "create", n)
+    rows = until("its history begins", lambda: cli.json("instance", "usage", n, "--since", "10m", "--step", "10s")["usage"], timeout=30)
+    assert set(rows[0]) == {"at", "cpu", "cpuMax", "memory", "memoryMax", "received", "sent", "disk"}
+    text = cli("instance", "usage", n, "--since", "1h").splitlines()
+    assert text[0].split()[:3] == ["FROM", "CPU", "%"] and len(text) > 1
+    assert "30d" in cli("instance", "usage", "--help")
+    assert cli.run("instance", "usage", n, "--since", "yesterday", code=1).stderr
+    assert cli.run("instance", "usage", n, "--step", "soon", code=2).stderr
+    cli("instance", "rm", "-f", n)
+
+
 def test_life_of_an_instance(cli):
     n = name()
     made = cli.json("instance", "create", n, "-e", "A=b", "--secret-env", "S=hidden", "-l", "k=v", "-m", "64m", "--cpus", "0.5",
