@@ -4,7 +4,7 @@ CC := gcc
 Q := $(if $(V),,@)
 B := build$(if $(SAN),-asan)
 
-PKGS   := jansson libsodium sqlite3 libcurl libarchive
+PKGS   := jansson libsodium sqlite3 libcurl libarchive libvirt
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
           -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wnull-dereference -Wlogical-op -Wduplicated-cond \
           -Wjump-misses-init -Wimplicit-fallthrough=5 -Werror
@@ -27,7 +27,7 @@ MODEL  := $(call src,model)
 STORE  := $(call src,store)
 HTTP   := $(call src,http)
 API    := $(call src,api)
-DRIVER := $(call src,driver) $(call src,driver/container) $(call src,driver/network) $(call src,driver/fake)
+DRIVER := $(call src,driver) $(call src,driver/container) $(call src,driver/network) $(call src,driver/kvm) $(call src,driver/fake)
 JOB    := $(call src,job)
 STREAM := $(call src,stream)
 SANDBOX := $(call src,sandbox) fcgi/stream/loop.c fcgi/stream/timer.c fcgi/stream/frame.c
@@ -62,10 +62,10 @@ link = @mkdir -p $(@D) && echo "  link $@" && $(CC) $(LDOPT) -o $@ $(filter %.o,
 $(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(B)/obj/gen/openapi.o $(STORE_OBJS)
 	$(call link,-lfcgi -lsqlite3)
 $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(SANDBOX) $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
-	$(call link,-lsqlite3 -lcurl -larchive)
+	$(call link,-lsqlite3 -lcurl -larchive -lvirt)
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
 	$(call link,-lcrypto)
-$(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)
+$(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c fcgi/driver/kvm/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl -larchive)
 
 # The first process of a sandbox: nothing of the host is in there, so it is static, and no sanitizer can follow it.

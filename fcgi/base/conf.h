@@ -26,8 +26,13 @@
     S(apps_domain, STR, "apps.localhost", 1, 128, "applications live at <name>.<apps_domain>")               \
     S(publish_address, STR, "127.0.0.2", 7, 64, "host address that published ports bind")                    \
     S(subnet_pool, STR, "10.90.0.0/16", 9, 32, "IPv4 range that tenants' /24 networks are cut from")         \
-    S(drivers, STR, "container", 1, 64, "comma-separated drivers; `fake` and `fake-vm` are for tests")       \
+    S(drivers, STR, "container,kvm", 1, 64, "comma-separated drivers; `fake` and `fake-vm` are for tests")   \
     S(engine_socket, STR, "", 0, 100, "container engine socket; empty: a private Podman service")            \
+    S(libvirt_uri, STR, "", 0, 200, "libvirt for virtual machines; empty: a private libvirtd")               \
+    S(image_cache, STR, "", 0, 200, "folder that keeps built images and kernels; empty: below the state")    \
+    S(vm_accelerator, STR, "auto", 3, 4, "kvm, tcg (software) or auto: kvm if a guest really runs under it") \
+    S(vm_disk_max_gib, INT, "2048", 1, 65536, "largest disk of an image")                                    \
+    S(vm_stop_timeout_s, INT, "60", 1, 600, "grace of a machine's power button, when none is named")         \
     S(engine_timeout_ms, INT, "30000", 100, 600000, "longest wait for one answer of the engine")             \
     S(run_user, STR, "lodge", 0, 32, "unprivileged user of lodge-api, lodge-stream and nginx")               \
     S(api_workers, INT, "8", 1, 64, "FastCGI workers for the API")                                           \

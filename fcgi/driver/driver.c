@@ -4,8 +4,10 @@
 
 #include "driver/container/container.h"
 #include "driver/fake/fake.h"
+#include "driver/kvm/kvm.h"
 
-static const struct lg_driver *const drivers[] = {&lg_driver_container, &lg_driver_fake, &lg_driver_fake_vm};
+static const struct lg_driver *const drivers[] = {&lg_driver_container, &lg_driver_kvm, &lg_driver_fake,
+                                                  &lg_driver_fake_vm};
 #define DRIVERS (sizeof drivers / sizeof drivers[0])
 
 const struct lg_driver *lg_driver_find(const char *name)

@@ -157,7 +157,7 @@ struct lg_import {
 enum lg_console { LG_CONSOLE_SERIAL, LG_CONSOLE_VNC };
 
 struct lg_engine_info {
-    char type[16]; /* "podman", "docker", "qemu", "fake" */
+    char type[16]; /* "podman", "docker", "qemu-kvm", "qemu-tcg", "fake" */
     char version[64], api_version[32];
     char accel[8];    /* of virtual machines: "kvm" or "tcg" (software, slow); "" for containers */
     char notice[160]; /* something a person should know although it works, "" none */

@@ -97,7 +97,9 @@ static int stop_timeout_s(const struct lg_job *j)
     if (lg_job_flag(j, "force", false))
         return 0;
     const json_t *t = json_object_get(j->params, "timeout");
-    return json_is_integer(t) ? (int)json_integer_value(t) : (int)j->runner->conf->stop_timeout_s;
+    const struct lg_conf *c = j->runner->conf;
+    long otherwise = strcmp(j->in.type, "vm") ? c->stop_timeout_s : c->vm_stop_timeout_s;
+    return (int)(json_is_integer(t) ? json_integer_value(t) : otherwise);
 }
 
 static int stop(struct lg_job *j, struct lg_err *e)

@@ -81,7 +81,7 @@ static bool probe(struct keeper *k, int i)
     snprintf(s.type, sizeof s.type, "%s", rc ? told->type : info.type);
     snprintf(s.version, sizeof s.version, "%s", rc ? told->version : info.version);
     snprintf(s.api_version, sizeof s.api_version, "%s", rc ? told->api_version : info.api_version);
-    snprintf(s.reason, sizeof s.reason, "%.255s", rc ? e.msg : "");
+    snprintf(s.reason, sizeof s.reason, "%.255s", rc ? e.msg : info.notice);
     if (same_state(&s, told) && s.checked_at - told->checked_at < TELL_MS)
         return s.healthy;
     if (told->checked_at && s.healthy != told->healthy)

@@ -14,6 +14,7 @@ static const struct command {
 } commands[] = {
     {"up", lg_up, "prepare everything and run Lodge in the foreground"},
     {"prepare", lg_prepare, "make folders, keys, certificate and nginx's configuration, start nothing"},
+    {"vm-engine", lg_vm_engine_run, "become the private libvirtd; for service managers"},
     {"engine", lg_engine_run, "become the private container engine; for service managers"},
     {"backup", lg_backup, "write database, keys, settings and certificate into one file"},
     {"restore", lg_restore, "bring back what a backup holds; Lodge must be stopped"},

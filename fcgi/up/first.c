@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,7 +126,12 @@ static int write_credentials(const struct lg_conf *c, const struct lg_who *w, co
 
 static int base_image(const struct job *j, struct lg_err *e)
 {
-    return lg_base_image(j->conf, e);
+    return lg_own_image(j->conf, "container", e);
+}
+
+static int vm_image(const struct job *j, struct lg_err *e)
+{
+    return lg_own_image(j->conf, "vm", e);
 }
 
 void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w)
@@ -132,6 +139,24 @@ void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w)
     struct lg_err e = {0};
     if (as_user(w, base_image, &(struct job){.conf = c}, &e))
         fprintf(stderr, "lodge: there is no base image yet: %s\n", e.msg);
+}
+
+pid_t lg_up_vm_image(const struct lg_conf *c, const struct lg_who *w)
+{
+    struct lg_err e = {0};
+    pid_t parent = getpid(), pid = fork();
+    if (pid)
+        return pid;
+    sigset_t none;
+    sigemptyset(&none);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (getppid() != parent)
+        _exit(0);
+    setpgid(0, 0);
+    if (as_user(w, vm_image, &(struct job){.conf = c}, &e))
+        fprintf(stderr, "lodge: there is no image for virtual machines yet: %s\n", e.msg);
+    _exit(0);
 }
 
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e)

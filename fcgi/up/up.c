@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "driver/container/engine.h"
+#include "driver/kvm/engine.h"
 #include "up/children.h"
 #include "up/nginx.h"
 #include "up/template.h"
@@ -28,10 +29,12 @@ struct site {
     struct lg_conf conf;
     struct lg_who who;
     struct lg_engine_cmd engine;
-    char api[PATH_MAX + 16], runner[PATH_MAX + 16], stream[PATH_MAX + 16], nginx[PATH_MAX + 16];
-    const char *api_argv[2], *runner_argv[2], *stream_argv[2], *nginx_argv[8];
-    struct lg_child child[5];
+    char api[PATH_MAX + 16], runner[PATH_MAX + 16], stream[PATH_MAX + 16], nginx[PATH_MAX + 16],
+        lodge[PATH_MAX + 16];
+    const char *vm_argv[3], *api_argv[2], *runner_argv[2], *stream_argv[2], *nginx_argv[8];
+    struct lg_child child[6];
     struct lg_family family;
+    bool vm; /* a private libvirtd is to run */
     int lock, guard;
     pid_t guard_pid;
 };
@@ -54,6 +57,9 @@ static void table(struct site *s)
     snprintf(s->api, sizeof s->api, "%s/lodge-api", c->bin_dir);
     snprintf(s->runner, sizeof s->runner, "%s/lodge-runner", c->bin_dir);
     snprintf(s->stream, sizeof s->stream, "%s/lodge-stream", c->bin_dir);
+    snprintf(s->lodge, sizeof s->lodge, "%s/lodge", c->bin_dir);
+    s->vm_argv[0] = s->lodge;
+    s->vm_argv[1] = "vm-engine";
     s->api_argv[0] = s->api;
     s->runner_argv[0] = s->runner;
     s->stream_argv[0] = s->stream;
@@ -66,6 +72,9 @@ static void table(struct site *s)
                                           .env = s->engine.env,
                                           .restart_ms = 200,
                                           .grace_ms = 2000};
+    if (s->vm)
+        s->child[n++] =
+            (struct lg_child){.name = "vm-engine", .argv = s->vm_argv, .restart_ms = 200, .grace_ms = 3000};
     s->child[n++] = (struct lg_child){
         .name = "runner", .argv = s->runner_argv, .restart_ms = 200, .grace_ms = 3000, .sweep = true};
     s->child[n++] = (struct lg_child){
@@ -86,6 +95,16 @@ static int prepare_engine(struct site *s, struct lg_err *e)
         return 0;
     }
     return rc;
+}
+
+/* Without libvirt everything else works; who asks for a machine is told why there is none. */
+static void prepare_vm_engine(struct site *s)
+{
+    struct lg_err e = {0};
+    int rc = lg_vm_engine_wanted(&s->conf, &e);
+    s->vm = !rc;
+    if (rc == -(int)LG_UNAVAILABLE)
+        fprintf(stderr, "lodge: no virtual machines: %s\n", e.msg);
 }
 
 /* Keys, certificate and nginx's configuration, checked by nginx. */
@@ -148,6 +167,7 @@ static int prepare(struct site *s, struct lg_err *e)
     rc = rc ? rc : lg_up_database(c, &s->who, e);
     if (!rc)
         lg_up_base_image(c, &s->who);
+    prepare_vm_engine(s);
     return rc;
 }
 
@@ -269,6 +289,23 @@ int lg_engine_run(int argc, char **argv)
     return 1;
 }
 
+int lg_vm_engine_run(int argc, char **argv)
+{
+    static struct lg_conf c;
+    struct lg_err e = {0};
+    if (argc > 1) {
+        fprintf(stderr, "usage: %s\n", argv[0]);
+        return 2;
+    }
+    umask(0022);
+    int rc = lg_conf_load(&c, &e);
+    rc = rc ? rc : lg_vm_engine_exec(&c, &e);
+    if (rc == -(int)LG_UNSUPPORTED)
+        return 0; /* none to run */
+    fprintf(stderr, "lodge: %s\n", e.msg);
+    return 1;
+}
+
 int lg_up(int argc, char **argv)
 {
     static struct site s;
@@ -298,10 +335,13 @@ int lg_up(int argc, char **argv)
         return 1;
     }
     table(&s);
-    if (lg_family_start(&s.family, &e))
+    if (lg_family_start(&s.family, &e)) {
         fprintf(stderr, "lodge: %s\n", e.msg);
-    else
+    } else {
+        if (s.vm)
+            lg_up_vm_image(&s.conf, &s.who);
         watch(&s, &signals, began);
+    }
     finish(&s);
     return 0;
 }

@@ -55,8 +55,16 @@ int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_er
  * works without it. */
 void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w);
 
-/* base_image.c: the same, as the run user that opens the database. */
-int lg_base_image(const struct lg_conf *c, struct lg_err *e);
+/* The same for the tiny virtual machine, which may take a minute (it fetches a kernel): in a child of its
+ * own, whose pid is returned. It ends with us. */
+pid_t lg_up_vm_image(const struct lg_conf *c, const struct lg_who *w);
+
+/* base_image.c: what both do, as the run user that opens the database; kind is "container" or "vm". */
+int lg_own_image(const struct lg_conf *c, const char *kind, struct lg_err *e);
+
+/* `lodge vm-engine`: becomes the private libvirtd, for the supervisor and service managers. Returns 0 at once
+ * when there is none to run. */
+int lg_vm_engine_run(int argc, char **argv);
 
 /* ready.c: one look at the site from the outside; never blocks for more than 2 s. `why` says what was seen.
  * Degraded: everything answers, but /health says that a part (the engine, say) does not work. */

@@ -1,9 +1,12 @@
 #include "setup.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +15,7 @@
 #include "base/crypto.h"
 #include "base/proc.h"
 #include "driver/container/engine.h"
+#include "driver/kvm/engine.h"
 
 #define TEST_POOL "10.91.0.0/16"
 
@@ -43,10 +47,32 @@ static void start_podman(struct rig *r)
     assert_true(r->service > 0);
 }
 
+static void start_libvirtd(struct rig *r)
+{
+    struct lg_err e = {0};
+    pid_t parent = getpid();
+    r->service = fork();
+    assert_true(r->service >= 0);
+    if (r->service)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (!getenv("LODGE_TEST_NOISE") && (dup2(null, 1) < 0 || dup2(null, 2) < 0))
+        _exit(1);
+    close_range(3, ~0U, 0);
+    lg_vm_engine_exec(&r->conf, &e);
+    fprintf(stderr, "%s\n", e.msg);
+    _exit(1);
+}
+
 void rig_start_service(struct rig *r)
 {
     struct lg_err e = {0};
-    if (!*r->docker.dir)
+    if (r->vm)
+        start_libvirtd(r);
+    else if (!*r->docker.dir)
         start_podman(r);
     else if (r->docker.containerd)
         dockerd_revive(&r->docker);
@@ -85,9 +111,11 @@ static void settings(struct rig *r, bool docker)
     char socket[96];
     snprintf(r->dir, sizeof r->dir, "/tmp/lodge-driver-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
+    assert_int_equal(chmod(r->dir, 0755), 0); /* guests' processes run as somebody else */
     setenv("LODGE_STATE", r->dir, 1);
     setenv("LODGE_SUBNET_POOL", TEST_POOL, 1);
-    setenv("LODGE_ENGINE_TIMEOUT_MS", "20000", 1);
+    setenv("LODGE_ENGINE_TIMEOUT_MS", "20000", 0);
+    setenv("LODGE_VM_ACCELERATOR", "tcg", 1); /* a KVM that opens may still hang every guest */
     snprintf(socket, sizeof socket, "%s/docker.sock", r->dir);
     setenv("LODGE_ENGINE_SOCKET", docker ? socket : "", 1);
     if (docker)
@@ -113,33 +141,49 @@ static const char *lacks(const struct rig *r, bool docker)
         return "needs root";
     if (!installed("nft"))
         return "nft is not installed";
+    if (r->vm && (!installed("/usr/sbin/libvirtd") || !installed("qemu-system-x86_64")))
+        return "libvirtd or QEMU is not installed";
+    if (r->vm)
+        return NULL;
     if (docker)
         return dockerd_installed() ? NULL : "dockerd or containerd is not installed";
     return installed("podman") ? NULL : "podman is not installed";
+}
+
+/* The base image, or the tiny machine, which is built once on this host. */
+static void build_image(struct rig *r)
+{
+    snprintf(r->base_tar, sizeof r->base_tar, "%s/%s", r->dir, r->vm ? "tiny.qcow2" : "base.tar");
+    const char *const base[] = {"fcgi/driver/images/base/build", r->base_tar, NULL};
+    const char *const tiny[] = {"env", "LODGE_IMAGE_CACHE=/var/tmp/lodge-images",
+                                "fcgi/driver/images/tiny/build", r->base_tar, NULL};
+    assert_int_equal(run_program(r->vm ? tiny : base, NULL), 0);
 }
 
 bool rig_up(struct rig *r, const char *engine)
 {
     struct lg_err e = {0};
     memset(r, 0, sizeof *r);
-    bool docker = !strcmp(engine, "docker");
-    r->real = docker || !strcmp(engine, "podman");
-    r->d = lg_driver_find(r->real ? "container" : engine);
+    bool docker = !strcmp(engine, "docker"), test = !strcmp(engine, "kvm-test");
+    r->vm = !strcmp(engine, "kvm");
+    r->real = docker || r->vm || !strcmp(engine, "podman");
+    r->d = lg_driver_find(test ? "kvm" : r->real && !r->vm ? "container" : engine);
     assert_non_null(r->d);
     const char *why = lacks(r, docker);
     if (why) {
         print_message("skipped %s: %s\n", engine, why);
         return false;
     }
+    setenv("LODGE_LIBVIRT_URI", test ? "test:///default" : "", 1);
     ok(&e, lg_crypto_init(&e));
     settings(r, docker);
     own_network(r, &r->net, 1 + (int)(lg_clock_mono_us() % 100));
     ok(&e, r->d->open(&r->ctx, &r->g, &e));
     if (r->real)
         rig_start_service(r);
-    snprintf(r->base_tar, sizeof r->base_tar, "%s/base.tar", r->dir);
-    const char *const build[] = {"fcgi/driver/images/base/build", r->base_tar, NULL};
-    assert_int_equal(run_program(build, NULL), 0);
+    if (test)
+        return true;
+    build_image(r);
     struct lg_image_info info;
     struct lg_import im = {.path = r->base_tar, .ref = BASE_REF};
     ok(&e, r->d->image_import(r->g, &im, NULL, NULL, &info, &e));
@@ -204,6 +248,8 @@ void rig_down(struct rig *r)
     until((check_left(r), true));
     remove_dir(r->dir);
     remove_dir(run_dir);
+    lg_vm_run_dir(&r->conf, run_dir, sizeof run_dir);
+    remove_dir(run_dir);
 }
 
 struct lg_net_spec rig_net(const struct lg_net *n)
@@ -223,6 +269,8 @@ struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, st
     }
     bool vm = !strcmp(r->d->backend, "kvm");
     s->vm.disk_bytes = (int64_t)256 << 20;
+    s->vm.vcpus_max = 2;
+    s->vm.memory_max_bytes = (int64_t)256 << 20;
     static const char *const env[] = {"GREETING=hello=world\nsecond line", NULL};
     return (struct lg_inst_spec){.id = s->id,
                                  .name = "web",
@@ -231,7 +279,7 @@ struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, st
                                  .env = env,
                                  .ports = s->ports,
                                  .cpu_millis = 500,
-                                 .memory_bytes = 64 << 20,
+                                 .memory_bytes = (vm ? 192 : 64) << 20,
                                  .pids_limit = 64,
                                  .net = rig_net(n),
                                  .address = s->address,

@@ -22,13 +22,15 @@ struct rig {
     struct lg_engine *g;
     pid_t service;         /* Podman's; 0 with the others */
     struct dockerd docker; /* with "docker": .daemon is the service */
+    bool vm;               /* "kvm": real guests, .service is the private libvirtd */
     bool real;             /* there are containers and processes: the fake has none */
     struct lg_net net;
     const struct lg_net *second; /* removed at the end too, may be NULL */
 };
 
 /* Makes everything; false (with a reason printed) when the engine cannot be had here. `engine`: "podman" or
- * "docker", both by the container driver, or the name of a driver. */
+ * "docker", both by the container driver; "kvm", real guests in software; "kvm-test", the same driver on
+ * libvirt's test driver, without an image; or the name of a driver. */
 bool rig_up(struct rig *r, const char *engine);
 void rig_down(struct rig *r);
 /* Ends and starts the engine's service; containers stay. */

@@ -125,7 +125,7 @@ static void test_disk_grows_and_never_shrinks(void **state)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"", "fake-vm"};
+    static const char *const all[] = {"", "fake-vm", "kvm"};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sleep),
         cmocka_unit_test(test_consoles),
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_disk_grows_and_never_shrinks),
     };
     int failed = 0;
-    for (int i = 1; i < (argc > 1 ? argc : 2); i++) {
+    for (int i = 1; i < (argc > 1 ? argc : 3); i++) {
         if (!rig_up(&rig, argc > 1 ? argv[i] : all[i]))
             continue;
         failed += cmocka_run_group_tests_name(rig.d->name, tests, NULL, NULL);
