@@ -20,7 +20,7 @@ test-unit: test-setup
 	$(MAKE) SAN=1 all unit-programs
 	$(Q)tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS))
 unit-programs: $(UNIT_TESTS)
-test-system: test-setup all static-libs
+test-system: test-setup all static-libs browser-setup
 	$(MAKE) SAN=1 all
 	$(Q)SAN=1 tests/run --pytest $(PYTESTS)
 # The whole run, in one process so that one line closes it.

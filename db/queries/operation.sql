@@ -1,29 +1,30 @@
 -- Operations: queue and history.
 
 -- name: operation_add
-INSERT INTO operation (id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, created_at)
-VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+INSERT INTO operation (id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, created_at,
+                       volume_id)
+VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 
 -- name: operation_get
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation WHERE id = ?1;
 
 -- name: operation_open_of_instance
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation WHERE instance_id = ?1 AND status IN ('queued', 'running') ORDER BY seq LIMIT 1;
 
 -- name: operation_list
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation
 WHERE tenant_id = ?1 AND seq < ?2 AND (?3 = '' OR status = ?3)
 ORDER BY seq DESC LIMIT ?4 OFFSET ?5;
 
 -- name: operation_list_of_instance
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation
 WHERE instance_id = ?6 AND +tenant_id = ?1 AND seq < ?2 AND (?3 = '' OR status = ?3)
 ORDER BY seq DESC LIMIT ?4 OFFSET ?5;
@@ -33,14 +34,14 @@ SELECT count(*) FROM operation WHERE tenant_id = ?1 AND (?2 = '' OR instance_id 
 
 -- name: operation_open_uncancelled
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation
 WHERE instance_id = ?1 AND status IN ('queued', 'running') AND cancel = 0 ORDER BY seq;
 
 -- Every tenant's first one, then every tenant's second one: no backlog of one hides the others'.
 -- name: operation_open
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation o
 JOIN (SELECT seq AS s, row_number() OVER (PARTITION BY tenant_id ORDER BY seq) AS turn
       FROM operation WHERE status IN ('queued', 'running') ORDER BY turn, s LIMIT ?1) ON o.seq = s

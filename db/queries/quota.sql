@@ -15,7 +15,8 @@ ON CONFLICT (tenant_id) DO UPDATE SET instances = excluded.instances, cpu_millis
 
 -- name: quota_used
 -- Everything that exists, whatever its state. ?2: now.
-SELECT count(*), coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0), coalesce(sum(storage_bytes), 0),
+SELECT count(*), coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0),
+       coalesce(sum(storage_bytes), 0) + (SELECT coalesce(sum(size_bytes), 0) FROM volume WHERE tenant_id = ?1),
        (SELECT count(*) FROM ingress g JOIN instance i ON i.id = g.instance_id WHERE i.tenant_id = ?1),
        (SELECT count(*) FROM token WHERE tenant_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, 9e18) > ?2)
 FROM instance WHERE tenant_id = ?1;

@@ -4,6 +4,7 @@
 
 #include "api/compute.h"
 #include "api/vm.h"
+#include "api/volumes.h"
 #include "http/body.h"
 #include "model/image_ref.h"
 #include "store/quota.h"
@@ -51,7 +52,10 @@ static const struct lg_field config_fields[] = {
     {.name = "ports", .type = LG_T_STRINGS, .max = LG_PORTS_MAX, .offset = offsetof(struct config, ports)},
     {.name = "networkMode", .type = LG_T_STRING, .offset = offsetof(struct config, network_mode)},
     {.name = "restartPolicy", .type = LG_T_STRING, .offset = offsetof(struct config, restart)},
-    {.name = "volumes", .type = LG_T_ARRAY, .offset = offsetof(struct config, volumes)},
+    {.name = "volumes",
+     .type = LG_T_STRINGS,
+     .max = LG_MOUNTS_MAX,
+     .offset = offsetof(struct config, volumes)},
     {.name = "diskFormat", .type = LG_T_STRING, .offset = offsetof(struct config, vm.disk_format)},
     {.name = "networkType", .type = LG_T_STRING, .offset = offsetof(struct config, vm.network_type)},
     {.name = "networkSource", .type = LG_T_STRING, .offset = offsetof(struct config, vm.network_source)},
@@ -365,9 +369,6 @@ static int check_config(const struct config *c, struct lg_err *e)
     if (c->restart && !lg_restart_policy_valid(c->restart))
         return wrong(e, LG_INVALID, "config.restartPolicy",
                      "must be no, always, on-failure or unless-stopped");
-    if (json_array_size(c->volumes))
-        return wrong(e, LG_UNSUPPORTED, "config.volumes",
-                     "are not supported yet: what a container writes lasts until it is deleted");
     return 0;
 }
 
@@ -392,7 +393,7 @@ static char *stored_config(const struct config *c)
     write_strings(&j, "ports", c->ports);
     lg_json_str(&j, "networkMode", "bridge");
     lg_json_str(&j, "restartPolicy", c->restart ? c->restart : "no");
-    write_strings(&j, "volumes", NULL);
+    write_strings(&j, "volumes", c->volumes);
     lg_json_end_obj(&j);
     return lg_buf_take(&b);
 }
@@ -414,7 +415,8 @@ static int take_config(struct lg_req *q, const struct config *c, struct lg_insta
     if ((rc = parse_env(c->env, "config.env", false, in, e)) ||
         (rc = parse_env(c->secret_env, "config.secretEnv", true, in, e)))
         return rc;
-    return parse_ports(&q->app->conf, c->ports, in, e);
+    rc = parse_ports(&q->app->conf, c->ports, in, e);
+    return rc ? rc : lg_mounts_parse(q, c->volumes, in, e);
 }
 
 static int parse_config(struct lg_req *q, const json_t *obj, struct lg_instance *in, struct lg_err *e)

@@ -53,6 +53,10 @@ static int render_resources(struct lg_req *q, struct lg_json *j, const struct lg
     if (in->storage_bytes) {
         lg_json_obj(j, "storage");
         lg_json_int(j, "totalSpace", in->storage_bytes);
+        if (rc > 0 && s.disk_bytes >= 0)
+            lg_json_int(j, "used", s.disk_bytes);
+        else
+            lg_json_null(j, "used");
         lg_json_end_obj(j);
     }
     lg_json_end_obj(j);
@@ -126,6 +130,26 @@ static int render_operation(struct lg_req *q, struct lg_json *j, const struct lg
     return rc < 0 ? rc : 0;
 }
 
+/* What is attached now; config.volumes is what the create said. */
+static void render_volumes(struct lg_json *j, const struct lg_instance *in)
+{
+    lg_json_arr(j, "volumes");
+    for (int i = 0; i < in->attachment_count; i++) {
+        const struct lg_attachment *a = &in->attachments[i];
+        if (a->detaching || (!*a->volume_id && !*a->host_path))
+            continue;
+        lg_json_obj(j, NULL);
+        lg_json_str(j, "id", *a->volume_id ? a->volume_id : NULL);
+        lg_json_str(j, "name", *a->volume_id ? a->volume_name : NULL);
+        lg_json_str(j, "kind", *a->volume_id ? a->volume_kind : NULL);
+        lg_json_str(j, "hostPath", *a->host_path ? a->host_path : NULL);
+        lg_json_str(j, "path", *a->path ? a->path : NULL);
+        lg_json_bool(j, "readOnly", a->read_only);
+        lg_json_end_obj(j);
+    }
+    lg_json_end_arr(j);
+}
+
 static void render_head(struct lg_json *j, const struct lg_instance *in)
 {
     lg_json_str(j, "id", in->id);
@@ -156,6 +180,7 @@ int lg_render_instance(struct lg_req *q, struct lg_json *j, const char *key, str
     lg_json_end_obj(j);
     if (rc || (rc = render_network(q, j, in, e)) || (rc = render_ingress(q, j, in, e)))
         return rc;
+    render_volumes(j, in);
     lg_json_str(j, "owner", in->owner_name);
     if ((rc = render_operation(q, j, in, e)))
         return rc;

@@ -317,8 +317,9 @@ static char *make(struct lg_err *e)
     char *text = NULL;
     add_tables(&d, lg_tables_api);
     add_tables(&d, lg_tables_auth);
-    json_t *whole = json_pack("{s:s,s:{s:s,s:s,s:s},s:[{s:s}],s:o,s:o}", "openapi", "3.1.0", "info", "title",
-                              "Lodge", "version", LG_VERSION, "description",
+    json_t *whole = json_pack("{s:s,s:{s:{s:s,s:s},s:s,s:s,s:s},s:[{s:s}],s:o,s:o}", "openapi", "3.1.0",
+                              "info", "license", "name", "MIT License", "identifier", "MIT", "title", "Lodge",
+                              "version", LG_VERSION, "description",
                               "Instances, images, ingress, operations and events of one Lodge.", "servers",
                               "url", "/", "paths", d.paths, "components", components);
     if (whole && d.known)

@@ -227,13 +227,17 @@ static int view_created(struct lg_req *q, struct lg_resp *r, const struct lg_han
     return rc;
 }
 
-const struct lg_view_entry lg_views_compute[] = {{"instance", view_instance, LG_DIALECT_NATIVE},
-                                                 {"created", view_created, LG_DIALECT_NATIVE},
-                                                 {"operation", view_operation, LG_DIALECT_NATIVE},
-                                                 {"tenant", lg_view_tenant, LG_DIALECT_TENANT},
-                                                 {"cloud", lg_view_cloud, LG_DIALECT_CLOUD},
-                                                 {"cloud-created", lg_view_cloud_created, LG_DIALECT_CLOUD},
-                                                 {NULL, NULL, LG_DIALECT_NATIVE}};
+const struct lg_view_entry lg_views_compute[] = {
+    {"instance", view_instance, LG_DIALECT_NATIVE},
+    {"created", view_created, LG_DIALECT_NATIVE},
+    {"operation", view_operation, LG_DIALECT_NATIVE},
+    {"tenant", lg_view_tenant, LG_DIALECT_TENANT},
+    {"volume", lg_view_volume, LG_DIALECT_NATIVE},
+    {"volume-created", lg_view_volume_created, LG_DIALECT_NATIVE},
+    {"tenant-volume", lg_view_tenant_volume, LG_DIALECT_TENANT},
+    {"cloud", lg_view_cloud, LG_DIALECT_CLOUD},
+    {"cloud-created", lg_view_cloud_created, LG_DIALECT_CLOUD},
+    {NULL, NULL, LG_DIALECT_NATIVE}};
 
 const struct lg_route lg_routes_operations[] = {
     {.method = "GET",

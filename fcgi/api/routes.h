@@ -17,6 +17,7 @@ extern const struct lg_route lg_routes_audit[];
 extern const struct lg_route lg_routes_instances[];
 extern const struct lg_route lg_routes_verbs[]; /* instance_verbs.c */
 extern const struct lg_route lg_routes_usage[];
+extern const struct lg_route lg_routes_vm[]; /* vm.c */
 extern const struct lg_route lg_routes_operations[];
 extern const struct lg_route lg_routes_images[];
 extern const struct lg_route lg_routes_ingress[];
@@ -33,11 +34,15 @@ extern const struct lg_route lg_routes_tenant_health[];
 extern const struct lg_route lg_routes_cloud[];
 extern const struct lg_route lg_routes_ssh_keys[]; /* cloud_keys.c */
 extern const struct lg_route lg_routes_repl[];
-extern const struct lg_route lg_routes_app[]; /* app.c: what nginx asks the route pool */
+extern const struct lg_route lg_routes_volumes[];
+extern const struct lg_route lg_routes_tenant_storage[]; /* tenant_storage.c: paths of that dialect alone */
+extern const struct lg_route lg_routes_app[];            /* app.c: what nginx asks the route pool */
 /* operations.c: what /render shows */
 extern const struct lg_view_entry lg_views_compute[];
-lg_view lg_view_tenant;                       /* tenant.c */
-lg_view lg_view_cloud, lg_view_cloud_created; /* cloud.c */
+lg_view lg_view_tenant;                         /* tenant.c */
+lg_view lg_view_volume, lg_view_volume_created; /* volumes.c */
+lg_view lg_view_tenant_volume;                  /* tenant_storage.c */
+lg_view lg_view_cloud, lg_view_cloud_created;   /* cloud.c */
 
 /* Ended by NULL. */
 extern const struct lg_route *const lg_tables_api[];

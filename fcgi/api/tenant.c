@@ -34,6 +34,9 @@ static int render(struct lg_req *q, struct lg_json *j, struct lg_instance *in, s
     lg_json_arr(j, "networkIds"); /* a tenant's first network is no object of this API */
     lg_json_end_arr(j);
     lg_json_arr(j, "volumeIds");
+    for (int i = 0; i < in->attachment_count; i++)
+        if (*in->attachments[i].volume_id && !in->attachments[i].detaching)
+            lg_json_str(j, NULL, in->attachments[i].volume_id);
     lg_json_end_arr(j);
     lg_json_int(j, "createdAt", in->created_at / 1000);
     lg_json_int(j, "updatedAt", in->updated_at / 1000);

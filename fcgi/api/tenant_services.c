@@ -168,12 +168,12 @@ const struct lg_route lg_routes_tenant_health[] = {{.method = "GET",
 
 static int unsupported(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
+    (void)q;
     (void)r;
-    const char *what = strstr(q->path, "/storage/") ? "volumes" : "networks";
-    lg_fail(e, LG_UNSUPPORTED, "%s cannot be managed on this host yet: %s", what,
-            *what == 'v' ? "what an instance writes lasts until it is deleted"
-                         : "every tenant has one network, which all its instances are in");
-    return lg_err_detail(e, "reason", "%s are not implemented", what);
+    lg_fail(e, LG_UNSUPPORTED,
+            "networks cannot be managed on this host yet: every tenant has one network, which all its "
+            "instances are in");
+    return lg_err_detail(e, "reason", "networks are not implemented");
 }
 
 #define ABSENT(path)                                                                                         \
@@ -202,7 +202,4 @@ const struct lg_route lg_routes_tenant_own[] = {
     ABSENT("/api/v1/network/:kind"),
     ABSENT("/api/v1/network/:kind/:id"),
     ABSENT("/api/v1/network/:kind/:id/:verb"),
-    ABSENT("/api/v1/storage/:kind"),
-    ABSENT("/api/v1/storage/:kind/:id"),
-    ABSENT("/api/v1/storage/:kind/:id/:verb"),
     {.method = NULL}};

@@ -51,7 +51,7 @@ static void render_newest(struct lg_resp *r, const struct lg_instance *in, const
 static int newest(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     lg_cleanup_instance struct lg_instance in = {0};
-    struct lg_sample s = {0};
+    struct lg_sample s = {.disk_bytes = -1};
     int rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
     if (!rc && (in.state == LG_ST_RUNNING || in.state == LG_ST_PAUSED))
         rc = lg_sample_get(q->db, in.id, &s, e);
@@ -59,6 +59,35 @@ static int newest(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         return rc;
     render_newest(r, &in, &s);
     return 0;
+}
+
+/* --- the newest samples of all of them --- */
+
+static void add_sample(void *arg, const char *name, const struct lg_sample *s)
+{
+    struct lg_json *j = arg;
+    lg_json_obj(j, NULL);
+    lg_json_str(j, "instance", s->instance_id);
+    lg_json_str(j, "name", name);
+    lg_json_time(j, "at", s->at);
+    lg_json_obj(j, "cpu");
+    lg_json_real(j, "usage", s->cpu_percent);
+    lg_json_end_obj(j);
+    lg_json_obj(j, "memory");
+    lg_json_int(j, "used", s->memory_bytes);
+    lg_json_end_obj(j);
+    lg_json_end_obj(j);
+}
+
+static int all_newest(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct lg_json j;
+    lg_resp_json(r, 200, &j);
+    lg_json_arr(&j, "usage");
+    int rc = lg_sample_each(q->db, q->who.tenant_id, add_sample, &j, e);
+    lg_json_end_arr(&j);
+    lg_json_end_obj(&j);
+    return rc;
 }
 
 /* --- over time --- */
@@ -228,4 +257,9 @@ const struct lg_route lg_routes_usage[] = {
      .perm = LG_PERM_MEMBER,
      .handler = usage,
      .doc = "What it uses: the newest sample; with since, until or step, its history"},
+    {.method = "GET",
+     .pattern = "/api/v1/compute/usage",
+     .perm = LG_PERM_MEMBER,
+     .handler = all_newest,
+     .doc = "What all that runs uses: the newest samples, CPU and memory"},
     {.method = NULL}};

@@ -43,6 +43,11 @@
     S(pids_limit, INT, "512", 16, 32768, "processes in one container")                                       \
     S(default_cpu_millis, INT, "500", 10, 256000, "CPU of an instance that names none; 1000 is a core")      \
     S(default_memory_mib, INT, "256", 8, 1048576, "memory of an instance that names none")                   \
+    S(default_volume_mib, INT, "1024", 16, 67108864,                                                         \
+      "size of a volume that a create names and nobody has made")                                            \
+    S(storage_overcommit, INT, "4", 1, 1000, "bytes of volumes admitted per byte of the disk they are on")   \
+    S(host_path_roots, STR, "", 0, 1000,                                                                     \
+      "comma-separated; administrators may mount directories below these into containers")                   \
     S(stop_timeout_s, INT, "10", 0, 600, "grace before a stop kills, when none is named")                    \
     S(sample_ms, INT, "5000", 200, 600000, "interval of usage samples")                                      \
     S(reconcile_ms, INT, "5000", 200, 600000, "interval of the reconciler without engine events")            \

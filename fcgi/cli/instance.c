@@ -147,9 +147,25 @@ int lg_cli_instance_get(struct lg_cli *c)
     return rc;
 }
 
+static int usage_of_all(struct lg_cli *c)
+{
+    static const struct lg_col cols[] = {
+        {"Name", "name", NULL}, {"CPU %", "cpu.usage", NULL}, {"Memory", "memory.used", lg_text_bytes},
+        {"At", "at", NULL},     {NULL, NULL, NULL},
+    };
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    int rc = lg_call(c, "GET", "/compute/usage", NULL, &a);
+    if (!rc)
+        lg_print_rows(c, json_object_get(a.json, "usage"), "usage", cols, "instance");
+    return rc;
+}
+
 int lg_cli_instance_usage(struct lg_cli *c)
 {
     bool over_time = lg_flag_set(c, "since") || lg_flag_set(c, "step");
+    if (!c->argc)
+        return over_time ? lg_say(LG_EXIT_USAGE, "name the instance whose history you want")
+                         : usage_of_all(c);
     static const struct lg_col cols[] = {
         {"At", "at", NULL},
         {"CPU %", "cpu.usage", NULL},

@@ -101,7 +101,8 @@ struct lg_inst_spec {
     int64_t cpu_millis;   /* 1000 is one core; 0 unlimited */
     int64_t memory_bytes; /* hard limit without swap; 0 unlimited */
     int64_t pids_limit;
-    bool no_network; /* networkMode none: loopback alone; net, address and mac are not to be used */
+    int64_t layer_bytes; /* a container's own layer; 0 unlimited. Where it cannot be held to it: see layer */
+    bool no_network;     /* networkMode none: loopback alone; net, address and mac are not to be used */
     struct lg_net_spec net;
     const char *address; /* IPv4 in net.subnet, the same for the instance's whole life */
     const char *mac;     /* 02:xx:…, the same for the instance's whole life */
@@ -137,6 +138,12 @@ struct lg_usage {
     int64_t rx_bytes, tx_bytes;
     int64_t disk_bytes; /* writable layer; -1 unknown */
     int64_t pids;
+};
+
+/* What a container has written into its own layer. */
+struct lg_layer {
+    int64_t bytes;
+    bool hard; /* the file system itself keeps it within layer_bytes */
 };
 
 struct lg_image_info {
@@ -219,6 +226,10 @@ struct lg_driver {
      */
     int (*update)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     int (*usage)(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
+    /* Containers only, running ones: measures the layer. Takes as long as there are files in it: called by a
+     * process that nobody waits for. LG_STATE: it does not run; LG_UNSUPPORTED: the engine keeps it where
+     * this host cannot see it. */
+    int (*layer)(struct lg_engine *g, const char *id, struct lg_layer *out, struct lg_err *e);
 
     /*
      * Virtual machines only. suspend: memory to disk, then off (status ASLEEP); asleep already is 0. wake:

@@ -28,12 +28,42 @@ static int check_up(struct lg_job *j, enum lg_restart policy, struct lg_err *e)
     return lg_err_detail(e, "reason", "exited");
 }
 
+/* From here on the engine may name the places of what is attached: each must be there at every start. */
+static int note_places(struct lg_job *j, struct lg_err *e)
+{
+    if (!j->in.attachment_count)
+        return 0;
+    int rc = lg_tx_write(j->db, e);
+    if (!rc)
+        rc = lg_attachment_place(j->db, j->in.id, e);
+    if (!rc)
+        rc = lg_tx_commit(j->db, e);
+    lg_tx_rollback(j->db);
+    return rc;
+}
+
+static int volumes_ready(struct lg_job *j, struct lg_err *e)
+{
+    return j->in.attachment_count ? lg_volumes_ready(&j->engines->ctx, j->db, &j->in, e) : 0;
+}
+
+/* What was attached after the engine had made it comes in now. */
+static int volumes_live(struct lg_job *j, struct lg_err *e)
+{
+    const struct lg_inst_status *st = &j->truth.st;
+    return j->in.attachment_count && st->run == LG_RUN_RUNNING
+               ? lg_volumes_live(&j->engines->ctx, &j->in, st->pid, e)
+               : 0;
+}
+
 /* Makes it in the engine. The image is there nearly always, so the engine is asked for it only when it misses
  * it. */
 static int make(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
     int64_t t0 = lg_clock_mono();
-    int rc = LG_VERB(j->d, create, e, j->g, &s->inst);
+    int rc = note_places(j, e);
+    if (!rc)
+        rc = LG_VERB(j->d, create, e, j->g, &s->inst);
     if (rc == -LG_NOT_FOUND) {
         lg_err_clear(e);
         rc = lg_job_image(j, s->inst.image, e);
@@ -57,7 +87,9 @@ static int start(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
     }
     if (!rc)
         lg_job_log(j, "started at %s in %lld ms", s->address, (long long)(lg_clock_mono() - t0));
-    return rc ? rc : check_up(j, s->inst.restart, e);
+    if (!rc)
+        rc = check_up(j, s->inst.restart, e);
+    return rc ? rc : volumes_live(j, e);
 }
 
 static int with_spec(struct lg_job *j, int (*fn)(struct lg_job *j, const struct lg_spec *s, struct lg_err *e),
@@ -75,6 +107,8 @@ static int create(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
     int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
     if (!rc)
+        rc = volumes_ready(j, e);
+    if (!rc)
         rc = make(j, s, e);
     if (rc)
         return rc;
@@ -85,6 +119,8 @@ static int create(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 static int ensure_up(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
     int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    if (!rc)
+        rc = volumes_ready(j, e);
     if (!rc)
         rc = look(j, e);
     if (!rc && j->truth.st.run == LG_RUN_ABSENT)
@@ -193,7 +229,8 @@ int lg_run_reset(struct lg_job *j, struct lg_err *e)
 
 int lg_run_delete(struct lg_job *j, struct lg_err *e)
 {
-    return LG_VERB(j->d, remove, e, j->g, j->in.id, lg_job_flag(j, "force", false));
+    int rc = LG_VERB(j->d, remove, e, j->g, j->in.id, lg_job_flag(j, "force", false));
+    return rc ? rc : lg_place_drop(&j->engines->ctx, j->in.id, -1, e);
 }
 
 /* ---- facts ---- */
@@ -206,7 +243,8 @@ struct others {
 static void other(void *arg, const struct lg_operation *op)
 {
     struct others *o = arg;
-    if (!strcmp(op->instance_id, o->mine->instance_id) && strcmp(op->id, o->mine->id))
+    if (!strcmp(op->instance_id, o->mine->instance_id) && strcmp(op->id, o->mine->id) &&
+        !strncmp(op->kind, "instance.", 9))
         o->any = true;
 }
 
@@ -216,6 +254,16 @@ static bool superseded(struct lg_job *j)
     struct others o = {.mine = &j->op};
     lg_operation_open_each(j->db, 10000, other, &o, NULL);
     return o.any;
+}
+
+/* Who or what stopped it: the system says why with its wish. */
+static struct lg_reason stop_reason(const struct lg_job *j, char *room, size_t cap)
+{
+    const json_t *why = json_object_get(j->params, "reason");
+    const char *code = json_string_value(json_object_get(why, "code")),
+               *text = json_string_value(json_object_get(why, "text"));
+    snprintf(room, cap, text ? "%s" : "stopped by %s", text ? text : j->op.username);
+    return (struct lg_reason){.code = code ? code : "stopped_by_user", .text = room, .exit_code = -1};
 }
 
 static int settle_done(struct lg_job *j, struct lg_instance *in, struct lg_err *e)
@@ -228,8 +276,7 @@ static int settle_done(struct lg_job *j, struct lg_instance *in, struct lg_err *
     static const struct lg_reason none = {.text = "", .exit_code = -1};
     struct lg_truth *t = &j->truth;
     char text[160];
-    struct lg_reason stopped = {.code = "stopped_by_user", .text = text, .exit_code = -1};
-    snprintf(text, sizeof text, "stopped by %s", j->op.username);
+    struct lg_reason stopped = stop_reason(j, text, sizeof text);
     struct lg_instance_change ch = {
         .state = (int)lg_truth_state(t), .reason = &none, .operation_id = j->op.id};
     lg_truth_facts(t, in, &ch);

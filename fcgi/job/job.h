@@ -18,11 +18,13 @@
 #include "base/conf.h"
 #include "base/crypto.h"
 #include "driver/driver.h"
+#include "driver/volume/volume.h"
 #include "model/net.h"
 #include "model/state.h"
 #include "store/image.h"
 #include "store/instance.h"
 #include "store/operation.h"
+#include "store/volume.h"
 
 #define LG_DRIVERS_MAX 4
 #define LG_LOG_LINES   50 /* of a container that ended by itself, kept in its reason */
@@ -66,9 +68,11 @@ struct lg_spec {
     struct lg_net net;
     char address[16], mac[18];
     struct lg_vm_spec vm;
-    struct lg_port_spec *ports; /* owned, as are the three arrays below */
+    struct lg_port_spec *ports; /* owned, as are the arrays below */
     const char **command, **ssh_keys;
     char **env;
+    struct lg_volume_spec *volumes;
+    char (*sources)[LG_VOLUME_PATH_LEN]; /* of the volumes */
     json_t *config;
 };
 
@@ -115,6 +119,7 @@ struct lg_job {
     json_t *params;        /* of the operation, never NULL */
     struct lg_instance in; /* with parts, for kinds about an instance */
     struct lg_image im;    /* for kinds about an image */
+    struct lg_volume vol;  /* for kinds about a volume */
     const struct lg_driver *d;
     struct lg_engine *g;
     struct lg_truth truth;
@@ -124,7 +129,7 @@ struct lg_job {
     char username[65];
 };
 
-enum lg_subject { LG_ON_INSTANCE, LG_ON_IMAGE };
+enum lg_subject { LG_ON_INSTANCE, LG_ON_IMAGE, LG_ON_VOLUME };
 
 /* One row per kind of operation. */
 struct lg_kind {
@@ -170,6 +175,24 @@ int lg_run_fetch(struct lg_job *j, struct lg_err *e);
 int lg_run_image_delete(struct lg_job *j, struct lg_err *e);
 int lg_settle_image(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
 
+/* volume.c */
+int lg_run_volume_create(struct lg_job *j, struct lg_err *e);
+int lg_run_volume_resize(struct lg_job *j, struct lg_err *e);
+int lg_run_volume_delete(struct lg_job *j, struct lg_err *e);
+int lg_settle_volume(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
+int lg_run_attach(struct lg_job *j, struct lg_err *e);
+int lg_run_detach(struct lg_job *j, struct lg_err *e);
+int lg_settle_attach(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
+int lg_settle_detach(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
+
+/* What an instance's attachments need on the host before its engine makes or starts it. `in` with its parts.
+ */
+int lg_volumes_ready(const struct lg_driver_ctx *ctx, struct lg_db *db, struct lg_instance *in,
+                     struct lg_err *e);
+/* Brings the mounts in the running container whose first process is `pid` up to date. */
+int lg_volumes_live(const struct lg_driver_ctx *ctx, const struct lg_instance *in, int64_t pid,
+                    struct lg_err *e);
+
 /* ---- master and worker talk (SOCK_SEQPACKET) ---- */
 
 enum lg_order {
@@ -200,6 +223,7 @@ int lg_master_main(struct lg_runner *r, struct lg_err *e); /* returns after SIGT
 void lg_worker_main(const struct lg_runner *r, int sock) __attribute__((noreturn));
 void lg_reconcile_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_keeper_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
+void lg_layers_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_streams_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_watch_main(const struct lg_runner *r, int driver_index) __attribute__((noreturn));
 

@@ -39,7 +39,7 @@ struct helper {
 struct master {
     struct lg_runner *r;
     struct lg_queue q;
-    struct helper helper[4 + LG_DRIVERS_MAX];
+    struct helper helper[5 + LG_DRIVERS_MAX];
     int helpers;
     int signals, bell;
     bool ending;
@@ -290,6 +290,7 @@ static void list_helpers(struct master *m)
     m->helper[m->helpers++] = (struct helper){.name = "lodge-streams", .main = lg_streams_main};
     if (m->r->sandbox)
         m->helper[m->helpers++] = (struct helper){.name = "lodge-sandbox", .main = m->r->sandbox};
+    m->helper[m->helpers++] = (struct helper){.name = "lodge-layers", .main = lg_layers_main};
     for (int i = 0; i < m->r->drivers; i++)
         if (m->r->driver[i]->watch)
             m->helper[m->helpers++] = (struct helper){.name = "lodge-watch", .main = lg_watch_main, .arg = i};

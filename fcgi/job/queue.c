@@ -149,7 +149,10 @@ static void collect(void *arg, const struct lg_operation *op)
     if (sc->count == SCAN_LIMIT)
         return;
     struct item *it = &sc->item[sc->count++];
-    const char *key = *op->instance_id ? op->instance_id : *op->image_id ? op->image_id : op->id;
+    const char *key = *op->instance_id ? op->instance_id
+                      : *op->image_id  ? op->image_id
+                      : *op->volume_id ? op->volume_id
+                                       : op->id;
     const struct lg_kind *k = lg_kind_find(op->kind);
     *it = (struct item){.running = !strcmp(op->status, "running"),
                         .cancel = op->cancel,

@@ -323,8 +323,10 @@ static bool read_hints(struct lg_rec *rec)
         else if (!again)
             memcpy(id[n++], msg, sizeof msg);
     }
-    for (int i = 0; !all && i < n; i++)
+    for (int i = 0; !all && i < n; i++) {
         lg_correct(rec, id[i]);
+        lg_volumes_keep_one(rec, id[i]);
+    }
     return all;
 }
 
@@ -352,6 +354,7 @@ void lg_reconcile_main(const struct lg_runner *r, int arg)
             remove_networks(&rec);
             if (now >= networks_at) {
                 ensure_networks(&rec);
+                lg_volumes_keep(&rec);
                 networks_at = now + NETWORKS_EVERY_MS;
             }
             sweep_at = lg_clock_mono() + r->conf->reconcile_ms;

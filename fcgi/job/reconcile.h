@@ -34,4 +34,8 @@ void lg_correct(struct lg_rec *rec, const char *instance_id);
 /* Usage of everything running, in one transaction. */
 void lg_sample_sweep(struct lg_rec *rec);
 
+/* volume_keep.c: mounts of running instances, and places nobody needs; one instance's alone. */
+void lg_volumes_keep(struct lg_rec *rec);
+void lg_volumes_keep_one(struct lg_rec *rec, const char *instance_id);
+
 #endif

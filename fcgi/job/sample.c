@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "job/reconcile.h"
 #include "store/history.h"
+#include "store/layer.h"
 
 #define ROLL_MS 60000 /* the width of the second tier: nothing is gained by rolling more often */
 
@@ -49,6 +50,9 @@ static int measure(struct lg_rec *rec, struct measured *out)
                                     .disk_bytes = u.disk_bytes,
                                     .pids = u.pids};
         memcpy(m->now.instance_id, rec->running[i].id, sizeof m->now.instance_id);
+        struct lg_layer_row layer; /* measured by a process of its own */
+        if (m->now.disk_bytes < 0 && lg_layer_get(rec->db, m->now.instance_id, &layer, NULL) == 1)
+            m->now.disk_bytes = layer.bytes;
         m->first = lg_sample_get(rec->db, m->now.instance_id, &m->before, NULL) != 1;
         m->now.cpu_percent = cpu_percent(m);
     }

@@ -54,6 +54,32 @@ static void make_ports(struct lg_spec *s, const struct lg_instance *in)
                                             .protocol = in->ports[i].protocol};
 }
 
+/* What is attached, but for what is on its way out. A driver leaves aside what its kind of instance cannot
+ * have. */
+static int make_volumes(struct lg_spec *s, const struct lg_conf *c, const struct lg_instance *in)
+{
+    int n = 0;
+    s->volumes = zeroed((size_t)in->attachment_count, sizeof *s->volumes);
+    s->sources = zeroed((size_t)in->attachment_count, sizeof *s->sources);
+    for (int i = 0; i < in->attachment_count; i++) {
+        const struct lg_attachment *a = &in->attachments[i];
+        bool block = !strcmp(a->volume_kind, "block");
+        if (a->detaching || (!*a->volume_id && !*a->host_path))
+            continue;
+        if (block)
+            lg_volume_file(c, a->volume_id, true, s->sources[n]);
+        else
+            lg_place_path(c, in->id, a->number, s->sources[n]);
+        s->volumes[n] = (struct lg_volume_spec){.id = a->volume_id,
+                                                .block = block,
+                                                .source = s->sources[n],
+                                                .target = a->path,
+                                                .read_only = a->read_only};
+        n++;
+    }
+    return n;
+}
+
 struct lg_net_spec lg_net_spec_of(const struct lg_net *net)
 {
     return (struct lg_net_spec){
@@ -73,6 +99,7 @@ int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_i
     make_command(s);
     make_env(s, in);
     make_ports(s, in);
+    int volumes = make_volumes(s, r->conf, in);
     s->inst = (struct lg_inst_spec){.id = in->id,
                                     .name = in->name,
                                     .image = in->image_ref,
@@ -84,9 +111,12 @@ int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_i
                                     .cpu_millis = in->cpu_millis,
                                     .memory_bytes = in->memory_bytes,
                                     .pids_limit = r->conf->pids_limit,
+                                    .layer_bytes = strcmp(in->type, "vm") ? in->storage_bytes : 0,
                                     .net = lg_net_spec_of(&s->net),
                                     .address = s->address,
-                                    .mac = s->mac};
+                                    .mac = s->mac,
+                                    .volumes = s->volumes,
+                                    .volume_count = volumes};
     return strcmp(in->type, "vm") ? 0 : lg_spec_make_vm(s, in, e);
 }
 
@@ -100,6 +130,8 @@ void lg_spec_done(struct lg_spec *s)
     free(s->command);
     free(s->ports);
     free(s->ssh_keys);
+    free(s->volumes);
+    free(s->sources);
     json_decref(s->config);
     memset(s, 0, sizeof *s);
 }

@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "job/job.h"
+#include "job/console.h"
 
 #define STREAMS_MAX 256
 #define REQUEST_MAX 4096
@@ -23,6 +23,8 @@
 #define TAIL_MAX    100000
 
 struct request {
+    bool console;
+    enum lg_console line; /* of a console */
     char instance[LG_ID_LEN];
     int tail;
     bool follow;
@@ -37,8 +39,13 @@ static int parse(const char *text, size_t n, struct request *q, struct lg_err *e
     const char *kind = json_string_value(json_object_get(j, "kind"));
     const char *id = json_string_value(json_object_get(j, "instance"));
     const json_t *tail = json_object_get(j, "tail"), *since = json_object_get(j, "since");
-    if (!kind || strcmp(kind, "logs"))
+    const char *type = json_string_value(json_object_get(j, "type"));
+    q->console = kind && !strcmp(kind, "console");
+    if (!kind || (!q->console && strcmp(kind, "logs")))
         return lg_fail(e, LG_INVALID, "a stream of this kind does not exist");
+    if (q->console && (!type || (strcmp(type, "vnc") && strcmp(type, "serial"))))
+        return lg_fail(e, LG_INVALID, "a console of this type does not exist");
+    q->line = q->console && !strcmp(type, "vnc") ? LG_CONSOLE_VNC : LG_CONSOLE_SERIAL;
     if (!id || !lg_id_valid(id))
         return lg_fail(e, LG_INVALID, "instance must be an id");
     json_int_t lines = json_is_integer(tail) ? json_integer_value(tail) : -1;
@@ -70,8 +77,9 @@ static int find(const struct lg_runner *r, struct lg_engines *s, const struct re
     int rc = backend_of(r, q->instance, backend, sizeof backend, e);
     if (!rc)
         rc = lg_engines_get(s, backend, d, g, e);
-    if (!rc)
-        rc = lg_truth_ask(&t, *d, *g, q->instance, false, e);
+    if (rc || q->console) /* a driver says itself why a console cannot be opened */
+        return rc;
+    rc = lg_truth_ask(&t, *d, *g, q->instance, false, e);
     if (!rc && !(*d)->log_stream)
         rc = lg_fail(e, LG_UNSUPPORTED, "%s has no logs", backend);
     if (!rc && t.st.run == LG_RUN_ABSENT)
@@ -106,6 +114,13 @@ static void serve(const struct lg_runner *r, int sock)
     int rc = parse(text, (size_t)n, &q, &e);
     if (!rc)
         rc = find(r, &engines, &q, &d, &g, &e);
+    if (!rc && q.console) {
+        const struct lg_console_ask ask = {.d = d, .g = g, .id = q.instance, .kind = q.line};
+        rc = lg_console_serve(r, &ask, &sock, &e);
+        if (rc)
+            refuse(sock, &e);
+        return;
+    }
     if (!rc && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         rc = lg_fail_errno(&e, LG_INTERNAL, "cannot make a socket pair");
     if (rc) {

@@ -102,6 +102,7 @@ static void job_reset(struct lg_job *j)
     j->told_at = 0;
     memset(&j->info, 0, sizeof j->info);
     memset(&j->im, 0, sizeof j->im);
+    memset(&j->vol, 0, sizeof j->vol);
 }
 
 /*
@@ -110,11 +111,15 @@ static void job_reset(struct lg_job *j)
  */
 static int load_subject(struct lg_job *j, bool run, struct lg_err *e)
 {
-    bool image = j->kind->subject == LG_ON_IMAGE;
-    if (!lg_id_valid(image ? j->op.image_id : j->op.instance_id))
+    const char *const id[] = {[LG_ON_INSTANCE] = j->op.instance_id,
+                              [LG_ON_IMAGE] = j->op.image_id,
+                              [LG_ON_VOLUME] = j->op.volume_id};
+    if (!lg_id_valid(id[j->kind->subject]))
         return lg_fail(e, LG_NOT_FOUND, "its subject is not an id");
-    if (image)
+    if (j->kind->subject == LG_ON_IMAGE)
         return lg_image_get(j->db, j->op.image_id, &j->im, e);
+    if (j->kind->subject == LG_ON_VOLUME)
+        return lg_volume_get(j->db, j->op.volume_id, &j->vol, e);
     int rc = lg_instance_get(j->db, "", j->op.instance_id, &j->in, e);
     if (!rc)
         rc = lg_instance_load_parts(j->db, &j->in, &j->runner->env_key, e);
@@ -216,6 +221,8 @@ static int attempt(struct lg_job *j, struct lg_err *e)
 
 static int find_engine(struct lg_job *j, struct lg_err *e)
 {
+    if (j->kind->subject == LG_ON_VOLUME) /* the host's own matter */
+        return 0;
     const char *backend = j->kind->subject == LG_ON_INSTANCE ? j->in.backend
                           : !strcmp(j->im.kind, "vm")        ? "kvm"
                                                              : "docker";

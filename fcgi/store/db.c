@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "store/beside.h"
 #include "store/sql.h"
 
 enum tx { TX_NONE, TX_READ, TX_WRITE };
@@ -350,6 +351,7 @@ static int open_files(struct lg_db *db, int flags, struct lg_err *e)
     if (db->queue_fd < 0)
         return lg_fail_errno(e, LG_STORAGE, "cannot open %s", path);
     lg_conf_path(db->conf, path, sizeof path, db->file->path);
+    lg_db_make_beside(path);
     int rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
     if (!rc)
         rc = sqlite3_exec(db->h, db->file->pragmas, NULL, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "model/net.h"
 #include "model/state.h"
 #include "model/validate.h"
+#include "model/volume.h"
 #include "store/db.h"
 #include "store/vm.h"
 
@@ -21,6 +22,19 @@ struct lg_env {
 
 struct lg_label {
     char key[64], value[257];
+};
+
+/* What it has of volumes and host directories (store/volume.h). */
+struct lg_attachment {
+    int number;                                                  /* names its place on the host */
+    char volume_id[LG_ID_LEN], volume_name[64], volume_kind[12]; /* "": a host directory, or an empty place */
+    int64_t size_bytes;
+    bool made; /* the volume's file has been there before */
+    char instance_id[LG_ID_LEN], instance_name[64];
+    char host_path[LG_MOUNT_PATH_LEN], path[LG_MOUNT_PATH_LEN];
+    bool read_only;
+    bool placed;    /* the engine may have been told of it: its place is needed at each start */
+    bool detaching; /* an operation takes it away */
 };
 
 struct lg_instance {
@@ -45,7 +59,11 @@ struct lg_instance {
     int label_count;
     struct lg_port *ports;
     int port_count;
-    struct lg_instance_vm *vm; /* owned; NULL of a container */
+    struct lg_instance_vm *vm;         /* owned; NULL of a container */
+    struct lg_attachment *attachments; /* not for lg_instance_add: store/volume.h adds them */
+    int attachment_count;
+    struct lg_mount *mounts; /* owned; what a create asks for, as parsed; never loaded */
+    int mount_count;
 };
 
 void lg_instance_done(struct lg_instance *in); /* frees what it owns and zeroes it */
@@ -64,7 +82,8 @@ int lg_instance_get(struct lg_db *db, const char *tenant_id, const char *id, str
                     struct lg_err *e);
 int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_instance *in,
                         struct lg_err *e);
-/* env (secrets opened when env_key is not NULL, else value "" ), labels, ports, what a VM has besides. */
+/* env (secrets opened when env_key is not NULL, else value "" ), labels, ports, attachments, what a VM has
+ * besides. */
 int lg_instance_load_parts(struct lg_db *db, struct lg_instance *in, const struct lg_key *env_key,
                            struct lg_err *e);
 
@@ -147,6 +166,9 @@ struct lg_sample {
 int lg_sample_put(struct lg_db *db, const struct lg_sample *s, struct lg_err *e);
 /* 1 and fills s, 0 when there is none. */
 int lg_sample_get(struct lg_db *db, const char *instance_id, struct lg_sample *s, struct lg_err *e);
+/* The newest sample of everything of a tenant that runs or is paused, by name. fn must not use `db`. */
+typedef void lg_sample_fn(void *arg, const char *name, const struct lg_sample *m);
+int lg_sample_each(struct lg_db *db, const char *tenant_id, lg_sample_fn *fn, void *arg, struct lg_err *e);
 
 /* Engines' health. */
 struct lg_engine_state {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/sql.h"
+#include "store/volume.h"
 
 static void env_done(struct lg_instance *in)
 {
@@ -23,9 +24,13 @@ void lg_parts_done(struct lg_instance *in)
     free(in->ports);
     lg_instance_vm_free(in->vm);
     in->vm = NULL;
+    free(in->attachments);
+    free(in->mounts);
     in->labels = NULL;
     in->ports = NULL;
-    in->label_count = in->port_count = 0;
+    in->attachments = NULL;
+    in->mounts = NULL;
+    in->label_count = in->port_count = in->attachment_count = in->mount_count = 0;
 }
 
 void lg_parts_move(struct lg_instance *to, struct lg_instance *from)
@@ -38,10 +43,16 @@ void lg_parts_move(struct lg_instance *to, struct lg_instance *from)
     to->port_count = from->port_count;
     to->vm = from->vm;
     from->vm = NULL;
+    to->attachments = from->attachments;
+    to->attachment_count = from->attachment_count;
+    to->mounts = from->mounts;
+    to->mount_count = from->mount_count;
     from->env = NULL;
     from->labels = NULL;
     from->ports = NULL;
-    from->env_count = from->label_count = from->port_count = 0;
+    from->attachments = NULL;
+    from->mounts = NULL;
+    from->env_count = from->label_count = from->port_count = from->attachment_count = from->mount_count = 0;
 }
 
 static int add_env(struct lg_db *db, const struct lg_instance *in, int i, const struct lg_key *key,
@@ -178,5 +189,5 @@ int lg_instance_load_parts(struct lg_db *db, struct lg_instance *in, const struc
         rc = load_ports(db, in, e);
     if (!rc && !strcmp(in->type, "vm"))
         rc = lg_instance_vm_get(db, in->id, in->image_id, env_key, &in->vm, e);
-    return rc;
+    return rc ? rc : lg_attachment_load(db, in, e);
 }

@@ -33,6 +33,7 @@ static void read_row(lg_stmt *s, struct lg_operation *op)
     op->created_at = lg_col_int(s, 19);
     op->started_at = lg_col_int(s, 20);
     op->ended_at = lg_col_int(s, 21);
+    lg_col_copy(s, 22, op->volume_id, sizeof op->volume_id);
 }
 
 /* 1 and the row, 0 none. */
@@ -148,6 +149,8 @@ void lg_operation_render(struct lg_json *j, const char *key, const struct lg_ope
     text_or_null(j, "instanceName", *op->instance_id ? op->subject_name : "");
     text_or_null(j, "image", op->image_id);
     text_or_null(j, "imageName", *op->image_id && !*op->instance_id ? op->subject_name : "");
+    text_or_null(j, "volume", op->volume_id);
+    text_or_null(j, "volumeName", *op->volume_id && !*op->instance_id ? op->subject_name : "");
     lg_json_str(j, "step", op->step);
     if (op->progress < 0)
         lg_json_null(j, "progress");
@@ -240,16 +243,19 @@ static int cancel_all(struct lg_db *db, const char *instance_id, struct lg_err *
 int lg_operation_add(struct lg_db *db, struct lg_operation *op, bool force, struct lg_err *e)
 {
     int rc = !force ? check_alone(db, op, e) : *op->instance_id ? cancel_all(db, op->instance_id, e) : 0;
-    if (rc)
-        return rc;
+    return rc ? rc : lg_operation_add_after(db, op, e);
+}
+
+int lg_operation_add_after(struct lg_db *db, struct lg_operation *op, struct lg_err *e)
+{
     lg_id_new(op->id);
     memcpy(op->status, "queued", 7);
     op->created_at = lg_clock_ms();
     op->started_at = op->ended_at = 0;
     op->progress = -1;
-    rc = lg_sql_run(db, Q_OPERATION_ADD, e, "tttttttttti", op->id, op->kind, op->tenant_id, op->instance_id,
-                    op->subject_name, op->image_id, op->user_id, op->username, op->request_id,
-                    *op->params ? op->params : "{}", op->created_at);
+    int rc = lg_sql_run(db, Q_OPERATION_ADD, e, "ttttttttttit", op->id, op->kind, op->tenant_id,
+                        op->instance_id, op->subject_name, op->image_id, op->user_id, op->username,
+                        op->request_id, *op->params ? op->params : "{}", op->created_at, op->volume_id);
     if (rc < 0)
         return rc;
     rc = read_one(db, lg_sql(db, Q_OPERATION_GET, e, "t", op->id), op, e);

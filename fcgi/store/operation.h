@@ -12,7 +12,7 @@
 struct lg_operation {
     int64_t seq;
     char id[LG_ID_LEN], kind[32], status[12], tenant_id[LG_ID_LEN], instance_id[LG_ID_LEN], subject_name[256],
-        image_id[LG_ID_LEN], user_id[LG_ID_LEN], username[65], request_id[64];
+        image_id[LG_ID_LEN], volume_id[LG_ID_LEN], user_id[LG_ID_LEN], username[65], request_id[64];
     char params[4096]; /* JSON object */
     char step[128];
     double progress; /* 0…1, -1 unknown */
@@ -27,6 +27,8 @@ struct lg_operation {
  * the running one, unless `force`, which asks the open ones to cancel first (the master then runs this one
  * when they have ended). */
 int lg_operation_add(struct lg_db *db, struct lg_operation *op, bool force, struct lg_err *e);
+/* As add, behind whatever is open for the instance: for what does not change its state. */
+int lg_operation_add_after(struct lg_db *db, struct lg_operation *op, struct lg_err *e);
 
 int lg_operation_get(struct lg_db *db, const char *id, struct lg_operation *op,
                      struct lg_err *e); /* LG_NOT_FOUND */

@@ -23,10 +23,8 @@ enum {
 };
 
 static const struct lg_client_ops *const kinds[LG_KINDS] = {
-    [LG_KIND_WAIT] = &lg_wait_ops,
-    [LG_KIND_EVENTS] = &lg_events_ops,
-    [LG_KIND_LOGS] = &lg_relay_ops,
-    [LG_KIND_RUN] = &lg_run_ops,
+    [LG_KIND_WAIT] = &lg_wait_ops, [LG_KIND_EVENTS] = &lg_events_ops,   [LG_KIND_LOGS] = &lg_relay_ops,
+    [LG_KIND_RUN] = &lg_run_ops,   [LG_KIND_CONSOLE] = &lg_console_ops,
 };
 
 size_t lg_client_pending(const struct lg_client *c)
@@ -140,7 +138,7 @@ void lg_client_write(struct lg_client *c)
     if (c->context.proto == LG_PROTO_WS && c->opened)
         advance_mark(c);
     compact(c);
-    uint32_t in = c->no_input ? 0 : EPOLLIN;
+    uint32_t in = c->no_input || c->held ? 0 : EPOLLIN;
     lg_loop_want(&c->server->loop, &c->source, in | (lg_client_pending(c) ? EPOLLOUT : 0));
 }
 
@@ -221,6 +219,15 @@ void lg_client_ws_close(struct lg_client *c, int code, const char *reason)
     lg_client_finish(c);
 }
 
+void lg_client_hold(struct lg_client *c, bool held)
+{
+    if (c->held == held || c->state == LG_CLIENT_DEAD)
+        return;
+    c->held = held;
+    uint32_t in = c->no_input || held ? 0 : EPOLLIN;
+    lg_loop_want(&c->server->loop, &c->source, in | (lg_client_pending(c) ? EPOLLOUT : 0));
+}
+
 /* ---- time ---- */
 
 static void ping(struct lg_client *c)
@@ -247,7 +254,7 @@ static void tick_again(struct lg_client *c)
 static void tick(struct lg_client *c)
 {
     int64_t now = lg_clock_mono(), every = c->server->conf->stream_ping_s * 1000;
-    bool mute = c->context.proto == LG_PROTO_WS && now - c->heard_at >= every * 12 / 5;
+    bool mute = c->context.proto == LG_PROTO_WS && !c->held && now - c->heard_at >= every * 12 / 5;
     bool stalled = lg_client_pending(c) && now - c->progress_at >= STALL_TIMEOUT_MS;
     if (mute || stalled) {
         lg_log(LG_INFO, mute ? "client does not answer pings, dropped" : "client does not read, dropped",

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "stream/console.h"
 #include "stream/context.h"
 #include "stream/events.h"
 #include "stream/http_head.h"
@@ -47,6 +48,7 @@ struct lg_client {
     bool dirty;       /* in the dirty list */
     bool opened;      /* the head of a lasting answer is sent */
     bool no_input;    /* end of file seen while closing */
+    bool held;        /* not read from for now: what it sent has not gone where it goes */
     struct lg_buf in; /* the head as it arrives; empty afterwards */
     size_t scanned;
     struct lg_buf out;
@@ -61,8 +63,10 @@ struct lg_client {
     struct lg_client *req_next;
     union {
         struct lg_events events;
+        struct lg_ask ask; /* of logs and consoles, whose first member it is */
         struct lg_relay relay;
         struct lg_run_stream run;
+        struct lg_console console;
         struct lg_wait wait;
     } u;
 };
@@ -82,6 +86,7 @@ void lg_client_finish(struct lg_client *c); /* ends once the queue is written */
 void lg_client_drop(struct lg_client *c);   /* ends now */
 void lg_client_ws_close(struct lg_client *c, int code, const char *reason);
 void lg_client_timer(struct lg_client *c, int64_t in_ms);
+void lg_client_hold(struct lg_client *c, bool held); /* stops reading from it, or goes on */
 
 /* reply.c: whole answers. */
 void lg_client_fail(struct lg_client *c, const struct lg_err *e); /* an HTTP error; only before `opened` */

@@ -29,7 +29,9 @@ static const struct field {
     F("after", after, INT, IN(LG_KIND_EVENTS)),
     F("scope", scope, STR, IN(LG_KIND_EVENTS)),
     F("kinds", kinds, STR, 0),
-    F("instance", instance, STR, IN(LG_KIND_LOGS)),
+    F("instance", instance, STR, IN(LG_KIND_LOGS) | IN(LG_KIND_CONSOLE)),
+    F("type", type, STR, IN(LG_KIND_CONSOLE)),
+    F("readonly", read_only, BOOL, 0),
     F("format", format, STR, 0),
     F("subject", subject, STR, 0),
     F("run", run, STR, IN(LG_KIND_RUN)),
@@ -40,7 +42,7 @@ static const struct field {
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
 
-static const char *const kind_names[LG_KINDS] = {"wait", "events", "logs", "run"};
+static const char *const kind_names[LG_KINDS] = {"wait", "events", "logs", "run", "console"};
 static const char *const proto_names[] = {"", "ws", "sse", "text"};
 
 static int index_of(const char *const *names, size_t n, const json_t *value)
@@ -86,7 +88,8 @@ static int fill(struct lg_context *c, const struct field *f, const json_t *v, ch
     } else if (f->type == BOOL && v) {
         if (!json_is_boolean(v))
             return bad(e, f->name);
-        c->follow = json_is_true(v);
+        bool yes = json_is_true(v);
+        memcpy(slot, &yes, sizeof yes);
     }
     return 0;
 }
@@ -98,6 +101,8 @@ static int check(struct lg_context *c, int proto, int64_t now_ms, struct lg_err 
     if (c->kind == LG_KIND_WAIT)
         return 0;
     if (proto <= LG_PROTO_NONE || (proto == LG_PROTO_TEXT && c->kind == LG_KIND_EVENTS))
+        return bad(e, "proto");
+    if (c->kind == LG_KIND_CONSOLE && proto != LG_PROTO_WS)
         return bad(e, "proto");
     c->proto = (enum lg_proto)proto;
     return 0;

@@ -14,7 +14,7 @@
 
 #define LG_HANDOFF_MS 30000 /* `exp` is the time of signing plus this */
 
-enum lg_kind { LG_KIND_WAIT, LG_KIND_EVENTS, LG_KIND_LOGS, LG_KIND_RUN, LG_KINDS };
+enum lg_kind { LG_KIND_WAIT, LG_KIND_EVENTS, LG_KIND_LOGS, LG_KIND_RUN, LG_KIND_CONSOLE, LG_KINDS };
 enum lg_proto { LG_PROTO_NONE, LG_PROTO_WS, LG_PROTO_SSE, LG_PROTO_TEXT };
 
 struct lg_context {
@@ -22,9 +22,9 @@ struct lg_context {
     enum lg_kind kind;
     enum lg_proto proto;
     const char *user, *tenant, *token, *session;
-    const char *op, *scope, *kinds, *instance, *format, *subject, *run;
+    const char *op, *scope, *kinds, *instance, *format, *subject, *run, *type;
     int64_t exp, until, after, tail, since;
-    bool follow;
+    bool follow, read_only;
 };
 
 /*

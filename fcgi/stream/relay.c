@@ -13,24 +13,14 @@
 #include "stream/sse.h"
 
 enum {
-    ANSWER_TIMEOUT_MS = 30000, /* the runner opens the stream */
-    RETRY_MS = 100,            /* its backlog is full */
-    ATTEMPTS = 50,
     READ_MAX = 16384, /* bytes read at once, and per turn */
     READ_MIN = 256,
     LOGS_PER_TENANT = 64, /* the runner serves 256 in all, a process each */
 };
 
-static void fail(struct lg_client *c, enum lg_code code, const char *msg)
-{
-    struct lg_err e = {0};
-    lg_fail(&e, code, "%s", msg);
-    lg_client_fail(c, &e);
-}
-
 static void close_both(struct lg_client *c)
 {
-    lg_loop_close(&c->server->loop, &c->u.relay.runner);
+    lg_ask_close(c);
     lg_loop_close(&c->server->loop, &c->u.relay.source);
 }
 
@@ -173,83 +163,22 @@ static void open_stream(struct lg_client *c, int fd)
     r->source = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_stream};
     if (lg_fd_nonblock(fd, true) || lg_loop_add(&c->server->loop, &r->source)) {
         close_both(c);
-        fail(c, LG_BACKEND, "the backend's log stream cannot be watched");
+        lg_ask_fail(c, LG_BACKEND, "the backend's log stream cannot be watched");
         return;
     }
     lg_client_open(c);
 }
 
-/* ---- the runner's answer ---- */
+/* ---- the question ---- */
 
-static void refuse(struct lg_client *c, const json_t *j)
+static void write_request(struct lg_client *c, struct lg_json *j)
 {
-    const json_t *error = json_object_get(j, "error");
-    const char *code = json_string_value(json_object_get(error, "code"));
-    const char *msg = json_string_value(json_object_get(error, "message"));
-    fail(c, code ? lg_code_of(code) : LG_BACKEND, msg ? msg : "the backend gave no log stream");
-}
-
-static void on_runner(struct lg_source *src, uint32_t events)
-{
-    static char bytes[65536];
-    struct lg_client *c = lg_container_of(src, struct lg_client, u.relay.runner);
-    (void)events;
-    lg_cleanup_fd int fd = -1;
-    ssize_t n = lg_recv_fd(src->fd, bytes, sizeof bytes, &fd);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    lg_loop_close(&c->server->loop, src);
-    if (n <= 0) {
-        fail(c, LG_UNAVAILABLE, "the runner ended while it opened the log");
-        return;
-    }
-    lg_cleanup_json json_t *j = lg_json_parse(bytes, (size_t)n, 8, NULL);
-    if (fd < 0 || !json_is_true(json_object_get(j, "ok"))) {
-        refuse(c, j);
-        return;
-    }
-    int stream = fd;
-    fd = -1;
-    open_stream(c, stream);
-}
-
-static void write_request(const struct lg_context *x, struct lg_buf *b)
-{
-    struct lg_json j;
-    lg_json_init(&j, b);
-    lg_json_obj(&j, NULL);
-    lg_json_str(&j, "kind", "logs");
-    lg_json_str(&j, "instance", x->instance);
-    lg_json_int(&j, "tail", x->tail);
-    lg_json_bool(&j, "follow", x->follow);
-    lg_json_int(&j, "since", x->since);
-    lg_json_end_obj(&j);
-}
-
-static void ask_runner(struct lg_client *c)
-{
-    struct lg_relay *r = &c->u.relay;
-    struct lg_err e = {0};
-    char path[PATH_MAX];
-    lg_cleanup_buf struct lg_buf b = {.max = 8192};
-    lg_conf_path(c->server->conf, path, sizeof path, "run/runner-streams.sock");
-    int fd = lg_unix_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &e);
-    if (fd < 0) {
-        bool full = errno == EAGAIN && ++r->attempts < ATTEMPTS;
-        if (full)
-            lg_client_timer(c, RETRY_MS);
-        else
-            fail(c, LG_UNAVAILABLE, "the runner does not answer");
-        return;
-    }
-    r->runner = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_runner};
-    write_request(&c->context, &b);
-    if (b.failed || lg_send_fd(fd, b.data, b.len, -1, &e) || lg_loop_add(&c->server->loop, &r->runner)) {
-        lg_loop_close(&c->server->loop, &r->runner);
-        fail(c, LG_UNAVAILABLE, "the runner does not take the request");
-        return;
-    }
-    lg_client_timer(c, ANSWER_TIMEOUT_MS);
+    const struct lg_context *x = &c->context;
+    lg_json_str(j, "kind", "logs");
+    lg_json_str(j, "instance", x->instance);
+    lg_json_int(j, "tail", x->tail);
+    lg_json_bool(j, "follow", x->follow);
+    lg_json_int(j, "since", x->since);
 }
 
 /* Logs that are open for this client's tenant, its own included. */
@@ -265,27 +194,19 @@ static int logs_of_tenant(const struct lg_client *c)
 
 static void start(struct lg_client *c)
 {
-    c->u.relay = (struct lg_relay){.runner = {.fd = -1}, .source = {.fd = -1}};
+    c->u.relay = (struct lg_relay){
+        .ask = {.runner = {.fd = -1}, .what = "log", .write = write_request, .opened = open_stream},
+        .source = {.fd = -1}};
     if (logs_of_tenant(c) > LOGS_PER_TENANT)
-        fail(c, LG_RATE, "too many logs of this tenant are being followed; close one");
+        lg_ask_fail(c, LG_RATE, "too many logs of this tenant are being followed; close one");
     else
-        ask_runner(c);
-}
-
-static void timeout(struct lg_client *c)
-{
-    if (c->u.relay.runner.fd < 0) {
-        ask_runner(c);
-        return;
-    }
-    close_both(c);
-    fail(c, LG_TIMEOUT, "the runner did not open the log in time");
+        lg_ask_start(c);
 }
 
 const struct lg_client_ops lg_relay_ops = {
     .start = start,
     .drained = drained,
-    .timeout = timeout,
+    .timeout = lg_ask_timeout,
     .goodbye = lg_client_finish,
     .end = close_both,
 };

@@ -5,19 +5,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "stream/ask.h"
 #include "stream/frame.h"
 #include "stream/loop.h"
 
 struct lg_client;
 
 struct lg_relay {
-    struct lg_client *client;
-    struct lg_source runner; /* the request's connection, until it has answered */
+    struct lg_ask ask;       /* first, as of every kind that asks the runner */
     struct lg_source source; /* the stream */
     struct lg_frames frames;
     uint8_t carry[2][4]; /* per stream: the start of a UTF-8 sequence whose rest is in the next piece */
     uint8_t carry_len[2];
-    int attempts;
 };
 
 extern const struct lg_client_ops lg_relay_ops;

@@ -183,6 +183,11 @@ static void greet(const struct site *s, int64_t took_ms)
            "on.\n",
            (long long)(took_ms / 1000), (long long)(took_ms % 1000 / 100), c->domain, lg_port_suffix(c),
            c->state_dir, c->apps_domain, lg_port_suffix(c), c->state_dir);
+    if (c->compat_listeners)
+        printf(
+            "Gateway mode is on (compat_listeners = 1): on ports %s and %s every local user may act in any\n"
+            "tenant without signing in. Turn it off where other people have accounts.\n",
+            c->compat_ports, c->repl_ports);
     fflush(stdout);
 }
 

@@ -1,4 +1,4 @@
-// CPU and memory of what is on the screen: the newest sample of each visible, running instance, a few at a time.
+// CPU and memory of everything that runs, in one request; the past of what is on the screen, so that its line begins full.
 
 import { get } from '../api.js';
 import { emit, store } from '../live.js';
@@ -6,7 +6,6 @@ import { svg } from '../dom.js';
 
 const EVERY_MS = 10000;
 const KEEP = 30;
-const MAX = 40;
 const samples = new Map(); // id → [{cpu, used, limit}]
 const visible = new Map(); // element → id
 let timer = 0;
@@ -17,7 +16,7 @@ const watcher = new IntersectionObserver((entries) => {
   for (const e of entries) {
     if (e.isIntersecting && e.target.dataset.id) {
       visible.set(e.target, e.target.dataset.id);
-      fresh ||= !samples.has(e.target.dataset.id);
+      fresh ||= !pasts.has(e.target.dataset.id);
     } else visible.delete(e.target);
   }
   if (fresh) soon(300);
@@ -34,29 +33,44 @@ async function past(id) {
   const u = await get(`/compute/instances/${id}/usage?since=${since}&step=${EVERY_MS / 1000}`);
   if (!u.at?.length) return;
   const limit = store.instances.get(id)?.resources?.memory?.limit ?? null;
-  samples.set(id, u.at.map((at, i) => ({ cpu: u.cpu.avg[i], used: u.memory.avg[i], limit })).slice(-KEEP));
+  const known = samples.get(id) ?? [];
+  const before = u.at.map((at, i) => ({ at, cpu: u.cpu.avg[i], used: u.memory.avg[i], limit })).filter(({ at }) => !known.length || at < known[0].at);
+  samples.set(id, [...before, ...known].slice(-KEEP));
 }
 
-async function sample(id) {
-  try {
-    if (!samples.has(id)) await past(id).catch(() => {});
-    const u = await get(`/compute/instances/${id}/usage`);
-    const list = samples.get(id) ?? [];
-    list.push({ cpu: u.cpu?.usage ?? null, used: u.memory?.used ?? null, limit: u.memory?.limit ?? null });
-    samples.set(id, list.slice(-KEEP));
-    emit('usage', id);
-  } catch {
-    /* it stopped meanwhile, or there is no sample yet */
-  }
+const pasts = new Set(); // whose past was asked for
+
+function add(u) {
+  const list = samples.get(u.instance) ?? [];
+  if (list.at(-1)?.at === u.at) return;
+  list.push({ at: u.at, cpu: u.cpu.usage, used: u.memory.used, limit: store.instances.get(u.instance)?.resources?.memory?.limit ?? null });
+  samples.set(u.instance, list.slice(-KEEP));
+  emit('usage', u.instance);
+}
+
+/** The pasts of what is on the screen, a few at a time. */
+async function fillPasts() {
+  const queue = [...new Set(visible.values())].filter((id) => !pasts.has(id) && store.instances.get(id)?.state === 'running');
+  const worker = async () => {
+    for (let id = queue.shift(); id; id = queue.shift()) {
+      pasts.add(id);
+      await past(id).catch(() => pasts.delete(id));
+      emit('usage', id);
+    }
+  };
+  await Promise.all([worker(), worker(), worker()]);
 }
 
 async function sweep() {
   if (document.visibilityState === 'visible' && store.conn.state === 'online') {
-    const queue = [...new Set(visible.values())].filter((id) => store.instances.get(id)?.state === 'running').slice(0, MAX);
-    const worker = async () => {
-      for (let id = queue.shift(); id; id = queue.shift()) await sample(id);
-    };
-    await Promise.all([worker(), worker(), worker()]);
+    try {
+      const { usage } = await get('/compute/usage');
+      usage.forEach(add);
+      emit('usages');
+      await fillPasts();
+    } catch {
+      /* the next sweep tries again */
+    }
   }
   soon(EVERY_MS);
 }

@@ -23,8 +23,8 @@ const COLUMNS = [
   { key: 'state', word: 'State', value: (i) => i.state },
   { key: 'image', word: 'Image', value: (i) => i.config?.image ?? '' },
   { key: 'address', word: 'Address', value: (i) => (i.network?.address ?? '').split('.').map((n) => n.padStart(3, '0')).join('.') },
-  { key: 'cpu', word: 'CPU', num: true, value: (i) => latest(i)?.cpu ?? -1 },
-  { key: 'memory', word: 'Memory', num: true, value: (i) => latest(i)?.used ?? -1 },
+  { key: 'cpu', word: 'CPU', num: true, live: true, value: (i) => latest(i)?.cpu ?? -1 },
+  { key: 'memory', word: 'Memory', num: true, live: true, value: (i) => latest(i)?.used ?? -1 },
   { key: 'owner', word: 'Owner', value: owner },
   { key: 'age', word: 'Age', num: true, value: (i) => -Date.parse(i.createdAt) },
 ];
@@ -176,6 +176,8 @@ class View {
     ctx.on('instances', () => this.later());
     ctx.on('instance', () => this.later());
     ctx.on('usage', (id) => this.rows.has(id) && updateUsage(this.rows.get(id)));
+    // what is sorted by usage moves with it, but not from under the pointer or the focus
+    ctx.on('usages', () => this.column.live && !this.body.matches(':hover, :focus-within') && this.later());
     const tick = () => this.later();
     document.addEventListener('lodge:tick', tick);
     ctx.dispose(() => document.removeEventListener('lodge:tick', tick));
@@ -227,7 +229,7 @@ class View {
   buildBulk() {
     this.bulkCount = h('strong', { role: 'status' });
     this.bulkBar = h('div', { class: 'bulk', hidden: true, role: 'group', 'aria-label': 'The selected instances' }, this.bulkCount,
-      ['start', 'stop', 'delete'].map((verb) => button(VERBS[verb].label, { icon: VERBS[verb].icon, kind: verb === 'delete' ? 'danger-ghost' : '', onclick: () => this.bulk(verb) })),
+      ['start', 'stop', 'restart', 'delete'].map((verb) => button(VERBS[verb].label, { icon: VERBS[verb].icon, kind: verb === 'delete' ? 'danger-ghost' : '', onclick: () => this.bulk(verb) })),
       button('Clear', { kind: 'ghost', onclick: () => this.selectAll(false) }));
   }
 

@@ -1,4 +1,5 @@
 """Gateway mode: the tenant API's printed commands, as they are printed but for the port, without credentials."""
+import json
 import os
 import socket
 import subprocess
@@ -16,6 +17,14 @@ until_status() { # tenant id status
   for _ in $(seq 300); do
     STATUS=$(curl -s -H "X-Tenant-ID: $1" $API/$2 | jq -r .status)
     [ "$STATUS" = "$3" ] && return
+    sleep 0.1
+  done
+  echo "stays $STATUS"; exit 1
+}
+until_available() { # tenant id
+  for _ in $(seq 300); do
+    STATUS=$(curl -s -H "X-Tenant-ID: $1" http://localhost:8082/api/v1/storage/volumes/$2 | jq -r .status)
+    [ "$STATUS" = available ] && return
     sleep 0.1
   done
   echo "stays $STATUS"; exit 1
@@ -89,18 +98,22 @@ INSTANCE_ID=$(curl -X POST http://localhost:8081/api/v1/compute/instances \\
   -H "X-Tenant-ID: integration-test" \\
   -H "Content-Type: application/json" \\
   -d '{"name": "integration-vm", "flavor": "small", "type": "container"}' | jq -r '.id')
+until_status integration-test $INSTANCE_ID running
 curl -X POST http://localhost:8083/api/v1/network/networks \\
   -H "X-Tenant-ID: integration-test" \\
   -H "Content-Type: application/json" \\
   -d '{"name": "vm-network", "cidr": "10.0.1.0/24"}'
-curl -X POST http://localhost:8082/api/v1/storage/volumes \\
+VOLUME_ID=$(curl -X POST http://localhost:8082/api/v1/storage/volumes \\
   -H "X-Tenant-ID: integration-test" \\
   -H "Content-Type: application/json" \\
-  -d '{"name": "vm-disk", "sizeGB": 50}'
-curl -X POST http://localhost:8082/api/v1/storage/volumes/$INSTANCE_ID/attach \\
+  -d '{"name": "vm-disk", "sizeGB": 50}' | jq -r '.id')
+until_available integration-test $VOLUME_ID
+echo
+curl -X POST http://localhost:8082/api/v1/storage/volumes/$VOLUME_ID/attach \\
   -H "X-Tenant-ID: integration-test" \\
   -H "Content-Type: application/json" \\
   -d "{\\"instanceId\\": \\"$INSTANCE_ID\\"}"
+echo
 curl -H "X-Tenant-ID: integration-test" \\
   http://localhost:8081/api/v1/compute/instances/$INSTANCE_ID
 """
@@ -116,10 +129,10 @@ class Gateway:
         return Http(self.ports[service], None, name=name, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
     def run(self, script):
+        script = HELPERS + script
         for printed, port in self.ports.items():
             script = script.replace(f"localhost:{printed}", f"localhost:{port}")
-        helpers = HELPERS.replace("localhost:8081", f"localhost:{self.ports['8081']}")
-        p = subprocess.run(["bash", "-c", helpers + script], capture_output=True, text=True, timeout=120,
+        p = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120,
                            env={"PATH": os.environ["PATH"]})
         assert p.returncode == 0, p.stdout + p.stderr
         return p.stdout
@@ -158,8 +171,10 @@ def test_flavors_as_printed(gateway):
 
 
 def test_integration_as_printed(gateway):
-    out = gateway.run(INTEGRATION)
-    assert out.count("OPERATION_NOT_SUPPORTED") == 3 and "integration-vm" in out
+    network, volume, instance = [json.loads(line) for line in gateway.run(INTEGRATION).splitlines()]
+    assert network["error"]["code"] == "OPERATION_NOT_SUPPORTED"
+    assert volume["status"] == "in-use" and volume["sizeGB"] == 50 and volume["attachedTo"] == instance["id"]
+    assert instance["name"] == "integration-vm" and instance["volumeIds"] == [volume["id"]]
 
 
 def test_the_default_tenant(gateway):
@@ -220,3 +235,11 @@ def test_a_taken_port_is_left_alone(make_system):
         s = make_system(drivers="fake", pool="127.99.0.0/16", compat_listeners=1, compat_ports=f"{port},{other}").start()
         assert f"port {port} is in use" in s.said()
         assert Http(other, None).request("GET", "/health").json["service"] == "storage-service"
+
+
+def test_the_start_says_what_it_opens(gateway, fake_system):
+    """Whoever starts it reads that every local user may act in any tenant; and nothing of the kind when it is off."""
+    said = gateway.system.said()
+    assert "Gateway mode is on" in said and "every local user may act in any" in said
+    assert gateway.system.settings["compat_ports"] in said
+    assert "Gateway mode" not in fake_system.said()

@@ -9,7 +9,8 @@ from lodge_client import operation_of
 from lodge_system import until
 
 FIELDS = {"id", "uuid", "name", "tenant", "type", "backend", "state", "status", "reason", "config", "resources", "labels",
-          "metadata", "network", "ingress", "owner", "operation", "version", "createdAt", "updatedAt", "startedAt", "flavor"}
+          "metadata", "network", "ingress", "owner", "operation", "version", "createdAt", "updatedAt", "startedAt", "flavor",
+          "volumes"}
 
 
 def test_create_tells_everything(red, label):
@@ -110,7 +111,7 @@ def test_other_tenants_uploads_cannot_be_named(red, label):
     ({"backend": "kvm", "type": "container"}, 400, "INVALID_REQUEST"),
     ({"backend": "docker", "type": "vm"}, 400, "INVALID_REQUEST"),
     ({"type": "pod"}, 400, "INVALID_REQUEST"),
-    ({"config": {"volumes": ["/data:/data"]}}, 400, "OPERATION_NOT_SUPPORTED"),
+    ({"config": {"volumes": ["/srv/data:/data"]}}, 403, "FORBIDDEN"),
     ({"config": {"networkMode": "host"}}, 400, "OPERATION_NOT_SUPPORTED"),
     ({"resources": {"memory": {"limit": 1 << 50}}}, 403, "RESOURCE_LIMIT_EXCEEDED"),
     ({"resources": {"cpu": {"cores": 4096}}}, 403, "RESOURCE_LIMIT_EXCEEDED"),

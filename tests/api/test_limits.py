@@ -15,7 +15,7 @@ FRIEND, STRANGER = "https://app.example", "https://evil.example"
 def strict():
     """A Lodge of its own with a small limit and one friend."""
     s = System(drivers="fake", pool="127.95.0.0/16", sign_in_per_minute=1000, rate_limit=10, rate_burst=20, cors_origins=f"{FRIEND},http://localhost:5173",
-               compat_listeners=1, compat_ports=str(free()))
+               compat_listeners=1, compat_ports=str(free()), repl_ports=str(free()))
     try:
         yield s.start()
     finally:

@@ -29,6 +29,17 @@ def test_the_newest_is_as_it_was(red, instance):
     assert at.endswith("Z")
 
 
+def test_of_all_that_run_at_once(red, blue, instance):
+    mine = lambda: next((u for u in red.api.get("/compute/usage").json["usage"] if u["instance"] == instance["id"]), None)
+    u = until("there is a sample", mine, 30)
+    assert set(u) == {"instance", "name", "at", "cpu", "memory"} and u["name"] == instance["name"] and u["cpu"]["usage"] >= 0
+    names = [x["name"] for x in red.api.get("/compute/usage").json["usage"]]
+    assert names == sorted(names)
+    assert instance["id"] not in blue.api.get("/compute/usage").text
+    red.verb(instance["id"], "stop")
+    assert mine() is None
+
+
 def test_a_running_instance_gets_a_history(red, instance):
     path = f"/compute/instances/{instance['id']}/usage?step=10"
     answer = until("its history begins", lambda: (a := red.api.get(path).json)["at"] and a, 30)

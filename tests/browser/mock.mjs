@@ -236,6 +236,7 @@ const ROUTES = [
   }],
   ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
+  ['GET', '/compute/usage', (s) => ({ body: { usage: [...s.instances.values()].filter((i) => i.state === 'running').map((i) => ({ instance: i.id, name: i.name, at: new Date().toISOString(), cpu: { usage: usage(i).cpu.usage }, memory: { used: usage(i).memory.used } })) } })],
   ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: r.query.get('since') ? usageHistory(s.instance(r.params.id), r.query) : usage(s.instance(r.params.id)) })],
   ['GET', '/compute/instances/:id/logs', (s, r) => ({ text: (s.logs.get(s.instance(r.params.id).id) ?? []).map((l) => l.text).join('') })],
   ['GET', '/compute/instances/:id/ingress', (s, r) => ({ body: paged('ingress', s.instance(r.params.id).ingress, r.query) })],

@@ -21,6 +21,7 @@ beforeEach(async () => {
   await browser.context.clearCookies();
   page = await openPage(browser.context);
   await signIn(page, mock.url);
+  await page.getByRole('heading', { name: 'Instances', exact: true }).waitFor();
 });
 afterEach(async () => {
   if (real) return;

@@ -81,3 +81,27 @@ test('nothing measured says what to do, an error says what and tries again', { s
   clean(page);
   await page.close();
 });
+
+test('a list sorted by usage moves with it, in one request for all', { skip: real }, async () => {
+  const figures = { 'app-001': 1, 'app-002': 90 };
+  const page = await open('');
+  await page.clock.install();
+  let asked = 0;
+  await page.route('**/compute/usage', (route) => {
+    asked++;
+    const usage = [...mock.state.instances.values()].filter((i) => figures[i.name]).map((i) => ({ instance: i.id, name: i.name, at: new Date(Date.now() + asked * 10000).toISOString(), cpu: { usage: figures[i.name] }, memory: { used: 1e6 } }));
+    return route.fulfill({ contentType: 'application/json', body: JSON.stringify({ usage }) });
+  });
+  await page.goto(`${mock.url}/#/instances?sort=-cpu`);
+  await page.reload();
+  await page.getByRole('link', { name: 'app-001' }).waitFor();
+  const first = (name) => page.waitForFunction((n) => document.querySelector('tbody .name')?.textContent === n, name);
+  await page.clock.runFor(1000);
+  await first('app-002');
+  figures['app-001'] = 95;
+  await page.clock.runFor(10500);
+  await first('app-001');
+  assert.ok(asked <= 4, `${asked} requests`);
+  clean(page);
+  await page.close();
+});

@@ -593,6 +593,44 @@ static void test_remove_during_stop(void **state)
     D->close(w.g);
 }
 
+static int64_t layer_mib(const char *id)
+{
+    struct lg_layer l = {.bytes = -1};
+    struct lg_err e = {0};
+    ok(&e, D->layer(G, id, &l, &e));
+    assert_false(l.hard); /* no engine here keeps layers where quotas are */
+    return l.bytes >> 20;
+}
+
+/* Only what is written into the layer counts: once, and for as long as it takes room, whatever became of its
+ * name. */
+static void test_layer(void **state)
+{
+    (void)state;
+    struct store s;
+    struct lg_layer l;
+    struct lg_err e = {0};
+    if (!rig.real)
+        return;
+    born(&s,
+         "w() { dd if=/dev/zero of=$1 bs=1M count=$2 2>/dev/null; }; mkdir -p /srv/d; w /srv/d/a 20; ln "
+         "/srv/d/a /srv/d/b;"
+         "w /dev/shm/c 30; ln -s / /srv/d/root; echo written; sleep 1; rm /srv/d/a /srv/d/b; w /srv/e 10; "
+         "exec 3</srv/e;"
+         "rm /srv/e; echo held; " FOR_EVER,
+         LG_RESTART_NO);
+    until(rig_log_has(&rig, s.id, "written"));
+    int64_t first = layer_mib(s.id);
+    assert_true(first >= 20 && first <= 22);
+    until(rig_log_has(&rig, s.id, "held"));
+    int64_t held = layer_mib(s.id);
+    assert_true(held >= 10 && held <= 12);
+    ok(&e, D->stop(G, s.id, 0, &e));
+    assert_int_equal(D->layer(G, s.id, &l, &e), -LG_STATE);
+    gone(&s);
+    assert_int_equal(D->layer(G, s.id, &l, &e), -LG_NOT_FOUND);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const all[] = {"", "fake", "podman", "docker"};
@@ -618,6 +656,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_remove_during_stop),
+        cmocka_unit_test(test_layer),
     };
     int failed = 0;
     for (int i = 1; i < (argc > 1 ? argc : 4); i++) {

@@ -277,6 +277,34 @@ static void what_cannot_be_used_is_put_aside(void **state)
     lg_db_close(h.db);
 }
 
+/* What root opens first stays its owner's: else the owner could only read. */
+static void files_beside_are_the_owners(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ends[] = {"-wal", "-shm"};
+    char path[256];
+    struct stat st;
+    if (geteuid())
+        skip();
+    lg_db_close(f->db);
+    sqlite3_close(f->raw);
+    f->raw = NULL;
+    snprintf(path, sizeof path, "%s/db/lodge.db", f->dir);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_int_equal(lg_db_open(&f->db, &f->conf, &f->e), 0);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/db/lodge.db%s", f->dir, ends[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_uid, 65534);
+        assert_int_equal(st.st_gid, 65534);
+    }
+    snprintf(path, sizeof path, "%s/db/lodge.db-wal", f->dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(lg_tx_write(f->db, &f->e), 0);
+    assert_int_equal(lg_tx_commit(f->db, &f->e), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +312,7 @@ int main(void)
         with_fixture(a_restart_is_no_negative_usage), with_fixture(wider_buckets_hold_the_same),
         with_fixture(each_width_has_its_time),        with_fixture(removed_with_its_instance),
         with_fixture(a_killed_writer_loses_nothing),  with_fixture(what_cannot_be_used_is_put_aside),
+        with_fixture(files_beside_are_the_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

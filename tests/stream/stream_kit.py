@@ -138,6 +138,10 @@ class Stream:
         fields = {"instance": "i1", "tail": 100, "follow": True, "since": 0, **fields}
         return self.request(self.sign(k="logs", proto=proto, **fields), headers)
 
+    def console(self, kind="vnc", **fields):
+        fields = {"instance": "i1", "type": kind, **fields}
+        return self.request(self.sign(k="console", proto=fields.pop("proto", "ws"), **fields), UPGRADE)
+
     def health(self):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         s.settimeout(PATIENCE)
@@ -229,6 +233,18 @@ class Conn:
                 return ("close", struct.unpack(">H", data[:2])[0] if data else 1005)
             if op == 9:
                 self.send_frame(10, data)
+
+    def binary(self, n):
+        """The next n bytes of binary messages."""
+        got = b""
+        while len(got) < n:
+            op, data = self.frame()
+            assert op in (2, 9), (op, data)
+            if op == 9:
+                self.send_frame(10, data)
+            else:
+                got += data
+        return got
 
     def send_frame(self, op, data=b"", fin=True, mask=b"\1\2\3\4", rsv=0, length=None):
         n = len(data) if length is None else length

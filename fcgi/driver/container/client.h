@@ -16,6 +16,16 @@ enum lg_engine_kind { LG_ENGINE_UNKNOWN, LG_ENGINE_PODMAN, LG_ENGINE_DOCKER };
 
 #define LG_USAGE_CACHE 64
 
+/* Where a running container was last time, so that the engine need not be asked again. */
+struct lg_seen {
+    char id[LG_ID_LEN];
+    char ref[LG_REF_LEN];
+    int64_t pid;
+    char upper[512]; /* the folder it writes into; "" unknown */
+};
+
+enum lg_layers { LG_LAYERS_UNKNOWN, LG_LAYERS_HARD, LG_LAYERS_WATCHED };
+
 struct lg_engine {
     struct lg_driver_ctx ctx;
     char socket[128];
@@ -23,11 +33,8 @@ struct lg_engine {
     CURL *easy;
     enum lg_engine_kind kind; /* asked once, when first needed */
     struct lg_engine_info info;
-    struct {
-        char id[LG_ID_LEN];
-        char ref[LG_REF_LEN];
-        int64_t pid;
-    } seen[LG_USAGE_CACHE]; /* usage: where an instance's cgroup was last time */
+    enum lg_layers layers;               /* asked once, when first needed */
+    struct lg_seen seen[LG_USAGE_CACHE]; /* usage: where an instance's cgroup was last time */
     unsigned next_seen;
 };
 

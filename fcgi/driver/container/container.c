@@ -7,6 +7,7 @@
 #include "driver/container/engine.h"
 #include "driver/container/image.h"
 #include "driver/container/instance.h"
+#include "driver/container/layer.h"
 #include "driver/container/logs.h"
 #include "driver/container/network.h"
 #include "driver/container/quirks.h"
@@ -84,6 +85,7 @@ const struct lg_driver lg_driver_container = {
     .inspect = lg_ct_inspect,
     .update = lg_ct_update,
     .usage = lg_ct_usage,
+    .layer = lg_ct_layer,
     .list = lg_ct_list,
     .log_tail = lg_ct_log_tail,
     .log_stream = lg_ct_log_stream,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "driver/container/layer.h"
 #include "driver/container/leaks.h"
 #include "driver/container/quirks.h"
 #include "driver/container/spec.h"
@@ -78,6 +79,8 @@ int lg_ct_create(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_er
         rc = lg_quirk_identify(g, e);
     if (rc)
         return rc;
+    if (s->layer_bytes)
+        lg_layer_is_hard(g); /* the body says so */
     lg_spec_body(g, s, &body, digest);
     if (body.failed)
         return lg_fail(e, LG_INVALID, "command and environment are too large");

@@ -28,6 +28,7 @@ struct lg_ct_look {
     bool stopping; /* a stop waits for its process; st says running */
     bool revives;  /* has a restart policy */
     char spec[64], limits[80];
+    char upper[512]; /* the folder on the host that it writes into; "" when the engine does not say */
 };
 int lg_ct_look(struct lg_engine *g, const char *id, struct lg_ct_look *l, struct lg_err *e);
 

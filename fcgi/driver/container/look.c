@@ -83,6 +83,9 @@ static void read_all(const struct lg_engine *g, const char *id, const json_t *o,
     l->stopping = !strcmp(lg_member_str(json_object_get(o, "State"), "Status"), "stopping");
     l->settling =
         l->revives && l->ever_ran && lg_quirk_settling(lg_member_str(json_object_get(o, "State"), "Status"));
+    const json_t *layers = json_object_get(json_object_get(o, "GraphDriver"), "Data");
+    if (strlen(lg_member_str(layers, "UpperDir")) < sizeof l->upper)
+        snprintf(l->upper, sizeof l->upper, "%s", lg_member_str(layers, "UpperDir"));
     snprintf(l->spec, sizeof l->spec, "%s", lg_member_str(labels, LG_LABEL_SPEC));
     snprintf(l->limits, sizeof l->limits, "%s", lg_member_str(labels, LG_LABEL_LIMITS));
 }

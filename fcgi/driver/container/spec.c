@@ -140,6 +140,13 @@ static void host_config(struct lg_json *j, const struct lg_engine *g, const stru
         lg_json_int(j, "NanoCpus", s->cpu_millis * 1000000);
     if (s->pids_limit)
         lg_json_int(j, "PidsLimit", s->pids_limit);
+    if (s->layer_bytes && g->layers == LG_LAYERS_HARD) {
+        char size[24];
+        snprintf(size, sizeof size, "%" PRId64, s->layer_bytes);
+        lg_json_obj(j, "StorageOpt");
+        lg_json_str(j, "size", size);
+        lg_json_end_obj(j);
+    }
     strings(j, "CapDrop", all);
     strings(j, "CapAdd", capabilities);
     strings(j, "SecurityOpt", hardened);

@@ -132,29 +132,60 @@ static bool read_process(int64_t pid, const char *ref, struct lg_usage *u)
     return true;
 }
 
-int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e)
+/* Is it still this container's process? */
+static bool still_there(const struct lg_seen *s)
 {
-    struct lg_inst_status st;
-    unsigned slot = g->next_seen % LG_USAGE_CACHE;
-    for (unsigned i = 0; i < LG_USAGE_CACHE; i++)
-        if (!strcmp(g->seen[i].id, id)) {
-            slot = i;
-            if (read_process(g->seen[i].pid, g->seen[i].ref, u))
-                return 0;
-        }
-    int rc = lg_ct_inspect(g, id, &st, e);
+    struct cgroups c;
+    return find_cgroups(s->pid, s->ref, &c);
+}
+
+int lg_ct_seen(struct lg_engine *g, const char *id, const struct lg_seen **out, struct lg_err *e)
+{
+    struct lg_ct_look l;
+    struct lg_seen *s = NULL;
+    for (unsigned i = 0; i < LG_USAGE_CACHE && !s; i++)
+        if (!strcmp(g->seen[i].id, id))
+            s = &g->seen[i];
+    *out = s;
+    if (s && *id && still_there(s))
+        return 0;
+    int rc = lg_ct_look(g, id, &l, e);
     if (rc)
         return rc;
-    if (st.run == LG_RUN_ABSENT)
+    if (l.st.run == LG_RUN_ABSENT)
         return lg_fail(e, LG_NOT_FOUND, "the container engine has no container of this instance");
-    if (!read_process(st.pid, st.ref, u))
-        return lg_fail(e, LG_STATE, "the container does not run");
-    if (strcmp(g->seen[slot].id, id) != 0)
-        g->next_seen++;
-    snprintf(g->seen[slot].id, sizeof g->seen[slot].id, "%s", id);
-    snprintf(g->seen[slot].ref, sizeof g->seen[slot].ref, "%s", st.ref);
-    g->seen[slot].pid = st.pid;
-    return 0;
+    if (!s)
+        s = &g->seen[g->next_seen++ % LG_USAGE_CACHE];
+    *s = (struct lg_seen){.pid = l.st.pid};
+    snprintf(s->id, sizeof s->id, "%s", id);
+    snprintf(s->ref, sizeof s->ref, "%s", l.st.ref);
+    snprintf(s->upper, sizeof s->upper, "%s", l.upper);
+    *out = s;
+    return still_there(s) ? 0 : lg_fail(e, LG_STATE, "the container does not run");
+}
+
+void lg_ct_processes(const struct lg_seen *seen, void (*fn)(void *arg, int64_t pid), void *arg)
+{
+    struct cgroups c;
+    char path[600];
+    long long pid;
+    if (!find_cgroups(seen->pid, seen->ref, &c))
+        return;
+    snprintf(path, sizeof path, "%s/cgroup.procs", c.memory);
+    FILE *f = fopen(path, "re");
+    while (f && fscanf(f, "%lld", &pid) == 1)
+        fn(arg, pid);
+    if (f)
+        fclose(f);
+}
+
+int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e)
+{
+    const struct lg_seen *s;
+    int rc = lg_ct_seen(g, id, &s, e);
+    if (rc)
+        return rc;
+    return read_process(s->pid, s->ref, u) ? 0 : lg_fail(e, LG_STATE, "the container does not run");
 }
 
 bool lg_ct_memory_cgroup(int64_t pid, const char *ref, char *out, size_t cap, bool *v2)

@@ -10,4 +10,9 @@ int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct 
  * when it is not. */
 bool lg_ct_memory_cgroup(int64_t pid, const char *ref, char *out, size_t cap, bool *v2);
 
+/* Where a running container is; LG_NOT_FOUND, or LG_STATE when it does not run. Valid until the next call. */
+int lg_ct_seen(struct lg_engine *g, const char *id, const struct lg_seen **out, struct lg_err *e);
+/* Calls fn for each of its processes. */
+void lg_ct_processes(const struct lg_seen *seen, void (*fn)(void *arg, int64_t pid), void *arg);
+
 #endif

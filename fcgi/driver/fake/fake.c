@@ -214,6 +214,7 @@ const struct lg_driver lg_driver_fake = {
     .inspect = lg_fake_inspect,
     .update = lg_fake_update,
     .usage = lg_fake_usage,
+    .layer = lg_fake_layer,
     .list = lg_fake_list,
     .log_tail = lg_fake_log_tail,
     .log_stream = lg_fake_log_stream,

@@ -11,6 +11,9 @@
  * command runs until it is stopped; its serial console greets and echoes lines, its VNC console says the
  * first line of RFB and then echoes.
  *
+ * A container's layer is as large as `$LODGE_STATE/fake/layer-<id>` says, "BYTES" or "BYTES hard"; 0 without
+ * one.
+ *
  * Faults: lines in `$LODGE_STATE/fake/faults` (or in LODGE_FAKE_FAULTS, parted by `|`), the first that fits
  * is taken: <verb or *> <fault> [times] fault is one of hang         no answer: LG_TIMEOUT after
  * engine_timeout_ms, or LG_CANCELLED gone         LG_UNAVAILABLE at once fail         LG_BACKEND at once lost

@@ -1,5 +1,6 @@
 #include "driver/fake/verbs.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -309,6 +310,29 @@ int lg_fake_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struc
                            .disk_bytes = -1,
                            .pids = 1};
     return lg_fake_after(g, "usage", 0, e);
+}
+
+int lg_fake_layer(struct lg_engine *g, const char *id, struct lg_layer *out, struct lg_err *e)
+{
+    char path[PATH_MAX], hard[8] = "";
+    long long bytes = 0;
+    int rc = lg_id_valid(id) ? lg_fake_fault(g, "layer", e) : lg_fail(e, LG_INVALID, "not an instance id");
+    if (rc)
+        return rc;
+    lg_cleanup_fd int fd = lg_fake_lock(g, e);
+    if (fd < 0)
+        return fd;
+    lg_cleanup_json json_t *o = load(g, id, e);
+    if (!o || !up(o))
+        return o ? lg_fail(e, LG_STATE, "the container does not run") : -(int)e->code;
+    snprintf(path, sizeof path, "%.4000s/layer-%s", g->dir, id);
+    FILE *f = fopen(path, "re");
+    if (f && fscanf(f, "%lld %7s", &bytes, hard) < 1)
+        bytes = 0;
+    if (f)
+        fclose(f);
+    *out = (struct lg_layer){.bytes = bytes, .hard = !strcmp(hard, "hard")};
+    return lg_fake_after(g, "layer", 0, e);
 }
 
 struct listing {

@@ -14,6 +14,7 @@ int lg_fake_remove(struct lg_engine *g, const char *id, bool force, struct lg_er
 int lg_fake_inspect(struct lg_engine *g, const char *id, struct lg_inst_status *st, struct lg_err *e);
 int lg_fake_update(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
 int lg_fake_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
+int lg_fake_layer(struct lg_engine *g, const char *id, struct lg_layer *out, struct lg_err *e);
 int lg_fake_list(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *e);
 int lg_fake_log_tail(struct lg_engine *g, const char *id, int lines, struct lg_buf *out, struct lg_err *e);
 int lg_fake_log_stream(struct lg_engine *g, const char *id, int tail, bool follow, int64_t since_ms, int fd,

@@ -1,0 +1,18 @@
+/* Consoles of virtual machines, for the stream server's children. Private to fcgi/job. */
+#ifndef LG_JOB_CONSOLE_H
+#define LG_JOB_CONSOLE_H
+
+#include "job/job.h"
+
+struct lg_console_ask {
+    const struct lg_driver *d;
+    struct lg_engine *g;
+    const char *id; /* of the instance */
+    enum lg_console kind;
+};
+
+/* Answers on *sock with the console's descriptor. May keep this process as the keeper of a serial line, for
+ * as long as somebody looks on; *sock is closed before that. A failure was not told to the other side yet. */
+int lg_console_serve(const struct lg_runner *r, const struct lg_console_ask *a, int *sock, struct lg_err *e);
+
+#endif

@@ -1,0 +1,204 @@
+#include "stream/console.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "stream/client.h"
+
+enum {
+    READ_MAX = 16384, /* bytes read from the console at once, and per turn */
+    READ_MIN = 256,
+    TO_MAX = 262144, /* bytes a console may owe; above half of it its client waits */
+    PER_TENANT = 64,
+};
+
+static void close_both(struct lg_client *c)
+{
+    lg_ask_close(c);
+    lg_loop_close(&c->server->loop, &c->u.console.source);
+    lg_buf_done(&c->u.console.to);
+}
+
+static void ended(struct lg_client *c, int code, const char *why)
+{
+    lg_loop_close(&c->server->loop, &c->u.console.source);
+    lg_client_hold(c, false);
+    lg_client_ws_close(c, code, why);
+}
+
+/* ---- from the console ---- */
+
+static size_t owed(const struct lg_console *k)
+{
+    return k->to.len - k->taken;
+}
+
+/* What the descriptor is watched for now. */
+static void want(struct lg_client *c)
+{
+    struct lg_console *k = &c->u.console;
+    bool read = lg_client_pending(c) <= lg_client_cap(c) / 2;
+    lg_loop_want(&c->server->loop, &k->source, (read ? EPOLLIN : 0) | (owed(k) ? EPOLLOUT : 0));
+}
+
+static size_t read_size(const struct lg_client *c)
+{
+    size_t n = lg_client_cap(c) / 4;
+    return n > READ_MAX ? READ_MAX : n < READ_MIN ? READ_MIN : n;
+}
+
+static void take_from(struct lg_client *c)
+{
+    static uint8_t bytes[READ_MAX];
+    lg_cleanup_buf struct lg_buf b = {.max = READ_MAX + 64};
+    ssize_t n = read(c->u.console.source.fd, bytes, read_size(c));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        ended(c, n ? LG_WS_FAILED : LG_WS_NORMAL, n ? "the console broke off" : "the console ended");
+        return;
+    }
+    lg_ws_frame(&b, LG_WS_BINARY, bytes, (size_t)n);
+    lg_client_send_buf(c, &b);
+}
+
+/* ---- to the console ---- */
+
+static void give(struct lg_client *c)
+{
+    struct lg_console *k = &c->u.console;
+    while (owed(k)) {
+        ssize_t n = send(k->source.fd, k->to.data + k->taken, owed(k), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            ended(c, LG_WS_FAILED, "the console broke off");
+            return;
+        }
+        if (n < 0)
+            break;
+        k->taken += (size_t)n;
+    }
+    if (!owed(k)) {
+        lg_buf_done(&k->to);
+        k->taken = 0;
+    }
+    lg_client_hold(c, owed(k) > TO_MAX / 2);
+}
+
+static void on_console(struct lg_source *src, uint32_t events)
+{
+    struct lg_client *c = lg_container_of(src, struct lg_client, u.console.source);
+    if (events & EPOLLOUT)
+        give(c);
+    if (src->fd >= 0 && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        take_from(c);
+    if (c->state == LG_CLIENT_OPEN)
+        want(c);
+    else
+        lg_loop_close(&c->server->loop, src);
+}
+
+static void drained(struct lg_client *c)
+{
+    if (c->u.console.source.fd >= 0)
+        want(c);
+}
+
+/* Of one that may only look: the handshake and requests of a screen's viewer, nothing else at all. Returns
+ * false when it spoke no RFB. */
+static bool only_look(struct lg_client *c, const struct lg_ws_event *ev)
+{
+    struct lg_console *k = &c->u.console;
+    static uint8_t out[LG_WS_MESSAGE_MAX + LG_RFB_EXTRA];
+    if (!k->screen)
+        return true;
+    for (size_t at = 0; at < ev->n; at += LG_WS_MESSAGE_MAX) {
+        size_t n = ev->n - at < LG_WS_MESSAGE_MAX ? ev->n - at : LG_WS_MESSAGE_MAX;
+        long passed = lg_rfb_filter(&k->rfb, ev->p + at, n, out);
+        if (passed < 0)
+            return false;
+        lg_buf_add(&k->to, out, (size_t)passed);
+    }
+    return true;
+}
+
+static void input(struct lg_client *c, const struct lg_ws_event *ev)
+{
+    struct lg_console *k = &c->u.console;
+    if (k->source.fd < 0 || ev->opcode != LG_WS_BINARY)
+        return; /* text frames are for what terminals say beside their bytes */
+    if (k->taken >= TO_MAX / 2) {
+        lg_buf_drop(&k->to, k->taken);
+        k->taken = 0;
+    }
+    if (!c->context.read_only)
+        lg_buf_add(&k->to, ev->p, ev->n);
+    else if (!only_look(c, ev)) {
+        ended(c, LG_WS_PROTOCOL, "not a viewer of screens");
+        return;
+    }
+    if (k->to.failed) {
+        ended(c, LG_WS_SLOW, "the console does not take its input");
+        return;
+    }
+    give(c);
+    if (c->state == LG_CLIENT_OPEN)
+        want(c);
+}
+
+/* ---- life ---- */
+
+static void opened(struct lg_client *c, int fd)
+{
+    struct lg_console *k = &c->u.console;
+    k->source = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_console};
+    if (lg_fd_nonblock(fd, true) || lg_loop_add(&c->server->loop, &k->source)) {
+        close_both(c);
+        lg_ask_fail(c, LG_BACKEND, "the console cannot be watched");
+        return;
+    }
+    lg_client_open(c);
+}
+
+static void write_request(struct lg_client *c, struct lg_json *j)
+{
+    lg_json_str(j, "kind", "console");
+    lg_json_str(j, "instance", c->context.instance);
+    lg_json_str(j, "type", c->context.type);
+}
+
+static int consoles_of_tenant(const struct lg_client *c)
+{
+    const struct lg_client *other;
+    int n = 0;
+    TAILQ_FOREACH(other, &c->server->clients, all)
+    n += other->ops == &lg_console_ops && other->state != LG_CLIENT_DEAD &&
+         !strcmp(other->context.tenant, c->context.tenant);
+    return n;
+}
+
+static void start(struct lg_client *c)
+{
+    c->u.console = (struct lg_console){
+        .ask = {.runner = {.fd = -1}, .what = "console", .write = write_request, .opened = opened},
+        .source = {.fd = -1},
+        .to = {.max = TO_MAX + LG_WS_MESSAGE_MAX},
+        .screen = !strcmp(c->context.type, "vnc")};
+    if (consoles_of_tenant(c) > PER_TENANT)
+        lg_ask_fail(c, LG_RATE, "too many consoles of this tenant are open; close one");
+    else
+        lg_ask_start(c);
+}
+
+const struct lg_client_ops lg_console_ops = {
+    .start = start,
+    .drained = drained,
+    .timeout = lg_ask_timeout,
+    .message = input,
+    .end = close_both,
+};
