@@ -22,6 +22,7 @@ export const VIEWS = [
 // Tabs of an instance: [key, word, load → tab(ctx, inst) → {node, update?(inst)}, shown for this instance?]
 export const TABS = [
   ['overview', 'Overview', () => import('./views/instance-overview.js').then((m) => m.overview)],
+  ['console', 'Console', () => import('./views/instance-console.js').then((m) => m.consoleTab), (inst) => inst.type === 'vm'],
   ['log', 'Log', () => import('./views/instance-log.js').then((m) => m.log)],
   ['usage', 'Usage', () => import('./views/instance-usage.js').then((m) => m.usage)],
   ['ingress', 'Ingress', () => import('./views/instance-ingress.js').then((m) => m.ingress)],

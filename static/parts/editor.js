@@ -26,6 +26,7 @@ const MODES = {
   rust: legacy('rust', 'rust'),
   lua: legacy('lua', 'lua'),
   r: legacy('r', 'r'),
+  yaml: legacy('yaml', 'yaml'),
 };
 const ALIAS = { py: 'python', python3: 'python', js: 'javascript', node: 'javascript', nodejs: 'javascript', ts: 'typescript', sh: 'bash', shell: 'bash', sqlite: 'sql', sqlite3: 'sql', rb: 'ruby', pl: 'perl', 'c++': 'cpp', golang: 'go' };
 

@@ -7,11 +7,14 @@ export const TRANSIENT = new Set([...BUSY, 'deleting']);
 export const STATES = ['running', 'stopped', 'error', 'creating', 'starting', 'stopping', 'restarting', 'pausing', 'paused', 'suspending', 'asleep', 'waking', 'deleting'];
 
 const RULES = {
-  start: [['stopped', 'error'], [], 'only a stopped one can be started'],
-  stop: [['running', 'paused', 'error'], [...BUSY], 'only a running one can be stopped'],
+  start: [['stopped', 'error', 'asleep'], [], 'only a stopped one can be started'],
+  stop: [['running', 'paused', 'error'], [...BUSY, 'asleep'], 'only a running one can be stopped'],
   restart: [['running', 'error'], [], 'only a running one can be restarted'],
   pause: [['running'], [], 'only a running one can be paused'],
   unpause: [['paused'], [], 'only a paused one can be unpaused'],
+  suspend: [['running', 'paused'], [], 'only a running one can be put to sleep'],
+  wake: [['asleep'], [], 'only a sleeping one can be woken'],
+  reset: [['running'], [], 'only a running one can be reset'],
   delete: [['stopped', 'error', 'asleep'], STATES.filter((s) => s !== 'deleting'), 'stop it first, or delete it with force'],
 };
 
@@ -28,12 +31,19 @@ export const VERBS = {
   restart: { label: 'Restart', icon: 'restart', doing: 'Restarting', done: 'restarted' },
   pause: { label: 'Pause', icon: 'pause', doing: 'Pausing', done: 'paused' },
   unpause: { label: 'Resume', icon: 'play', doing: 'Resuming', done: 'resumed' },
+  suspend: { label: 'Sleep', icon: 'moon', doing: 'Putting to sleep', done: 'asleep' },
+  wake: { label: 'Wake', icon: 'sun', doing: 'Waking', done: 'awake' },
+  reset: { label: 'Reset', icon: 'alert', doing: 'Resetting', done: 'reset' },
   delete: { label: 'Delete', icon: 'trash', doing: 'Deleting', done: 'deleted' },
   create: { label: 'Create', icon: 'plus', doing: 'Creating', done: 'created' },
   update: { label: 'Update', icon: 'edit', doing: 'Updating', done: 'updated' },
   pull: { label: 'Pull', icon: 'download', doing: 'Pulling', done: 'pulled' },
+  fetch: { label: 'Fetch', icon: 'download', doing: 'Fetching', done: 'fetched' },
   import: { label: 'Import', icon: 'upload', doing: 'Importing', done: 'imported' },
 };
+
+/** Verbs that only a virtual machine has. */
+export const VM_VERBS = new Set(['suspend', 'wake', 'reset']);
 
 const TONE = { running: 'good', error: 'bad', stopped: 'off', asleep: 'off', paused: 'hold' };
 export const tone = (state) => TONE[state] ?? 'busy';

@@ -8,6 +8,7 @@ import { go } from '../router.js';
 import { copy, openDialog } from '../parts/dialog.js';
 import { clearErrors, field, formError, input, repeated, select, showError } from '../parts/form.js';
 import { fail, followOperation } from '../parts/toast.js';
+import { vmImages, vmPart } from './create-vm.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const DEFAULT_PORT = 80; // where the base image's web server listens
@@ -18,7 +19,8 @@ const appUrl = (name) => {
   return `https://${name}.${s.appsDomain}${port}/`;
 };
 
-function imageOptions() {
+function imageOptions(kind) {
+  if (kind === 'vm') return vmImages().map((i) => [i.name, i.default ? `${i.name} (default)` : i.name]);
   const ready = [...store.images.values()].filter((i) => i.state === 'ready' && (i.kind ?? 'container') === 'container');
   ready.sort((a, b) => Number(b.default) - Number(a.default) || a.name.localeCompare(b.name));
   return ready.map((i) => [i.name, i.default ? `${i.name} (default)` : i.name]);
@@ -44,6 +46,8 @@ function portRow() {
 
 // ── what the form says, as a request ───────────────────────────────────────────────────────────────
 
+const isVm = (f) => f.kind.value === 'vm';
+
 function requestOf(f) {
   const body = { name: f.name.control.value.trim(), config: {}, resources: { cpu: { cores: Number(f.cpu.control.value) }, memory: { limit: parseSize(f.memory.control.value) } } };
   if (f.image.control.value) body.config.image = f.image.control.value;
@@ -57,10 +61,14 @@ function requestOf(f) {
   const ports = f.ports.read();
   if (ports.length) body.config.ports = ports;
   if (f.restart.control.value !== 'no') body.config.restartPolicy = f.restart.control.value;
+  if (isVm(f)) {
+    body.config = body.config.image ? { image: body.config.image } : {};
+    f.vm.read(body);
+  }
   const labels = f.labels.read();
   if (labels.length) body.labels = Object.fromEntries(labels.map((l) => [l.key, l.value]));
   if (!f.start.checked) body.start = false;
-  const ingress = f.publish.checked ? { port: 443, targetPort: Number(f.target.control.value) } : null;
+  const ingress = f.publish.checked && !f.publish.closest('[hidden]') ? { port: 443, targetPort: Number(f.target.control.value) } : null;
   return { body, ingress };
 }
 
@@ -81,8 +89,17 @@ function asCommand({ body, ingress }) {
   const words = ['lodge', 'instance', 'create', body.name || '<name>'];
   const flag = (name, ...values) => values.forEach((v) => words.push(`--${name}`, shell(String(v))));
   if (c.image) flag('image', c.image);
-  flag('cpus', body.resources.cpu.cores);
-  flag('memory', body.resources.memory.limit / 2 ** 20 + 'M');
+  if (body.type) flag('type', body.type);
+  if (body.flavor) flag('flavor', body.flavor);
+  if (body.resources) {
+    flag('cpus', body.resources.cpu.cores);
+    flag('memory', body.resources.memory.limit / 2 ** 20 + 'M');
+    if (body.resources.storage) flag('disk', body.resources.storage.totalSpace / 2 ** 20 + 'M');
+  }
+  if (c.diskFormat) flag('disk-format', c.diskFormat);
+  if (c.firmware) flag('firmware', c.firmware);
+  if (c.sshKeys) flag('ssh-key', 'key.pub');
+  if (c.cloudInit) flag('user-data', 'user-data.yaml');
   flag('env', ...(c.env ?? []));
   flag('secret-env', ...(masked(body).config.secretEnv ?? []));
   flag('publish', ...(c.ports ?? []));
@@ -99,7 +116,12 @@ function asCommand({ body, ingress }) {
 function buildFields(onchange) {
   const f = {};
   f.name = field('Name', input({ name: 'name', autofocus: true, autocapitalize: 'off', spellcheck: 'false', maxlength: '63' }), { path: 'name', hint: 'Small letters, digits and hyphens' });
+  f.kind = select([['container', 'Container'], ['vm', 'Virtual machine']], 'container', { 'aria-label': 'Kind' });
+  f.kindField = field('Kind', f.kind, { path: 'type backend' });
+  f.vm = vmPart(onchange);
   f.image = field('Image', h('select', { name: 'image' }), { path: 'config.image image' });
+  f.imageNote = h('span', { class: 'hint' });
+  f.image.append(f.imageNote);
   f.cpu = field('CPU cores', input({ type: 'number', min: '0.1', max: '64', step: '0.1', value: '1' }), { path: 'resources.cpu' });
   f.memory = field('Memory', input({ value: '256M', spellcheck: 'false' }), { path: 'resources.memory', hint: 'Such as 512M or 2G' });
   f.publish = h('input', { type: 'checkbox', checked: true, id: 'create-publish' });
@@ -115,10 +137,13 @@ function buildFields(onchange) {
 }
 
 function layout(f, preview) {
-  const advanced = h('details', { class: 'more' }, h('summary', null, 'Command, environment, ports, restart policy, labels'), f.command, f.restart, f.env, f.ports, f.labels,
+  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.env, f.ports);
+  f.moreWord = h('summary', null, '');
+  const advanced = h('details', { class: 'more' }, f.moreWord, f.only, f.labels,
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
+  f.sizes = h('div', { class: 'pair' }, f.cpu, f.memory);
   const web = h('div', { class: 'web' }, h('p', { class: 'field check' }, f.publish, h('label', { for: f.publish.id }, 'Publish as a web page'), f.url), f.target);
-  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.image, h('div', { class: 'pair' }, f.cpu, f.memory), web, advanced), preview.el);
+  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.sizes, f.vm.el, web, advanced), preview.el);
 }
 
 function previewPane() {
@@ -137,6 +162,8 @@ function check(f) {
   if (!NAME.test(name.control.value.trim())) bad.push([name, name.control.value ? 'Use small letters, digits and hyphens; a letter or digit at both ends; at most 63.' : 'Give it a name.']);
   if (!(Number(cpu.control.value) > 0)) bad.push([cpu, 'A number above 0.']);
   if (!(parseSize(memory.control.value) > 0)) bad.push([memory, 'A size such as 512M or 2G.']);
+  const disk = isVm(f) && f.vm.check();
+  if (disk) bad.push(disk);
   const port = Number(target.control.value);
   if (publish.checked && !(Number.isInteger(port) && port >= 1 && port <= 65535)) bad.push([target, 'A port from 1 to 65535.']);
   for (const [el, text] of bad) el.setError(text);
@@ -186,11 +213,28 @@ async function submit(f, root, dialog, button_) {
 }
 
 function fillImages(f) {
-  const options = imageOptions();
+  const options = imageOptions(f.kind.value);
   const old = f.image.control.value;
   f.image.control.replaceChildren(...options.map(([v, text]) => h('option', { value: v }, text)));
-  if (old) f.image.control.value = old;
+  if (options.some(([v]) => v === old)) f.image.control.value = old;
   if (!options.length) f.image.control.append(h('option', { value: '' }, 'The default image'));
+}
+
+function drawKind(f) {
+  const vm = isVm(f);
+  f.only.hidden = vm;
+  f.vm.el.hidden = !vm;
+  f.sizes.hidden = vm && !f.vm.sized();
+  f.vm.draw();
+  setText(f.moreWord, vm ? 'Labels' : 'Command, environment, ports, restart policy, labels');
+  setText(f.imageNote, vm ? f.vm.needs(vmImages().find((i) => i.name === f.image.control.value)) : '');
+}
+
+/** Another kind has other images and other usual sizes; what somebody chose stays. */
+function changeKind(f) {
+  if (['256M', '1G'].includes(f.memory.control.value)) f.memory.control.value = isVm(f) ? '1G' : '256M';
+  if (!f.touched) f.publish.checked = !isVm(f);
+  fillImages(f);
 }
 
 export function openCreate(preset = {}) {
@@ -201,12 +245,16 @@ export function openCreate(preset = {}) {
     setText(preview.cmd, asCommand(req));
     setText(f.url, f.publish.checked ? appUrl(NAME.test(req.body.name) ? req.body.name : 'name') : 'Only reachable inside the tenant’s network');
     f.target.hidden = !f.publish.checked;
+    drawKind(f);
   };
   const f = buildFields(() => f && queueMicrotask(change));
   const root = layout(f, preview);
   const ok = h('button', { type: 'submit', class: 'btn primary' }, 'Create');
-  const dialog = openDialog({ title: 'Create an instance', cls: 'create-dlg', body: root, actions: [button('Cancel', { onclick: () => dialog.close() }), ok], onsubmit: () => ok.disabled || submit(f, root, dialog, ok) });
-  fillImages(f);
+  const dialog = openDialog({ title: 'Create an instance', cls: 'create-dlg', body: root, actions: [button('Cancel', { onclick: () => dialog.close() }), ok], onsubmit: () => ok.disabled || submit(f, root, dialog, ok), onclose: () => f.vm.end() });
+  if (preset.kind) f.kind.value = preset.kind;
+  changeKind(f);
+  f.publish.addEventListener('change', () => (f.touched = true));
+  f.kind.addEventListener('change', () => (changeKind(f), change()));
   if (preset.image) f.image.control.value = preset.image;
   root.addEventListener('input', change);
   root.addEventListener('change', change);

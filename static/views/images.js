@@ -1,11 +1,11 @@
 // Images: what instances are made from. Pull by reference, upload a tar, name, choose the default, delete.
 
-import { button, fill, h, icon, reconcile, setText } from '../dom.js';
+import { button, fill, h, icon, reconcile, setText, uid } from '../dom.js';
 import { del, post, put, upload } from '../api.js';
-import { age, bytes, full } from '../format.js';
+import { age, bytes, full, parseSize } from '../format.js';
 import { loadImages, store } from '../live.js';
 import { confirm, copyText, formDialog } from '../parts/dialog.js';
-import { field, input } from '../parts/form.js';
+import { field, input, select } from '../parts/form.js';
 import { fail, followOperation, toast } from '../parts/toast.js';
 import { isAdmin } from '../parts/shell.js';
 import { openCreate } from './create.js';
@@ -29,19 +29,30 @@ function openPull() {
 }
 
 function openUpload() {
-  const file = field('File', h('input', { type: 'file', accept: '.tar,application/x-tar' }), { path: 'body file', hint: 'A tar as “podman save” or “docker save” writes it' });
+  const kind = field('Kind', select([['container', 'Container: a tar, as “podman save” writes it'], ['vm', 'Virtual machine: a disk, qcow2 or raw']], 'container'), { path: 'kind' });
+  const file = field('File', h('input', { type: 'file', accept: '.tar,.qcow2,.img,.raw,application/x-tar' }), { path: 'body file' });
+  const disk = diskFields();
+  const vm = () => kind.control.value === 'vm';
+  const draw = () => (disk.el.hidden = !vm());
   const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name' });
   const bar = h('progress', { max: '1', value: 0, hidden: true, 'aria-label': 'Upload' });
   const said = h('span', { class: 'quiet', role: 'status' });
   let job = null;
   file.control.addEventListener('change', () => {
-    if (!name.control.value) name.control.value = (file.control.files[0]?.name ?? '').replace(/\.tar(\.\w+)?$/, '').toLowerCase();
+    const called = file.control.files[0]?.name ?? '';
+    if (/\.(qcow2|img|raw)$/.test(called)) {
+      kind.control.value = 'vm';
+      disk.format.control.value = called.endsWith('.qcow2') ? 'qcow2' : 'raw';
+    }
+    draw();
+    if (!name.control.value) name.control.value = called.replace(/\.(qcow2|img|raw|tar(\.\w+)?)$/, '').toLowerCase();
   });
   const send = async () => {
     const f = file.control.files[0];
     if (!f) throw Object.assign(new Error('Choose a file.'), { details: { field: 'file' } });
     bar.hidden = false;
-    job = upload(`/images/upload?name=${encodeURIComponent(name.control.value.trim())}&kind=container`, f, 'application/x-tar', (p) => {
+    const query = new URLSearchParams({ name: name.control.value.trim(), kind: kind.control.value, ...(vm() ? disk.read() : {}) });
+    job = upload(`/images/upload?${query}`, f, vm() ? 'application/octet-stream' : 'application/x-tar', (p) => {
       bar.value = p;
       setText(said, p < 1 ? `${Math.round(p * 100)} % of ${bytes(f.size)}` : 'Stored; the engine takes it over…');
     });
@@ -50,8 +61,39 @@ function openUpload() {
     followOperation(operation ?? data?.operation?.id, `Importing ${name.control.value}`);
     await loadImages();
   };
-  const dialog = formDialog({ title: 'Upload an image', fields: [file, name, bar, said], verb: 'Upload', send });
+  const dialog = formDialog({ title: 'Upload an image', fields: [file, kind, name, disk.el, bar, said], verb: 'Upload', send });
+  kind.control.addEventListener('change', draw);
+  draw();
   dialog.el.addEventListener('close', () => job?.abort());
+}
+
+/** What is said of a disk besides: for uploads and fetches. */
+function diskFields() {
+  const format = field('Format', select([['qcow2', 'qcow2'], ['raw', 'raw']], 'qcow2'), { path: 'format' });
+  const sha = field('SHA-256', input({ spellcheck: 'false', autocapitalize: 'off', placeholder: 'checked when given' }), { path: 'sha256' });
+  const memory = field('Least memory', input({ placeholder: '512M', spellcheck: 'false' }), { path: 'minMemoryBytes' });
+  const user = field('Signs in as', input({ placeholder: 'debian', spellcheck: 'false', autocapitalize: 'off' }), { path: 'defaultUser' });
+  const init = h('input', { type: 'checkbox', checked: true, id: uid('ci') });
+  const el = h('div', { class: 'stack' }, h('div', { class: 'pair' }, format, memory), h('div', { class: 'pair' }, user, sha), h('p', { class: 'field check' }, init, h('label', { for: init.id }, 'It reads cloud-init data')));
+  const read = () => ({ format: format.control.value, ...(sha.control.value.trim() ? { sha256: sha.control.value.trim() } : {}), ...(parseSize(memory.control.value) > 0 ? { minMemoryBytes: parseSize(memory.control.value) } : {}),
+    ...(user.control.value.trim() ? { defaultUser: user.control.value.trim() } : {}), ...(init.checked ? {} : { cloudInit: false }) });
+  return { el, read, format };
+}
+
+function openFetch() {
+  const url = field('Address', input({ autofocus: true, type: 'url', placeholder: 'https://cloud.debian.org/…/debian-12-genericcloud-amd64.qcow2', spellcheck: 'false', autocapitalize: 'off' }), { path: 'url', hint: 'The host fetches it; only https, and only from the public Internet' });
+  const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name' });
+  const disk = diskFields();
+  url.control.addEventListener('change', () => {
+    const file = url.control.value.split(/[?#]/)[0].split('/').pop() ?? '';
+    if (!name.control.value) name.control.value = file.replace(/\.(qcow2|img|raw)$/, '').toLowerCase();
+    if (/\.(raw|img)$/.test(file)) disk.format.control.value = 'raw';
+  });
+  formDialog({ title: 'Fetch a virtual machine’s image', fields: [url, name, disk.el], verb: 'Fetch', send: async () => {
+    const { data, operation } = await post('/images', { url: url.control.value.trim(), name: name.control.value.trim(), ...disk.read() });
+    followOperation(operation ?? data?.operation?.id, `Fetching ${data.name}`);
+    await loadImages();
+  } });
 }
 
 function openEdit(image) {
@@ -106,14 +148,14 @@ function cells(image) {
   const act = (label, ic, fn) => button(`${label} ${image.name}`, { icon: ic, iconOnly: true, kind: 'ghost', onclick: fn });
   const can = mine(image);
   return [
-    cell('c-name', '', icon('box'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, image.public ? h('span', { class: 'chip', title: 'Every tenant may use it' }, 'public') : null, (image.aliases ?? []).map((a) => h('span', { class: 'chip' }, a))),
+    cell('c-name', '', icon(image.kind === 'vm' ? 'vm' : 'box', image.kind === 'vm' ? 'Of virtual machines' : 'Of containers'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, image.public ? h('span', { class: 'chip', title: 'Every tenant may use it' }, 'public') : null, (image.aliases ?? []).map((a) => h('span', { class: 'chip' }, a))),
     cell('c-state', '', h('span', { class: 'state', dataset: { tone: TONE[image.state] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, image.state)), image.error ? h('span', { class: 'why', title: image.error }, image.error) : progressOf(image)),
     cell('c-source', 'Source', SOURCE[image.source] ?? image.source),
     cell('c-ref mono', 'Reference', image.reference ? h('span', { class: 'clip', title: image.reference }, image.reference) : '–'),
     cell('c-digest mono', 'Digest', image.digest ? copyText(image.digest.replace('sha256:', '').slice(0, 12)) : '–'),
     cell('num', 'Size', image.sizeBytes ? bytes(image.sizeBytes) : '–'),
     cell('num c-age', 'Age', h('time', { dateTime: image.createdAt, title: full(image.createdAt) }, age(image.createdAt))),
-    cell('c-acts', '', image.state === 'ready' ? act('Create an instance from', 'plus', () => openCreate({ image: image.name })) : null, can && image.state === 'ready' && !image.default ? act('Make the default:', 'star', () => makeDefault(image)) : null,
+    cell('c-acts', '', image.state === 'ready' ? act('Create an instance from', 'plus', () => openCreate({ image: image.name, kind: image.kind ?? 'container' })) : null, can && image.state === 'ready' && !image.default ? act('Make the default:', 'star', () => makeDefault(image)) : null,
       can ? act('Change', 'edit', () => openEdit(image)) : null, can ? act('Delete', 'trash', () => removeImage(image)) : null),
   ];
 }
@@ -140,5 +182,5 @@ export default function images(ctx) {
   ctx.on('operation', (id) => store.operations.get(id)?.kind.startsWith('image.') && draw());
   loadImages().catch((e) => fail('The images could not be read', e));
   draw();
-  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), h('span', { class: 'grow' }), button('Upload', { icon: 'upload', onclick: openUpload }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), table, empty) };
+  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), h('span', { class: 'grow' }), button('Upload', { icon: 'upload', onclick: openUpload }), button('Fetch a disk', { icon: 'link', onclick: openFetch }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), table, empty) };
 }

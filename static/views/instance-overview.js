@@ -35,6 +35,15 @@ function ports(inst) {
   return mapped.map((p) => `${p.hostAddress}:${p.hostPort} → ${p.port}/${p.protocol ?? 'tcp'}`);
 }
 
+/** What only a virtual machine has. */
+function machine(inst) {
+  if (inst.type !== 'vm') return [];
+  const c = inst.config ?? {};
+  const init = [c.cloudInit?.userDataBytes ? `user data, ${bytes(c.cloudInit.userDataBytes)}` : '', c.cloudInit?.metaDataBytes ? `meta data, ${bytes(c.cloudInit.metaDataBytes)}` : ''].filter(Boolean).join('; ');
+  return [row('Disk', inst.resources?.storage?.totalSpace && `${bytes(inst.resources.storage.totalSpace)}, ${c.diskFormat ?? 'qcow2'}`), row('Firmware', c.firmware?.toUpperCase()), row('Cloud-init', init),
+    row('SSH keys', c.sshKeys?.length), row('Sign in as', c.login), row('Grows while it runs', c.vcpusMax && `to ${c.vcpusMax} cores, ${bytes(c.memoryMaxMiB * 2 ** 20)}`)];
+}
+
 function facts(inst) {
   const c = inst.config ?? {};
   const labels = Object.entries(inst.labels ?? {});
@@ -43,7 +52,7 @@ function facts(inst) {
   const owner = typeof inst.owner === 'object' ? inst.owner?.username : inst.owner;
   return h('div', { class: 'cards' },
     h('section', { class: 'card' }, h('h2', null, 'Runs'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
-      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)))),
+      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)), row('Flavor', inst.flavor), ...machine(inst))),
     h('section', { class: 'card' }, h('h2', null, 'Reach'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Network', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Published', list(ports(inst))),
       row('Web', rules.length ? h('ul', { class: 'plain' }, rules.map((r) => h('li', null, h('a', { class: 'ext', href: r.url, target: '_blank', rel: 'noopener' }, new URL(r.url).host), ` → ${r.targetPort}`))) : h('a', { href: `#/instances/${inst.id}/ingress` }, 'Publish a web page')))),
     h('section', { class: 'card' }, h('h2', null, 'Record'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),

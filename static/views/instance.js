@@ -1,6 +1,6 @@
 // One instance: what it is, why it is so, what can be done now; the tabs below.
 
-import { button, fill, h, setBlocked } from '../dom.js';
+import { button, fill, h, setBlocked, setText } from '../dom.js';
 import { get } from '../api.js';
 import { ago, full } from '../format.js';
 import { putInstance, store } from '../live.js';
@@ -8,7 +8,7 @@ import { loadPart, subContext } from '../router.js';
 import { act, remove } from '../parts/actions.js';
 import { copyText } from '../parts/dialog.js';
 import { TABS } from '../views.js';
-import { kindIcon, refusal, setState, stateBadge, TRANSIENT, VERBS, why } from '../parts/state.js';
+import { kindIcon, refusal, setState, stateBadge, TRANSIENT, VERBS, VM_VERBS, why } from '../parts/state.js';
 
 class Detail {
   constructor(ctx, id) {
@@ -60,7 +60,8 @@ class Detail {
     this.addr = h('span', null);
     this.open = h('span', null);
     this.verbs = {};
-    const verbs = ['start', 'stop', 'restart', 'pause', 'unpause', 'delete'].map((verb) => {
+    const vm = inst.type === 'vm';
+    const verbs = ['start', 'stop', 'restart', 'pause', 'unpause', 'suspend', 'reset', 'delete'].filter((v) => vm || !VM_VERBS.has(v)).map((verb) => {
       const kind = verb === 'delete' ? 'danger-ghost' : '';
       const run = () => !this.verbs[verb].dataset.blocked && (verb === 'delete' ? remove(this.inst) : act(this.inst, verb));
       return (this.verbs[verb] = button(VERBS[verb].label, { icon: VERBS[verb].icon, kind, onclick: run }));
@@ -93,6 +94,7 @@ class Detail {
     }
     for (const verb in this.verbs) setBlocked(this.verbs[verb], refusal(verb, inst.state, verb === 'delete'));
     const paused = inst.state === 'paused';
+    setText(this.verbs.start.lastChild, inst.state === 'asleep' ? 'Wake' : 'Start');
     this.verbs.pause.hidden = paused;
     this.verbs.unpause.hidden = !paused;
     this.kill.hidden = !(TRANSIENT.has(inst.state) && inst.state !== 'deleting');
