@@ -21,18 +21,13 @@ static struct slot *slot_of(const char *id)
     return &slots[h % SLOTS];
 }
 
-static bool same(const struct lg_stamp *a, const struct lg_stamp *b)
-{
-    return a->others == b->others && a->own == b->own;
-}
-
 bool lg_instance_cache_get(struct lg_req *q, struct lg_resp *r, const char *id)
 {
     const struct slot *s = slot_of(id);
     if (strcmp(s->id, id) || strcmp(s->tenant_id, q->who.tenant_id))
         return false;
     struct lg_stamp now = lg_db_stamp(q->db);
-    if (!same(&s->stamp, &now))
+    if (!lg_stamp_same(&s->stamp, &now))
         return false;
     r->status = s->status;
     lg_buf_add(&r->headers, s->headers.data, s->headers.len);

@@ -424,6 +424,7 @@ static void serve_one(struct worker *w, FCGX_Request *fr)
                        .request_id = param(fr, "REQUEST_ID")};
     struct lg_resp r = {.headers = w->headers, .body = w->body};
     int64_t started = lg_clock_mono_us();
+    lg_db_moment(q.db);
     choose_dialect(&q);
     lg_log_request(q.request_id);
     int rc = !strcmp(q.path, "/render") && w->pool->views ? render(&q, w->pool, &r, &e)

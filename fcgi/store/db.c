@@ -37,6 +37,9 @@ struct lg_db {
     enum tx tx;
     bool new_events, new_operations;
     int64_t commits; /* of this connection */
+    int64_t opened;  /* no other connection of this process has this number */
+    struct lg_stamp stamp;
+    bool moments, stamped; /* somebody begins moments; `stamp` is of the present one */
     pid_t owner;
     char site[LG_ID_LEN];
     char feeder_bell[PATH_MAX], runner_bell[PATH_MAX];
@@ -295,6 +298,7 @@ int lg_tx_commit(struct lg_db *db, struct lg_err *e)
     if (db->tx == TX_WRITE) {
         flock(db->queue_fd, LOCK_UN);
         db->commits++;
+        db->stamped = false;
     }
     db->tx = TX_NONE;
     if (db->new_operations)
@@ -314,7 +318,22 @@ int64_t lg_db_data_version(struct lg_db *db)
 
 struct lg_stamp lg_db_stamp(struct lg_db *db)
 {
-    return (struct lg_stamp){.others = lg_db_data_version(db), .own = db->commits};
+    if (!db->stamped)
+        db->stamp =
+            (struct lg_stamp){.others = lg_db_data_version(db), .own = db->commits, .opened = db->opened};
+    db->stamped = db->moments;
+    return db->stamp;
+}
+
+void lg_db_moment(struct lg_db *db)
+{
+    db->moments = true;
+    db->stamped = false;
+}
+
+bool lg_stamp_same(const struct lg_stamp *a, const struct lg_stamp *b)
+{
+    return a->others == b->others && a->own == b->own && a->opened == b->opened;
 }
 
 void lg_db_checkpoint(struct lg_db *db, bool truncate)
@@ -367,6 +386,8 @@ static struct lg_db *new_handle(const struct lg_conf *c, const struct file *file
         forked();
         pthread_atfork(NULL, NULL, forked);
     }
+    static int64_t opened;
+    db->opened = ++opened;
     db->conf = c;
     db->file = file;
     db->owner = self;

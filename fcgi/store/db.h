@@ -48,11 +48,17 @@ void lg_tx_rollback(struct lg_db *db);
 
 /* Number that changes when another connection committed; a few µs. */
 int64_t lg_db_data_version(struct lg_db *db);
-/* Equal stamps of one connection mean that nothing was committed in between, by this connection or another.
+/*
+ * Equal stamps mean that nothing was committed in between, by this connection or another, and that it is the
+ * same connection. Asking SQLite takes a few µs and locks; between one lg_db_moment and the next it is asked
+ * once, so whoever begins something new says so first (lodge-api: each request). Without any moment it is
+ * asked each time.
  */
 struct lg_stamp {
-    int64_t others, own;
+    int64_t others, own, opened;
 };
+void lg_db_moment(struct lg_db *db);
+bool lg_stamp_same(const struct lg_stamp *a, const struct lg_stamp *b);
 struct lg_stamp lg_db_stamp(struct lg_db *db);
 /* Copies the WAL into the file; `truncate` also empties it. Called by the runner's checkpointer alone. */
 void lg_db_checkpoint(struct lg_db *db, bool truncate);

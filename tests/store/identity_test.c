@@ -1,5 +1,8 @@
 #include "fixture.h"
 
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "store/identity.h"
 
 static const uint8_t token[LG_DIGEST_BYTES] = {1}, session[LG_DIGEST_BYTES] = {2},
@@ -51,6 +54,50 @@ static void token_finds_its_user(void **state)
     assert_int_equal(strlen(id.token_id), 36);
     assert_int_equal(lg_auth_token(f->db, token, "default", &id, &f->e), 1);
     assert_int_equal(lg_auth_token(f->db, token, "red", &id, &f->e), -LG_FORBIDDEN);
+}
+
+/* A caller who was seen before is not looked up again; what was committed since, and time, count all the
+ * same. */
+static void known_callers_are_not_believed_for_long(void **state)
+{
+    struct fixture *f = *state;
+    struct lg_identity id;
+    char sql[96];
+    first(f);
+    for (int i = 0; i < 3; i++) {
+        lg_db_moment(f->db);
+        assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 1);
+        assert_string_equal(id.username, "ada");
+    }
+    fixture_raw(f, "UPDATE user SET username = 'adele'");
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 1);
+    assert_string_equal(id.username, "adele");
+    assert_int_equal(lg_auth_token(f->db, token, "red", &id, &f->e), -LG_FORBIDDEN);
+    snprintf(sql, sizeof sql, "UPDATE token SET expires_at = %lld", (long long)lg_clock_ms() + 150);
+    fixture_raw(f, sql);
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 1);
+    usleep(200000); /* nobody commits anything */
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 0);
+    fixture_raw(f, "UPDATE token SET expires_at = NULL");
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 1);
+    fixture_raw(f, "UPDATE token SET revoked_at = 1");
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 0);
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 0);
+    /* What this very connection commits counts as well, even within the moment. */
+    fixture_raw(f, "UPDATE token SET revoked_at = NULL");
+    lg_db_moment(f->db);
+    assert_int_equal(lg_auth_token(f->db, token, NULL, &id, &f->e), 1);
+    struct lg_stamp before = lg_db_stamp(f->db);
+    assert_int_equal(lg_tx_write(f->db, &f->e), 0);
+    assert_int_equal(lg_tx_commit(f->db, &f->e), 0);
+    struct lg_stamp after = lg_db_stamp(f->db);
+    assert_false(lg_stamp_same(&before, &after));
 }
 
 static void token_dies(void **state)
@@ -145,6 +192,7 @@ int main(void)
         with_fixture(every_statement_prepares),
         with_fixture(first_admin_only_once),
         with_fixture(token_finds_its_user),
+        with_fixture(known_callers_are_not_believed_for_long),
         with_fixture(token_dies),
         with_fixture(use_is_noted_once_a_minute),
         with_fixture(session_chooses_a_tenant),
