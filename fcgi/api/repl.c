@@ -3,6 +3,7 @@
  * socket, gets the run's id, and hands the client on to lodge-stream, which waits for the end or passes the
  * output on as it comes. Unknown fields of a body are ignored.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@
 #define PATH_BYTES 512
 
 struct body {
-    const char *language, *code, *input;
+    const char *language, *code, *input, *session; /* the last is of the path */
     json_t *files, *args, *limits;
     struct lg_opt_bool interactive;
 };
@@ -40,6 +41,17 @@ static const struct lg_field body_fields[] = {
     {.name = "args", .type = LG_T_STRINGS, .max = 256, .offset = offsetof(struct body, args)},
     {.name = "limits", .type = LG_T_OBJECT, .offset = offsetof(struct body, limits)},
     {.name = "interactive", .type = LG_T_BOOL, .offset = offsetof(struct body, interactive)},
+    {0}};
+
+static const struct lg_field snippet_fields[] = {
+    {.name = "code",
+     .type = LG_T_TEXT,
+     .required = true,
+     .max = CODE_MAX,
+     .offset = offsetof(struct body, code)},
+    {.name = "stdin", .type = LG_T_TEXT, .max = INPUT_MAX, .offset = offsetof(struct body, input)},
+    {.name = "args", .type = LG_T_STRINGS, .max = 256, .offset = offsetof(struct body, args)},
+    {.name = "limits", .type = LG_T_OBJECT, .offset = offsetof(struct body, limits)},
     {0}};
 
 struct limits {
@@ -110,6 +122,9 @@ static int check_path(const char *path, struct lg_err *e)
     return 0;
 }
 
+static const struct lg_body snippet_body[] = {
+    {.where = "", .fields = snippet_fields}, {.where = "limits.", .fields = limit_fields}, {.where = NULL}};
+
 /* One request, as the pool wants it: what is long goes beside the JSON. */
 struct request {
     struct lg_buf head;
@@ -177,7 +192,8 @@ static int write_request(struct lg_req *q, const struct body *b, bool whole, str
     lg_json_str(&j, "t", "run");
     lg_json_str(&j, "tenant", q->who.tenant_id);
     lg_json_str(&j, "user", q->who.user_id);
-    lg_json_str(&j, "language", b->language);
+    lg_json_str(&j, "language", b->language ? b->language : "");
+    lg_json_str(&j, "session", b->session ? b->session : "");
     lg_json_bool(&j, "whole", whole);
     lg_json_bool(&j, "interactive", b->interactive.v);
     lg_json_int(&j, "codeSize", (int64_t)strlen(b->code));
@@ -192,14 +208,16 @@ static int write_request(struct lg_req *q, const struct body *b, bool whole, str
     return rc;
 }
 
-/* Reads the body and gives it to the pool; the run's id in `id`. */
-static int submit(struct lg_req *q, bool whole, bool interactive, json_t **out, struct lg_err *e)
+/* Reads the body and gives it to the pool; what it says of the run in *out. */
+static int submit(struct lg_req *q, bool whole, bool interactive, const char *session, json_t **out,
+                  struct lg_err *e)
 {
     struct request rq = {.head.max = (size_t)1 << 20};
     struct body b = {0};
     json_t *json;
     int rc = lg_req_json(q, &json, e);
-    rc = rc ? rc : lg_body_fields(json, body_fields, false, "", &b, e);
+    rc = rc ? rc : lg_body_fields(json, session ? snippet_fields : body_fields, false, "", &b, e);
+    b.session = session;
     b.interactive.v = b.interactive.v && interactive;
     rc = rc ? rc : write_request(q, &b, whole, &rq, e);
     rc = rc ? rc : lg_sandbox_ask(&q->app->conf, &rq.head, rq.part, rq.parts, out, e);
@@ -214,21 +232,22 @@ static int hand_on(struct lg_req *q, struct lg_resp *r, const char *proto, const
     return lg_handoff(q, r, &h, e);
 }
 
-static int execute_as(struct lg_req *q, struct lg_resp *r, const char *proto, struct lg_err *e)
+static int execute_as(struct lg_req *q, struct lg_resp *r, const char *proto, const char *session,
+                      struct lg_err *e)
 {
     lg_cleanup_json json_t *run = NULL;
-    int rc = submit(q, !strcmp(proto, "text"), false, &run, e);
+    int rc = submit(q, !strcmp(proto, "text"), false, session, &run, e);
     return rc ? rc : hand_on(q, r, proto, json_string_value(json_object_get(run, "id")), e);
 }
 
 static int execute(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    return execute_as(q, r, "text", e);
+    return execute_as(q, r, "text", NULL, e);
 }
 
 static int execute_stream(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    return execute_as(q, r, "sse", e);
+    return execute_as(q, r, "sse", NULL, e);
 }
 
 /* ---- runs ---- */
@@ -247,7 +266,7 @@ static int create_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     char path[64];
     lg_cleanup_json json_t *run = NULL;
-    int rc = submit(q, false, true, &run, e);
+    int rc = submit(q, false, true, NULL, &run, e);
     if (rc)
         return rc;
     snprintf(path, sizeof path, "/api/repl/runs/%s/stream", json_string_value(json_object_get(run, "id")));
@@ -359,6 +378,128 @@ static int status(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return pass_on(q, r, "status", 200, e);
 }
 
+/* ---- sessions ---- */
+
+struct session_body {
+    const char *language;
+    struct lg_opt_int ttl;
+};
+
+static const struct lg_field session_fields[] = {{.name = "language",
+                                                  .type = LG_T_STRING,
+                                                  .required = true,
+                                                  .min = 1,
+                                                  .max = 64,
+                                                  .offset = offsetof(struct session_body, language)},
+                                                 {.name = "ttlSeconds",
+                                                  .type = LG_T_INT,
+                                                  .min = 5,
+                                                  .max = 86400,
+                                                  .offset = offsetof(struct session_body, ttl)},
+                                                 {0}};
+
+static int create_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf head = {.max = 4096};
+    lg_cleanup_json json_t *answer = NULL;
+    struct session_body b = {0};
+    json_t *json;
+    struct lg_json j;
+    int rc = lg_req_json(q, &json, e);
+    rc = rc ? rc : lg_body_fields(json, session_fields, false, "", &b, e);
+    if (rc)
+        return rc;
+    question(q, "session", &j, &head);
+    lg_json_str(&j, "user", q->who.user_id);
+    lg_json_str(&j, "language", b.language);
+    lg_json_int(&j, "ttl", b.ttl.set ? b.ttl.v : 0);
+    lg_json_end_obj(&j);
+    rc = lg_sandbox_ask(&q->app->conf, &head, NULL, 0, &answer, e);
+    return rc ? rc : answer_json(r, 201, answer, e);
+}
+
+/* Asks about the session of the path; `path` and `body` of a file, or NULL. */
+static int ask_session(struct lg_req *q, const char *what, const char *path, const char *body, size_t n,
+                       json_t **out, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf head = {.max = 8192};
+    struct iovec part = {(void *)(uintptr_t)body, n};
+    struct lg_json j;
+    int rc = path ? check_path(path, e) : 0;
+    if (rc)
+        return rc;
+    question(q, "of-session", &j, &head);
+    lg_json_str(&j, "id", q->param[0]);
+    lg_json_str(&j, "what", what);
+    lg_json_str(&j, "path", path ? path : "");
+    lg_json_end_obj(&j);
+    return lg_sandbox_ask(&q->app->conf, &head, &part, body != NULL, out, e);
+}
+
+static int show(struct lg_req *q, struct lg_resp *r, const char *what, const char *path, struct lg_err *e)
+{
+    lg_cleanup_json json_t *answer = NULL;
+    int rc = ask_session(q, what, path, NULL, 0, &answer, e);
+    return rc ? rc : answer_json(r, 200, answer, e);
+}
+
+static int sessions(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return pass_on(q, r, "sessions", 200, e);
+}
+
+static int get_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return show(q, r, "show", NULL, e);
+}
+
+static int end_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_json json_t *answer = NULL;
+    lg_resp_empty(r, 204);
+    return ask_session(q, "end", NULL, NULL, 0, &answer, e);
+}
+
+static int execute_in(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return execute_as(q, r, "text", q->param[0], e);
+}
+
+static int execute_in_stream(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return execute_as(q, r, "sse", q->param[0], e);
+}
+
+static int list_files(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return show(q, r, "list", NULL, e);
+}
+
+static int get_file(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_json json_t *answer = NULL;
+    int rc = ask_session(q, "get", lg_req_query(q, "path", ""), NULL, 0, &answer, e);
+    if (rc)
+        return rc;
+    const json_t *text = json_object_get(answer, "base64");
+    size_t cap = json_string_length(text) / 4 * 3 + 4, n = 0;
+    if (!lg_buf_reserve(&r->body, cap) ||
+        sodium_base642bin((unsigned char *)r->body.data, cap, json_string_value(text),
+                          json_string_length(text), NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL))
+        return lg_fail(e, LG_INTERNAL, "the file cannot be handed on");
+    r->body.len = n;
+    r->type = "application/octet-stream";
+    return 0;
+}
+
+static int put_file(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_json json_t *answer = NULL;
+    int rc =
+        ask_session(q, "put", lg_req_query(q, "path", ""), q->body ? q->body : "", q->body_len, &answer, e);
+    return rc ? rc : answer_json(r, 200, answer, e);
+}
+
 #define BASE "/api/repl"
 #define READ(path, fn, text)                                                                                 \
     {                                                                                                        \
@@ -369,6 +510,12 @@ static int status(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     {                                                                                                        \
         .method = "POST", .pattern = path, .perm = LG_PERM_MEMBER, .body_max = BODY_MAX, .handler = fn,      \
         .doc = text, .body = run_body                                                                        \
+    }
+
+#define SNIPPET(path, fn, text)                                                                              \
+    {                                                                                                        \
+        .method = "POST", .pattern = path, .perm = LG_PERM_MEMBER, .body_max = BODY_MAX, .handler = fn,      \
+        .doc = text, .body = snippet_body                                                                    \
     }
 
 const struct lg_route lg_routes_repl[] = {
@@ -391,5 +538,31 @@ const struct lg_route lg_routes_repl[] = {
      .perm = LG_PERM_MEMBER,
      .handler = stop_run,
      .doc = "Stops a run that waits or goes on"},
+    READ(BASE "/sessions", sessions, "The tenant's sessions"),
+    {.method = "POST",
+     .pattern = BASE "/sessions",
+     .perm = LG_PERM_MEMBER,
+     .body_max = LG_BODY_SMALL,
+     .handler = create_session,
+     .doc = "An interpreter that keeps its state between snippets",
+     .body = LG_BODY_OF(session_fields)},
+    READ(BASE "/sessions/:id", get_session, "One session"),
+    {.method = "DELETE",
+     .pattern = BASE "/sessions/:id",
+     .perm = LG_PERM_MEMBER,
+     .handler = end_session,
+     .doc = "Ends a session"},
+    SNIPPET(BASE "/sessions/:id/execute", execute_in,
+            "Runs a snippet in a session and answers when it has ended"),
+    SNIPPET(BASE "/sessions/:id/execute/stream", execute_in_stream,
+            "Runs a snippet in a session; server-sent events"),
+    READ(BASE "/sessions/:id/files", list_files, "The files of a session"),
+    READ(BASE "/sessions/:id/file", get_file, "The bytes of one file, ?path="),
+    {.method = "PUT",
+     .pattern = BASE "/sessions/:id/file",
+     .perm = LG_PERM_MEMBER,
+     .body_max = BODY_MAX,
+     .handler = put_file,
+     .doc = "Puts a file, ?path=, with the body's bytes"},
     READ(BASE "/status", status, "How busy the sandboxes are"),
     {.method = NULL}};

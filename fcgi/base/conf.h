@@ -87,6 +87,8 @@
     S(sandbox_output_kib, INT, "1024", 1, 8192, "output of a code run that names no limit")                  \
     S(sandbox_uid_first, INT, "2130000", 100000, 2000000000, "first of 60000 user ids for sandboxes")        \
     S(sandbox_cache, STR, "/var/cache/lodge/images", 1, 200, "where built images for code are kept")         \
+    S(sandbox_tenant_sessions, INT, "8", 0, 128, "sessions of one tenant at the same time")                  \
+    S(sandbox_session_s, INT, "600", 5, 86400, "lease of a session that names none; each use renews it")     \
     S(code_run_keep, INT, "10000", 0, 10000000, "code runs kept as history")                                 \
     S(sandbox_prepare, INT, "0", 0, 1, "1: build the images for code at the start, in the background")       \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")

@@ -42,11 +42,10 @@ static void close_step(struct lg_step *s)
     s->pid = 0;
 }
 
-static void say_ended(const struct lg_step *s, int code, int sig)
+static void say_ended(const struct lg_step *s, const char *what, int code, int sig)
 {
-    lg_sayf(LG_BOX_ENDED, "%s exit %d signal %d wall %lld cpu %lld rss %lld full %d",
-            s->compiling ? "compile" : "run", code, sig, (long long)(now_us() - s->began_us),
-            (long long)s->cpu_us, (long long)s->rss_kib, lg_file_full());
+    lg_sayf(LG_BOX_ENDED, "%s exit %d signal %d wall %lld cpu %lld rss %lld full %d", what, code, sig,
+            (long long)(now_us() - s->began_us), (long long)s->cpu_us, (long long)s->rss_kib, lg_file_full());
 }
 
 static void refuse(const char *what, int why)
@@ -72,7 +71,7 @@ static void ended(void)
     int code = WIFEXITED(s->status) ? WEXITSTATUS(s->status) : 0;
     int sig = WIFSIGNALED(s->status) ? WTERMSIG(s->status) : 0;
     bool go_on = s->compiling && !code && !sig;
-    say_ended(s, code, sig);
+    say_ended(s, s->compiling ? "compile" : "run", code, sig);
     close_step(s);
     if (go_on)
         start(&box.argv, false);
@@ -82,8 +81,8 @@ static void ended(void)
 static void host_spoke(void)
 {
     struct lg_step *s = &box.step;
-    char c;
-    ssize_t n = read(s->host, &c, 1);
+    char word[16]; /* a digit and a line end: one snippet is at work at a time */
+    ssize_t n = read(s->host, word, sizeof word);
     if (n <= 0) {
         if (!n || errno != EINTR) {
             close(s->host);
@@ -97,7 +96,7 @@ static void host_spoke(void)
             break;
         lg_step_output(s);
     }
-    say_ended(s, c == '0' ? 0 : 1, 0);
+    say_ended(s, "snippet", *word == '0' ? 0 : 1, 0);
 }
 
 /* ---- orders ---- */

@@ -188,6 +188,17 @@ struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r)
     return b;
 }
 
+struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l)
+{
+    struct lg_class *c = class_of(p, lg_image_of(p, l), NULL);
+    struct lg_box *b = c ? ready_one(p, c) : NULL;
+    if (!b)
+        return NULL;
+    c->used_at[c->used++ % (sizeof c->used_at / sizeof c->used_at[0])] = lg_clock_mono();
+    b->state = LG_BOX_BUSY;
+    return b;
+}
+
 /* ---- bytes ---- */
 
 void lg_box_flush(struct lg_box *b)
@@ -245,6 +256,8 @@ static void frame(struct lg_box *b, int type, const char *p, size_t n)
             warm_up(b);
     } else if (b->run) {
         lg_task_frame(b->run, type, p, n);
+    } else if (b->session) {
+        lg_repl_frame(b->session, type, p, n);
     }
 }
 
@@ -285,9 +298,12 @@ static void inner(struct lg_box *b, const uint8_t *p, size_t n)
 static void lost(struct lg_box *b, const char *why)
 {
     struct lg_task *r = b->run;
+    struct lg_repl *s = b->session;
     lg_box_end(b);
     if (r)
         lg_task_box_gone(r, why);
+    else if (s)
+        lg_repl_end(s);
 }
 
 static void on_stream(struct lg_source *src, uint32_t events)
@@ -330,6 +346,9 @@ void lg_box_end(struct lg_box *b)
     lg_buf_done(&b->text);
     b->sent = 0;
     b->run = NULL;
+    if (b->session)
+        b->session->box = NULL;
+    b->session = NULL;
     b->told = false;
     b->retry_at =
         lg_clock_mono() + 50; /* the engine notices by itself that it has ended; asked at once it stumbles */

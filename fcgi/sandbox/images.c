@@ -34,6 +34,18 @@ const char *lg_image_word(const struct lg_image_state *im)
     return words[im->step];
 }
 
+int lg_image_check(const struct lg_image_state *im, const struct lg_language *l, struct lg_err *e)
+{
+    if (im->step == LG_IMAGE_READY)
+        return 0;
+    lg_fail(e, LG_UNAVAILABLE,
+            "%s is not ready (%s%s%s): prepare it with POST /api/repl/languages/%s/prepare", l->title,
+            lg_image_word(im), *im->text ? ": " : "", im->text, l->name);
+    lg_err_detail(e, "language", "%s", l->name);
+    lg_err_detail(e, "state", "%s", lg_image_word(im));
+    return lg_err_detail(e, "progress", "%.2f", im->progress);
+}
+
 /* ---- in the child: lines to the pool, "progress 0.5 text", "version python 3.11", "ready REF", "absent",
  * "error text" ---- */
 

@@ -130,6 +130,7 @@ void lg_sandbox_main(const struct lg_runner *r, int arg)
     p->tick.fire = on_tick;
     TAILQ_INIT(&p->runs);
     TAILQ_INIT(&p->tenants);
+    TAILQ_INIT(&p->sessions);
     TAILQ_INIT(&p->done);
     int rc = prepare(p, &e);
     if (rc == -(int)LG_UNSUPPORTED) { /* nothing to do in this Lodge, and nothing to be started again */

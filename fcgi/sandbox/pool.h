@@ -29,6 +29,7 @@
 
 struct lg_pool_state;
 struct lg_task;
+struct lg_repl;
 
 /* ---- sandboxes ---- */
 
@@ -57,7 +58,8 @@ struct lg_box {
     struct lg_buf out;  /* to it; `sent` bytes of it are gone */
     size_t sent;
     struct lg_task *run;
-    int64_t retry_at; /* ENDING: when a maker may be told (again) */
+    struct lg_repl *session; /* it belongs to */
+    int64_t retry_at;        /* ENDING: when a maker may be told (again) */
     bool told, hello;
 };
 
@@ -109,6 +111,9 @@ struct lg_task {
     struct lg_task_step compile, step;
     struct lg_buf mixed; /* both streams as they came: `result`, and the head kept as history */
     int64_t output, memory_peak;
+    struct lg_repl *session; /* NULL: a sandbox of its own */
+    bool snippet;            /* its session's interpreter goes on */
+    bool interrupted;
     const char *limit;    /* which was hit: a word of the API; NULL none */
     struct lg_err failed; /* it could not be run: code != 0 */
 };
@@ -119,6 +124,23 @@ struct lg_tenant_queue {
     TAILQ_HEAD(, lg_task) waiting;
     int waiting_count, going;
     int64_t last_at; /* when it was last served */
+};
+
+/* ---- sessions ---- */
+
+struct lg_repl {
+    TAILQ_ENTRY(lg_repl) link;
+    struct lg_pool_state *pool;
+    char id[LG_ID_LEN], tenant[LG_ID_LEN], user[LG_ID_LEN];
+    const struct lg_language *lang;
+    struct lg_box *box;
+    struct lg_task *task; /* the snippet at work */
+    struct lg_timer lease;
+    int64_t ttl_ms, created_at, expires_at;
+    void *asker; /* whoever waits for the sandbox' word about files */
+    void (*reply)(void *asker, const struct lg_buf *text);
+    bool getting;
+    struct lg_buf said;
 };
 
 /* ---- images ---- */
@@ -164,6 +186,7 @@ struct lg_pool_state {
     TAILQ_HEAD(, lg_task) runs;
     TAILQ_HEAD(, lg_tenant_queue) tenants; /* the least recently served first */
     int going, waiting;
+    TAILQ_HEAD(, lg_repl) sessions;
     struct lg_source submit, attach, signals;
     struct lg_timer tick;
     bool pressure; /* the host is short of memory */
@@ -178,7 +201,8 @@ struct lg_pool_state {
 /* boxes.c */
 void lg_boxes_tend(struct lg_pool_state *p);                              /* makes and removes what is due */
 struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r); /* NULL: none is ready */
-void lg_box_end(struct lg_box *b);                                        /* kills it now, removes it later */
+struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l);
+void lg_box_end(struct lg_box *b); /* kills it now, removes it later */
 void lg_box_send(struct lg_box *b, int type, const void *p, size_t n);
 void lg_box_flush(struct lg_box *b);
 void lg_box_pause(struct lg_box *b, bool pause); /* whether its output is read */
@@ -199,6 +223,8 @@ void lg_image_look(struct lg_image_state *im);
 int lg_image_prepare(struct lg_image_state *im, struct lg_err *e); /* begins to build; at work already is 0 */
 void lg_images_lost(struct lg_pool_state *p, pid_t pid);
 struct lg_image_state *lg_image_of(struct lg_pool_state *p, const struct lg_language *l);
+/* 0, or LG_UNAVAILABLE with how to get it ready. */
+int lg_image_check(const struct lg_image_state *im, const struct lg_language *l, struct lg_err *e);
 const char *lg_image_word(const struct lg_image_state *im);
 
 /* runs.c */
@@ -213,6 +239,23 @@ void lg_task_fail(struct lg_task *r, enum lg_code code, const char *why);
 void lg_task_attach(struct lg_task *r, int fd);
 void lg_task_drained(struct lg_task *r); /* its sandbox took the input that waited */
 bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n);
+
+int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e);
+
+/* sessions.c */
+struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant);
+int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
+                  int64_t ttl_ms, struct lg_repl **out, struct lg_err *e);
+void lg_repl_end(struct lg_repl *s);                                       /* frees it */
+int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e); /* LG_CONFLICT: busy */
+/* Sends the snippet's code and appends the order to run it. */
+void lg_repl_order(struct lg_repl *s, struct lg_buf *order, struct lg_task *r);
+void lg_repl_leave(struct lg_repl *s, bool keep);
+/* LG_BOX_FILE: puts; LG_BOX_LIST; LG_BOX_GET. 1: `reply` is called later. */
+int lg_repl_files(struct lg_repl *s, int what, const char *path, const char *p, size_t n, void *asker,
+                  void (*reply)(void *asker, const struct lg_buf *text), struct lg_err *e);
+void lg_repl_frame(struct lg_repl *s, int type, const char *p, size_t n);
+void lg_repl_json(const struct lg_repl *s, struct lg_json *j);
 
 /* answer.c */
 void lg_task_json(const struct lg_task *r, bool whole, struct lg_buf *out);

@@ -19,6 +19,7 @@
 
 #define ATTACH_MS    15000 /* nobody came for it */
 #define WAIT_MS      40000 /* longest time in the queue */
+#define INTERRUPT_MS 1000  /* a snippet that has had its time may end by itself within it */
 #define CLIENT_FULL  ((size_t)256 << 10)
 #define MIXED_MAX    ((size_t)9 << 20)
 #define INPUT_FRAMES ((size_t)1 << 20) /* bytes that wait to go into a sandbox before its client is held */
@@ -191,12 +192,15 @@ static void finish(struct lg_task *r)
         if (!r->limit && lg_sandbox_oom(&r->box->sb))
             r->limit = "memory";
         r->memory_peak = lg_sandbox_memory_peak(&r->box->sb);
-        lg_box_end(r->box);
+        if (!r->session)
+            lg_box_end(r->box);
         r->box = NULL;
         p->pace_ms = (p->pace_ms * 7 + (r->ended_mono - r->began_mono)) / 8;
     }
     leave(r);
     r->state = LG_TASK_DONE;
+    if (r->session)
+        lg_repl_leave(r->session, r->snippet && !r->failed.code);
     lg_timer_cancel(&p->loop.timers, &r->deadline);
     lg_scribe_write(r);
     say_end(r);
@@ -254,7 +258,12 @@ static void on_deadline(struct lg_timer *t)
         bury(r); /* nobody came for the answer */
     else if (r->state == LG_TASK_WAITING)
         give_up(r);
-    else
+    else if (r->session && r->box && !r->interrupted) { /* a chance for the session to live on */
+        r->interrupted = true;
+        r->limit = "time";
+        lg_box_send(r->box, LG_BOX_STOP, NULL, 0);
+        lg_timer_set(&r->pool->loop.timers, &r->deadline, lg_clock_mono() + INTERRUPT_MS);
+    } else
         lg_task_stop(r, "time");
 }
 
@@ -376,15 +385,9 @@ void lg_tasks_tend(struct lg_pool_state *p)
 static int admit(struct lg_pool_state *p, const struct lg_task *r, const struct lg_tenant_queue *t,
                  struct lg_err *e)
 {
-    const struct lg_image_state *im = lg_image_of(p, r->lang);
-    if (im->step != LG_IMAGE_READY) {
-        lg_fail(e, LG_UNAVAILABLE,
-                "%s is not ready (%s%s%s): prepare it with POST /api/repl/languages/%s/prepare",
-                r->lang->title, lg_image_word(im), *im->text ? ": " : "", im->text, r->lang->name);
-        lg_err_detail(e, "language", "%s", r->lang->name);
-        lg_err_detail(e, "state", "%s", lg_image_word(im));
-        return lg_err_detail(e, "progress", "%.2f", im->progress);
-    }
+    int rc = lg_image_check(lg_image_of(p, r->lang), r->lang, e);
+    if (rc)
+        return rc;
     if (p->waiting < p->runner->conf->sandbox_queue &&
         t->waiting_count < p->runner->conf->sandbox_tenant_queue)
         return 0;
@@ -392,16 +395,8 @@ static int admit(struct lg_pool_state *p, const struct lg_task *r, const struct 
     return lg_err_detail(e, "retryAfter", "%d", retry_after(p));
 }
 
-int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
+static void set_up(struct lg_pool_state *p, struct lg_task *r)
 {
-    struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
-    if (!t)
-        return lg_fail(e, LG_INTERNAL, "out of memory");
-    int rc = admit(p, r, t, e);
-    if (rc) {
-        forget_if_idle(p, t);
-        return rc;
-    }
     lg_id_new(r->id);
     r->pool = p;
     r->client = (struct lg_source){.fd = -1};
@@ -415,10 +410,49 @@ int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
     lg_buf_add(&r->code_head, lg_buf_cstr(&r->blob),
                r->code_size < LG_CODE_RUN_CODE ? r->code_size : LG_CODE_RUN_CODE);
     TAILQ_INSERT_TAIL(&p->runs, r, all);
+}
+
+int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
+{
+    struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
+    if (!t)
+        return lg_fail(e, LG_INTERNAL, "out of memory");
+    int rc = admit(p, r, t, e);
+    if (rc) {
+        forget_if_idle(p, t);
+        return rc;
+    }
+    set_up(p, r);
     TAILQ_INSERT_TAIL(&t->waiting, r, wait);
     t->waiting_count++;
     p->waiting++;
     lg_timer_set(&p->loop.timers, &r->deadline, r->queued_mono + WAIT_MS);
+    return 0;
+}
+
+/* A snippet begins at once: its session is waiting for it. */
+int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf order = {.max = LG_BOX_FRAME_MAX};
+    struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
+    int rc = t ? lg_repl_enter(s, r, e) : lg_fail(e, LG_INTERNAL, "out of memory");
+    if (rc) {
+        if (t)
+            forget_if_idle(p, t);
+        return rc;
+    }
+    set_up(p, r);
+    t->going++;
+    p->going++;
+    r->state = LG_TASK_GOING;
+    r->began_mono = r->queued_mono;
+    r->box = s->box;
+    lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
+    lg_repl_order(s, &order, r);
+    if (r->input_size)
+        lg_box_send(r->box, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);
+    lg_box_send(r->box, LG_BOX_RUN, order.data, order.len);
+    lg_buf_done(&r->blob);
     return 0;
 }
 
@@ -456,6 +490,7 @@ static void step_ended(struct lg_task *r, const char *text)
     if (sscanf(text, "%15s exit %d signal %d wall %lld cpu %lld rss %lld full %d", what, &code, &sig, &wall,
                &cpu, &rss, &full) != 7)
         return;
+    r->snippet = !strcmp(what, "snippet");
     bool compiling = !strcmp(what, "compile"), good = !code && !sig;
     struct lg_task_step *s = compiling ? &r->compile : &r->step;
     s->ended = true;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "box/wire.h"
 #include "sandbox/pool.h"
 
 #define HEAD_MAX  ((size_t)1 << 20)
@@ -28,11 +29,14 @@ struct peer { /* a connection of lodge-api */
     struct lg_buf in, out;
     size_t sent;
     bool answered;
+    struct lg_repl *waits; /* for this session's word */
 };
 static int peers;
 
 static void drop(struct peer *c)
 {
+    if (c->waits)
+        c->waits->asker = NULL;
     lg_loop_close(&c->pool->loop, &c->source);
     lg_timer_cancel(&c->pool->loop.timers, &c->timer);
     lg_buf_done(&c->in);
@@ -64,6 +68,13 @@ static void answer(struct peer *c, const struct lg_buf *text)
     lg_buf_add(&c->out, head, sizeof head);
     lg_buf_add(&c->out, text->data, n);
     write_out(c);
+}
+
+static void late_answer(void *arg, const struct lg_buf *text)
+{
+    struct peer *c = arg;
+    c->waits = NULL;
+    answer(c, text);
 }
 
 /* ---- questions ---- */
@@ -122,8 +133,11 @@ static int question_run(struct peer *c, const json_t *q, const char *blob, size_
                         struct lg_err *e)
 {
     struct lg_pool_state *p = c->pool;
-    const char *name = text_of(q, "language");
-    const struct lg_language *lang = lg_language_find(&p->langs, name);
+    const char *name = text_of(q, "language"), *in = text_of(q, "session");
+    struct lg_repl *s = *in ? lg_repl_find(p, in, text_of(q, "tenant")) : NULL;
+    const struct lg_language *lang = s ? s->lang : lg_language_find(&p->langs, name);
+    if (*in && !s)
+        return lg_fail(e, LG_NOT_FOUND, "there is no such session, or it has ended");
     if (!lang)
         return lg_fail(e, LG_INVALID, "there is no language \"%.64s\": GET /api/repl/languages lists them",
                        name);
@@ -146,7 +160,7 @@ static int question_run(struct peer *c, const json_t *q, const char *blob, size_
         rc = lg_fail(e, LG_INTERNAL, "the request's sizes do not fit");
     lg_buf_add(&r->blob, n ? blob : "", n);
     rc = rc ? rc : r->blob.failed ? lg_fail(e, LG_TOO_LARGE, "code, files and input are too large") : 0;
-    rc = rc ? rc : lg_task_submit(p, r, e);
+    rc = rc ? rc : s ? lg_task_enter(p, r, s, e) : lg_task_submit(p, r, e);
     if (rc) {
         lg_task_free(r);
         return rc;
@@ -156,7 +170,7 @@ static int question_run(struct peer *c, const json_t *q, const char *blob, size_
     lg_json_obj(&j, NULL);
     lg_json_str(&j, "id", r->id);
     lg_json_str(&j, "language", lang->name);
-    lg_json_str(&j, "state", "queued");
+    lg_json_str(&j, "state", s ? "running" : "queued");
     lg_json_end_obj(&j);
     return 0;
 }
@@ -260,13 +274,85 @@ static int question_status(struct peer *c, const json_t *q, const char *blob, si
     return 0;
 }
 
+static int ready(struct lg_pool_state *p, const struct lg_language *l, struct lg_err *e)
+{
+    return lg_image_check(lg_image_of(p, l), l, e);
+}
+
+static int question_session(struct peer *c, const json_t *q, const char *blob, size_t n, struct lg_buf *out,
+                            struct lg_err *e)
+{
+    struct lg_pool_state *p = c->pool;
+    const struct lg_language *l = lg_language_find(&p->langs, text_of(q, "language"));
+    struct lg_repl *s = NULL;
+    struct lg_json j;
+    (void)blob, (void)n;
+    if (!l)
+        return lg_fail(e, LG_INVALID, "there is no such language: GET /api/repl/languages lists them");
+    int64_t ttl = number_of(q, "ttl", p->runner->conf->sandbox_session_s, 86400) * 1000;
+    int rc = ready(p, l, e);
+    rc = rc ? rc : lg_repl_start(p, l, text_of(q, "tenant"), text_of(q, "user"), ttl, &s, e);
+    if (rc)
+        return rc;
+    lg_json_init(&j, out);
+    lg_repl_json(s, &j);
+    return 0;
+}
+
+static int question_sessions(struct peer *c, const json_t *q, const char *blob, size_t n, struct lg_buf *out,
+                             struct lg_err *e)
+{
+    struct lg_repl *s;
+    struct lg_json j;
+    (void)blob, (void)n, (void)e;
+    lg_json_init(&j, out);
+    lg_json_obj(&j, NULL);
+    lg_json_arr(&j, "sessions");
+    TAILQ_FOREACH(s, &c->pool->sessions, link)
+    if (!strcmp(s->tenant, text_of(q, "tenant")))
+        lg_repl_json(s, &j);
+    lg_json_end_arr(&j);
+    lg_json_end_obj(&j);
+    return 0;
+}
+
+/* Of one session: what it is, its end, its files. */
+static int question_of_session(struct peer *c, const json_t *q, const char *blob, size_t n,
+                               struct lg_buf *out, struct lg_err *e)
+{
+    struct lg_repl *s = lg_repl_find(c->pool, text_of(q, "id"), text_of(q, "tenant"));
+    const char *what = text_of(q, "what");
+    int order = !strcmp(what, "put") ? LG_BOX_FILE : !strcmp(what, "get") ? LG_BOX_GET : LG_BOX_LIST;
+    struct lg_json j;
+    if (!s)
+        return lg_fail(e, LG_NOT_FOUND, "there is no such session, or it has ended");
+    if (!strcmp(what, "end")) {
+        if (s->task)
+            lg_task_stop(s->task, "stopped");
+        else
+            lg_repl_end(s);
+        lg_buf_str(out, "{}");
+        return 0;
+    }
+    if (!strcmp(what, "show")) {
+        lg_json_init(&j, out);
+        lg_repl_json(s, &j);
+        return 0;
+    }
+    int rc = lg_repl_files(s, order, text_of(q, "path"), blob, n, c, late_answer, e);
+    if (rc > 0 && !c->answered)
+        c->waits = s;
+    return rc;
+}
+
 static const struct {
     const char *name;
     int (*fn)(struct peer *c, const json_t *q, const char *blob, size_t n, struct lg_buf *out,
               struct lg_err *e);
 } questions[] = {
-    {"run", question_run},   {"languages", question_languages}, {"prepare", question_prepare},
-    {"stop", question_stop}, {"status", question_status},
+    {"run", question_run},           {"languages", question_languages},   {"prepare", question_prepare},
+    {"stop", question_stop},         {"status", question_status},         {"session", question_session},
+    {"sessions", question_sessions}, {"of-session", question_of_session},
 };
 
 static void ask(struct peer *c, const char *head, size_t head_len, const char *blob, size_t n)
@@ -280,6 +366,8 @@ static void ask(struct peer *c, const char *head, size_t head_len, const char *b
             lg_err_clear(&e);
             rc = questions[i].fn(c, q, blob, n, &out, &e);
         }
+    if (rc > 0)
+        return; /* later */
     if (rc) {
         lg_buf_reset(&out);
         lg_json_error(&out, &e);

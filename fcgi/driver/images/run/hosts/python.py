@@ -80,4 +80,6 @@ def session():
         os.write(3, bad)
 
 
+# What is printed is seen as it comes, as on a terminal.
+sys.stdout.reconfigure(line_buffering=True)
 session() if sys.argv[1:] == ["session"] else once()

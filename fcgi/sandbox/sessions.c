@@ -1,0 +1,249 @@
+/*
+ * Sessions: a sandbox with one interpreter that keeps its state between snippets. A lease that each use
+ * renews ends it; so does whatever ends its interpreter. While a snippet runs nothing else is done in it.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "box/wire.h"
+#include "sandbox/pool.h"
+
+#define SNIPPET  ".snippet"
+#define WHERE    "/box/"
+#define FILE_MAX ((size_t)8 << 20) /* bytes of a file that is fetched */
+
+struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant)
+{
+    struct lg_repl *s;
+    TAILQ_FOREACH(s, &p->sessions, link)
+    if (!strcmp(s->id, id) && !strcmp(s->tenant, tenant))
+        return s;
+    return NULL;
+}
+
+static void renew(struct lg_repl *s)
+{
+    s->expires_at = lg_clock_ms() + s->ttl_ms;
+    lg_timer_set(&s->pool->loop.timers, &s->lease, lg_clock_mono() + s->ttl_ms);
+}
+
+static void answer_asker(struct lg_repl *s, const struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf text = {.max = FILE_MAX * 2};
+    if (!s->asker)
+        return;
+    void *asker = s->asker;
+    s->asker = NULL;
+    if (e)
+        lg_json_error(&text, e);
+    else if (s->getting) {
+        size_t cap = sodium_base64_ENCODED_LEN(s->said.len, sodium_base64_VARIANT_ORIGINAL);
+        lg_buf_str(&text, "{\"base64\":\"");
+        if (lg_buf_reserve(&text, cap + 8)) {
+            sodium_bin2base64(text.data + text.len, cap, (const unsigned char *)lg_buf_cstr(&s->said),
+                              s->said.len, sodium_base64_VARIANT_ORIGINAL);
+            text.len += cap - 1;
+        }
+        lg_buf_str(&text, "\"}");
+    } else {
+        lg_buf_fmt(&text, "{\"files\":[%s]}", lg_buf_cstr(&s->said));
+    }
+    lg_buf_done(&s->said);
+    s->reply(asker, &text);
+}
+
+void lg_repl_end(struct lg_repl *s)
+{
+    struct lg_pool_state *p = s->pool;
+    struct lg_err e = {0};
+    lg_fail(&e, LG_GONE, "the session has ended");
+    answer_asker(s, &e);
+    lg_timer_cancel(&p->loop.timers, &s->lease);
+    TAILQ_REMOVE(&p->sessions, s, link);
+    if (s->task)
+        s->task->session = NULL;
+    if (s->box) {
+        s->box->session = NULL;
+        lg_box_end(s->box);
+    }
+    lg_buf_done(&s->said);
+    free(s);
+}
+
+static void on_lease(struct lg_timer *t)
+{
+    struct lg_repl *s = lg_container_of(t, struct lg_repl, lease);
+    if (s->task)
+        renew(s); /* it is in use */
+    else
+        lg_repl_end(s);
+}
+
+static int admit(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, struct lg_err *e)
+{
+    struct lg_repl *s;
+    int all = 0, own = 0;
+    TAILQ_FOREACH(s, &p->sessions, link)
+    {
+        all++;
+        own += !strcmp(s->tenant, tenant);
+    }
+    if (!l->session)
+        return lg_fail(e, LG_UNSUPPORTED, "%s has no sessions", l->title);
+    if (all < p->runner->conf->sandbox_max / 2 && own < p->runner->conf->sandbox_tenant_sessions)
+        return 0;
+    lg_fail(e, LG_RATE, "too many sessions are open; end one");
+    return lg_err_detail(e, "retryAfter", "30");
+}
+
+int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
+                  int64_t ttl_ms, struct lg_repl **out, struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf argv = {.max = 8192};
+    const json_t *word;
+    size_t i;
+    int rc = admit(p, l, tenant, e);
+    struct lg_box *b = rc ? NULL : lg_boxes_take_plain(p, l);
+    if (rc)
+        return rc;
+    struct lg_repl *s = b ? calloc(1, sizeof *s) : NULL;
+    if (!s) {
+        lg_fail(e, LG_RATE, "no sandbox is ready; try again");
+        return lg_err_detail(e, "retryAfter", "1");
+    }
+    *s = (struct lg_repl){.pool = p,
+                          .lang = l,
+                          .box = b,
+                          .ttl_ms = ttl_ms,
+                          .created_at = lg_clock_ms(),
+                          .lease.fire = on_lease,
+                          .said.max = FILE_MAX};
+    lg_id_new(s->id);
+    snprintf(s->tenant, sizeof s->tenant, "%s", tenant);
+    snprintf(s->user, sizeof s->user, "%s", user);
+    b->session = s;
+    TAILQ_INSERT_TAIL(&p->sessions, s, link);
+    renew(s);
+    json_array_foreach(l->session, i, word)
+        lg_buf_add(&argv, json_string_value(word), json_string_length(word) + 1);
+    lg_box_send(b, LG_BOX_HOST, argv.data, argv.len);
+    *out = s;
+    return 0;
+}
+
+/* ---- snippets ---- */
+
+int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e)
+{
+    if (s->task || s->asker)
+        return lg_fail(e, LG_CONFLICT, "the session is busy with another snippet");
+    s->task = r;
+    r->session = s;
+    r->lang = s->lang;
+    s->box->run = r;
+    return 0;
+}
+
+void lg_repl_order(struct lg_repl *s, struct lg_buf *order, struct lg_task *r)
+{
+    const json_t *word;
+    size_t i;
+    lg_box_send(s->box, LG_BOX_FILE, SNIPPET, sizeof SNIPPET - 1);
+    if (r->code_size)
+        lg_box_send(s->box, LG_BOX_DATA, r->blob.data, r->code_size);
+    lg_buf_add(order, WHERE SNIPPET, sizeof WHERE SNIPPET); /* a snippet may have left the folder */
+    lg_buf_fmt(order, "%zu", json_array_size(r->args));
+    lg_buf_add(order, "", 1);
+    json_array_foreach(r->args, i, word)
+        lg_buf_add(order, json_string_value(word), json_string_length(word) + 1);
+}
+
+void lg_repl_leave(struct lg_repl *s, bool keep)
+{
+    s->task->session = NULL;
+    s->task = NULL;
+    if (s->box)
+        s->box->run = NULL;
+    if (keep && s->box)
+        renew(s);
+    else
+        lg_repl_end(s);
+}
+
+/* ---- files ---- */
+
+int lg_repl_files(struct lg_repl *s, int what, const char *path, const char *p, size_t n, void *asker,
+                  void (*reply)(void *asker, const struct lg_buf *text), struct lg_err *e)
+{
+    if (s->task || s->asker)
+        return lg_fail(e, LG_CONFLICT, "the session is busy with a snippet");
+    s->asker = asker;
+    s->reply = reply;
+    s->getting = what == LG_BOX_GET;
+    lg_buf_reset(&s->said);
+    renew(s);
+    if (what == LG_BOX_FILE) {
+        lg_box_send(s->box, LG_BOX_FILE, path, strlen(path));
+        if (n)
+            lg_box_send(s->box, LG_BOX_DATA, p, n);
+    }
+    if (s->getting)
+        lg_box_send(s->box, LG_BOX_GET, path, strlen(path));
+    else
+        lg_box_send(s->box, LG_BOX_LIST, NULL, 0);
+    return 1; /* answered later */
+}
+
+static void entry(struct lg_repl *s, const char *text)
+{
+    long long size, mtime;
+    int at = 0;
+    struct lg_json j;
+    if (sscanf(text, "%lld %lld %n", &size, &mtime, &at) != 2 || !at || !strcmp(text + at, SNIPPET))
+        return;
+    if (s->said.len)
+        lg_buf_char(&s->said, ',');
+    lg_json_init(&j, &s->said);
+    lg_json_obj(&j, NULL);
+    lg_json_str(&j, "path", text + at);
+    lg_json_int(&j, "size", size);
+    lg_json_time(&j, "modifiedAt", mtime);
+    lg_json_end_obj(&j);
+}
+
+void lg_repl_frame(struct lg_repl *s, int type, const char *p, size_t n)
+{
+    struct lg_err e = {0};
+    if (type == LG_BOX_ENDED) { /* its interpreter: nothing can be run any more */
+        lg_repl_end(s);
+    } else if (type == LG_BOX_ENTRY && s->asker) {
+        entry(s, p);
+    } else if (type == LG_BOX_CONTENT && s->asker) {
+        lg_buf_add(&s->said, p, n);
+    } else if (type == LG_BOX_REFUSED && s->asker) {
+        lg_fail(&e, s->getting ? LG_NOT_FOUND : LG_INVALID, "%.*s", (int)(n < 300 ? n : 300), p);
+        answer_asker(s, &e);
+    } else if (type == LG_BOX_OK && s->said.failed) {
+        lg_fail(&e, LG_TOO_LARGE, "the file is larger than %zu bytes", FILE_MAX);
+        lg_buf_done(&s->said);
+        answer_asker(s, &e);
+    } else if (type == LG_BOX_OK) {
+        answer_asker(s, NULL);
+    }
+}
+
+void lg_repl_json(const struct lg_repl *s, struct lg_json *j)
+{
+    lg_json_obj(j, NULL);
+    lg_json_str(j, "id", s->id);
+    lg_json_str(j, "language", s->lang->name);
+    lg_json_str(j, "state", s->task ? "running" : "idle");
+    lg_json_str(j, "user", s->user);
+    lg_json_int(j, "ttlSeconds", s->ttl_ms / 1000);
+    lg_json_time(j, "createdAt", s->created_at);
+    lg_json_time(j, "expiresAt", s->expires_at);
+    lg_json_end_obj(j);
+}

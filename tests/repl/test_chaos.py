@@ -1,0 +1,100 @@
+"""Any process of Lodge, and the engine, killed in the middle of runs: a clear answer, nothing left, the next run works."""
+import json
+import os
+import signal
+import threading
+
+import pytest
+
+from lodge_system import System, until
+from repl_names import Repl
+
+
+@pytest.fixture(scope="module")
+def system():
+    s = System(drivers="container", sign_in_per_minute=1000)
+    try:
+        s.start()
+        Repl(s.admin()).prepare()
+        yield s
+    finally:
+        s.close()
+
+
+@pytest.fixture(scope="module")
+def repl(system):
+    return Repl(system.admin())
+
+
+def children(system, name):
+    """Processes of the runner by what they call themselves."""
+    found = []
+    for pid in system.tree():
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                if f.read().strip() == name:
+                    found.append(pid)
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def in_the_middle(repl, kill):
+    """Answers of runs in whose middle something is killed."""
+    answers = []
+
+    def ask():
+        try:
+            answers.append(Repl(repl.api.system.admin()).call("POST", "/execute", {"language": "bash", "code": "sleep 3; echo whole"}))
+        except OSError as e:
+            answers.append(e)
+
+    crowd = [threading.Thread(target=ask) for _ in range(3)]
+    for t in crowd:
+        t.start()
+    until("they run", lambda: repl.status()["running"] == 3, timeout=60, step=0.05)
+    kill()
+    for t in crowd:
+        t.join(60)
+    return answers
+
+
+def works_again(system, repl):
+    def fine():
+        a = repl.call("POST", "/execute", {"language": "python", "code": "print(6 * 7)"})
+        return a.status == 200 and a.json["stdout"] == "42\n"
+
+    until("code runs again", fine, timeout=60, step=0.3)
+    until("nothing is left over", lambda: (s := repl.status()) and s["running"] == 0 and s["ending"] == 0 and s["making"] == 0
+          and len(boxes(system)) == s["ready"], timeout=60, step=0.3)
+
+
+def boxes(system):
+    return [c for c in json.loads(system.podman("ps", "-a", "--format", "json").stdout or "[]") if "lodge.sandbox" in (c.get("Labels") or {})]
+
+
+@pytest.mark.parametrize("name", ["lodge-sandbox", "lodge-maker", "lodge-scribe"])
+def test_a_process_of_the_pool(system, repl, name):
+    def kill():
+        victims = children(system, name)
+        assert victims
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+
+    answers = in_the_middle(repl, kill)
+    if name == "lodge-sandbox":
+        assert all(not isinstance(a, OSError) and a.status == 503 and a.json["error"]["message"] for a in answers), answers
+    else:
+        assert all(a.status == 200 and a.json["stdout"] == "whole\n" for a in answers), answers
+    works_again(system, repl)
+
+
+@pytest.mark.parametrize("what", ["runner", "stream", "api", "engine"])
+def test_a_program(system, repl, what):
+    answers = in_the_middle(repl, lambda: system.kill(what))
+    assert len(answers) == 3
+    for a in answers:
+        if not isinstance(a, OSError) and a.status != 200:
+            assert a.status in (500, 502, 503) and a.json["error"]["message"], a
+    until("Lodge is up", lambda: (parts := system.healthy()) and all(v == "ok" for v in parts.values()), timeout=60, step=0.3)
+    works_again(system, repl)

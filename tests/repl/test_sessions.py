@@ -1,0 +1,100 @@
+"""Sessions: state between snippets, files, leases, limits."""
+import time
+
+import pytest
+
+from lodge_system import until
+
+
+@pytest.fixture
+def session(repl):
+    made = []
+
+    def make(language, **more):
+        until("a sandbox is ready", lambda: repl.status()["ready"] > 0)
+        a = repl.call("POST", "/sessions", {"language": language, **more})
+        assert a.status == 201, a
+        made.append(a.json["id"])
+
+        def run(code, expect=200, **more):
+            a = repl.call("POST", f"/sessions/{made[-1]}/execute", {"code": code, **more})
+            assert a.status == expect, a
+            return a.json
+
+        run.id = a.json["id"]
+        run.at = f"/sessions/{run.id}"
+        return run
+
+    yield make
+    for i in made:
+        repl.call("DELETE", f"/sessions/{i}")
+
+
+def test_python(session):
+    run = session("python")
+    assert run("x = 20\ndef f(n): return n + 1")["success"]
+    a = run("print('in')\nf(x)")
+    assert a["stdout"] == "in\n21\n" and a["success"] and a["exitCode"] == 0
+    a = run("1/0")
+    assert not a["success"] and a["stderr"].splitlines()[-1] == "ZeroDivisionError: division by zero" and "lodge" not in a["stderr"]
+    assert run("x")["stdout"] == "20\n"
+    assert not run("x ===")["success"]
+    assert run("import sys; sys.argv[1]", args=["a b"])["stdout"] == "'a b'\n"
+
+
+def test_javascript(session):
+    run = session("javascript")
+    assert run("const x = 20; function f(n) { return n + 1; }")["success"]
+    assert run("console.log('in'); f(x)")["stdout"] == "in\n21\n"
+    assert not run("throw new Error('no')")["success"]
+    assert run("await_ = Promise.resolve(5)")["stdout"] == "5\n"
+    assert run("require('fs').writeFileSync('a', 'b'); x")["stdout"] == "20\n"
+
+
+def test_bash(session):
+    run = session("bash")
+    run("x=20; f() { echo $((x + $1)); }; cd /tmp")
+    assert run("f 1; pwd")["stdout"] == "21\n/tmp\n"
+    assert run("false")["exitCode"] == 1
+    assert run("echo $x $1", args=["a b"])["stdout"] == "20 a b\n"
+    assert run("read n; echo got $n", stdin="5\n")["stdout"] == "got 5\n"
+
+
+def test_files(repl, session):
+    run = session("python")
+    data = bytes(range(256)) * 1000
+    a = repl.call("PUT", f"{run.at}/file?path=d/in.bin", data, **{"Content-Type": "application/octet-stream"})
+    assert a.status == 200 and [f["path"] for f in a.json["files"]] == ["d/in.bin"], a
+    assert run("d = open('d/in.bin', 'rb').read()\nopen('out', 'wb').write(d[::-1])\nlen(d)")["success"]
+    files = {f["path"]: f["size"] for f in repl.call("GET", f"{run.at}/files").json["files"]}
+    assert files == {"d/in.bin": 256000, "out": 256000}
+    assert repl.call("GET", f"{run.at}/file?path=out").body == data[::-1]
+    run("import os\nos.symlink('/etc/passwd', 'p'); os.symlink('/', 'r'); os.mkfifo('fifo')")
+    for path, status in (("p", 404), ("r/etc/passwd", 404), ("fifo", 404), ("nowhere", 404), ("../etc/passwd", 400), ("", 400)):
+        assert repl.call("GET", f"{run.at}/file?path={path}").status == status, path
+    assert repl.call("PUT", f"{run.at}/file?path=r/tmp/x", b"x", **{"Content-Type": "application/octet-stream"}).status == 400
+
+
+def test_a_snippet_that_takes_too_long_is_interrupted(repl, session):
+    run = session("python")
+    run("x = 1")
+    a = run("import time\ntime.sleep(60)", limits={"timeMs": 500})
+    assert a["limit"] == "time" and "KeyboardInterrupt" in a["stderr"]
+    assert run("x")["stdout"] == "1\n"
+    a = run("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", limits={"timeMs": 500})
+    assert a["limit"] == "time"
+    assert repl.call("POST", f"{run.at}/execute", {"code": "x"}).status == 404
+
+
+def test_it_ends_with_its_interpreter_and_its_lease(repl, neighbour, session):
+    run = session("python", ttlSeconds=5)
+    assert neighbour.call("GET", run.at).status == 404 and neighbour.call("POST", f"{run.at}/execute", {"code": ""}).status == 404
+    assert run.id in [s["id"] for s in repl.call("GET", "/sessions").json["sessions"]]
+    for _ in range(3):
+        time.sleep(2)
+        run("1")  # use renews
+    until("the lease runs out", lambda: repl.call("GET", run.at).status == 404, timeout=10)
+    run = session("python")
+    assert run("import sys; sys.exit(4)")["exitCode"] == 4
+    assert repl.call("GET", run.at).status == 404
+    assert repl.call("POST", "/sessions", {"language": "c"}).status == 400

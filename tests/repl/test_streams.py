@@ -1,0 +1,111 @@
+"""Runs one can talk to: WebSocket, input, interrupt, stop; whoever goes away leaves nothing running."""
+import http.client
+import json
+import socket
+import time
+
+import pytest
+import websocket
+
+from lodge_system import until
+
+
+def start(repl, language, code, **more):
+    a = repl.call("POST", "/runs", {"language": language, "code": code, **more})
+    assert a.status == 201, a
+    return a.json
+
+
+def connect(system, repl, run):
+    return websocket.create_connection(f"wss://localhost:{system.https_port}{run['stream']}", timeout=30,
+                                       header=[f"{k}: {v}" for k, v in repl.api.headers.items()], sslopt={"context": system.tls})
+
+
+def read(ws, until_text=None):
+    """Output so far, and the last message."""
+    said = ""
+    while True:
+        m = json.loads(ws.recv())
+        if "text" in m:
+            said += m["text"]
+            if until_text and until_text in said:
+                return said, m
+        elif "done" in m or "failed" in m:
+            return said, m
+
+
+def test_conversation(system, repl):
+    ws = connect(system, repl, start(repl, "python", "n = input('name? ')\nprint('hello', n)\nimport sys\nprint(len(sys.stdin.buffer.read()))", interactive=True))
+    assert read(ws, "name? ")[0] == "name? "
+    ws.send(json.dumps({"stdin": "Ada ü\n"}))
+    assert read(ws, "\n")[0] == "hello Ada ü\n"
+    ws.send_binary(bytes(range(256)))
+    ws.send(json.dumps({"eof": True}))
+    said, end = read(ws)
+    assert said == "256\n" and end["done"]["exitCode"] == 0 and end["done"]["success"]
+    with pytest.raises((websocket.WebSocketConnectionClosedException, TimeoutError)):
+        ws.recv() or ws.recv()
+        raise TimeoutError
+
+
+def test_interrupt_and_stop(system, repl):
+    ws = connect(system, repl, start(repl, "python", "import time\ntry:\n    print('in', flush=True)\n    time.sleep(50)\nexcept KeyboardInterrupt:\n    print('out', flush=True)\n    time.sleep(50)", interactive=True))
+    read(ws, "in")
+    ws.send(json.dumps({"interrupt": True}))
+    read(ws, "out")
+    ws.send(json.dumps({"stop": True}))
+    _, end = read(ws)
+    assert end["done"]["limit"] == "stopped" and not end["done"]["success"]
+
+
+def test_stop_by_request(system, repl, neighbour):
+    run = start(repl, "bash", "echo in; sleep 50")
+    ws = connect(system, repl, run)
+    read(ws, "in")
+    assert neighbour.call("DELETE", f"/runs/{run['id']}").status == 404
+    assert repl.call("DELETE", f"/runs/{run['id']}").status == 204
+    assert read(ws)[1]["done"]["limit"] == "stopped"
+    assert repl.call("DELETE", f"/runs/{run['id']}").status == 404
+
+
+def test_a_run_is_its_tenant_s_and_listened_to_once(system, repl, neighbour):
+    run = start(repl, "bash", "echo in; sleep 20")
+    assert neighbour.call("GET", f"/runs/{run['id']}/stream").status == 404
+    ws = connect(system, repl, run)
+    read(ws, "in")
+    assert repl.call("GET", f"/runs/{run['id']}/stream").status == 404
+    ws.close()
+
+
+@pytest.mark.parametrize("how", ["websocket", "sse", "whole"])
+def test_nothing_goes_on_without_its_client(system, repl, how):
+    if how == "websocket":
+        c = connect(system, repl, start(repl, "bash", "trap '' TERM; echo in; while :; do :; done"))
+        sock = c.sock
+        read(c, "in")
+    else:
+        c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls)
+        c.request("POST", "/api/repl/execute" + ("/stream" if how == "sse" else ""), json.dumps({"language": "bash", "code": "echo in; while :; do :; done"}),
+                  {"Content-Type": "application/json", **repl.api.headers})
+        sock = c.sock
+        if how == "sse":
+            assert c.getresponse().read1(100)
+        else:
+            until("it runs", lambda: repl.status()["running"] == 1, timeout=20, step=0.02)
+    assert repl.status()["running"] == 1
+    t = time.monotonic()
+    sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+    until("it has ended", lambda: repl.status()["running"] == 0, timeout=10, step=0.02)
+    assert time.monotonic() - t < 2
+
+
+def test_a_slow_reader_holds_up_its_own_run_alone(system, repl):
+    c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls)
+    c.request("POST", "/api/repl/execute/stream", json.dumps({"language": "bash", "code": "yes | head -c 7000000", "limits": {"outputBytes": 8000000}}),
+              {"Content-Type": "application/json", **repl.api.headers})
+    r = c.getresponse()
+    time.sleep(1.5)
+    assert repl.run("python", "print(1)")["success"]
+    text = r.read().decode()
+    assert text.count("y") > 3000000 and '"success":true' in text[-600:]
