@@ -278,7 +278,7 @@ struct lg_inst_spec rig_spec(struct rig *r, const struct lg_net *n, int host, st
                                  .command = s->command,
                                  .env = env,
                                  .ports = s->ports,
-                                 .cpu_millis = 500,
+                                 .cpu_millis = vm ? 1000 : 500,
                                  .memory_bytes = (vm ? 192 : 64) << 20,
                                  .pids_limit = 64,
                                  .net = rig_net(n),

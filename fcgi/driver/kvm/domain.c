@@ -51,10 +51,15 @@ static void element_int(struct lg_xml *x, const char *name, int64_t v, const cha
 
 static void metadata(struct lg_xml *x, const struct lg_inst_spec *s, const struct lg_vm_place *p)
 {
+    char title[128];
     lg_xml_begin(x, "metadata");
     lg_xml_empty(x, "lodge:instance", "xmlns:lodge", LG_VM_NS, "site", p->site, "id", s->id, NULL);
     lg_xml_end(x);
-    lg_xml_element(x, "title", s->name);
+    snprintf(title, sizeof title, "%s", s->name);
+    for (char *c = title; *c; c++)
+        if (*c == '\n' || *c == '\r') /* libvirt takes one line */
+            *c = ' ';
+    lg_xml_element(x, "title", title);
 }
 
 /* Shares of cores: whole vCPUs, and of the last one no more than was asked for. */

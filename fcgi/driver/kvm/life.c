@@ -140,8 +140,12 @@ int lg_vm_start(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err
 {
     lg_cleanup_domain virDomainPtr d = NULL;
     int rc = lg_vm_need(g, s->id, &d, e);
-    if (rc || active(d))
-        return rc ? rc : virDomainResume(d), 0; /* a paused one goes on; of a running one this is refused */
+    if (rc)
+        return rc;
+    if (active(d)) {
+        virDomainResume(d); /* a paused one goes on; of a running one this is refused */
+        return 0;
+    }
     if (g->test)
         return virDomainCreate(d) ? lg_vm_fail(g, e, "the machine does not start") : 0;
     bool asleep = virDomainHasManagedSaveImage(d, 0) == 1;

@@ -1,0 +1,486 @@
+/* Real guests: what only a machine that boots can show. `driver-guest`, in software, some minutes. */
+#include "setup.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "driver/kvm/engine.h"
+
+static struct rig rig;
+static int next_host = 2;
+#define D rig.d
+#define G rig.g
+
+static char key[256], pub[1024];
+static const char *keys[] = {pub, NULL};
+
+static int run(const char *const *argv, int ms, struct lg_buf *out)
+{
+    struct lg_err e = {0};
+    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1};
+    return lg_proc_run(&p, ms, out, NULL, &e);
+}
+
+static void make_key(void)
+{
+    char path[300];
+    snprintf(key, sizeof key, "%s/key", rig.dir);
+    const char *const argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key, NULL};
+    assert_int_equal(run(argv, 10000, NULL), 0);
+    snprintf(path, sizeof path, "%s.pub", key);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    assert_non_null(fgets(pub, sizeof pub, f));
+    fclose(f);
+    pub[strcspn(pub, "\n")] = 0;
+}
+
+/* The exit code of a command in the guest; 255 when ssh does not get there. Its bridge is there: it was made
+ * for it. */
+static int ssh(const char *address, const char *command, struct lg_buf *out)
+{
+    char to[64];
+    snprintf(to, sizeof to, "root@%s", address);
+    const char *const argv[] = {"ssh", "-q",
+                                "-i",  key,
+                                "-o",  "StrictHostKeyChecking=no",
+                                "-o",  "UserKnownHostsFile=/dev/null",
+                                "-o",  "ConnectTimeout=2",
+                                "-o",  "BatchMode=yes",
+                                to,    command,
+                                NULL};
+    return run(argv, 15000, out);
+}
+
+static struct lg_inst_spec spec_of(struct store *s)
+{
+    struct lg_inst_spec spec = rig_spec(&rig, &rig.net, next_host++, s, NULL);
+    s->vm.ssh_keys = keys;
+    return spec;
+}
+
+static void start(const struct lg_inst_spec *spec)
+{
+    struct lg_err e = {0};
+    ok(&e, D->network_ensure(G, &spec->net, &e));
+    ok(&e, D->create(G, spec, &e));
+    ok(&e, D->start(G, spec, &e));
+}
+
+static void gone(const char *id)
+{
+    struct lg_err e = {0};
+    struct stat st;
+    char path[256];
+    ok(&e, D->remove(G, id, true, &e));
+    assert_int_equal(rig_run(&rig, id), LG_RUN_ABSENT);
+    snprintf(path, sizeof path, "%s/vm/inst/%s", rig.dir, id);
+    assert_int_not_equal(stat(path, &st), 0);
+}
+
+static struct lg_inst_status status(const char *id)
+{
+    struct lg_inst_status st;
+    struct lg_err e = {0};
+    ok(&e, D->inspect(G, id, &st, &e));
+    return st;
+}
+
+static const char *in_guest(const struct store *s, const char *command, struct lg_buf *out)
+{
+    lg_buf_reset(out);
+    if (ssh(s->address, command, out) != 0)
+        return "";
+    while (out->len && out->data[out->len - 1] == '\n')
+        out->data[--out->len] = 0;
+    return lg_buf_cstr(out);
+}
+
+/* ---- one guest lives through everything ---- */
+
+static void slept(const struct lg_inst_spec *spec, const struct store *s)
+{
+    struct lg_err e = {0};
+    lg_cleanup_buf struct lg_buf out = {0};
+    assert_string_equal(in_guest(s, "echo here > /run/memory; echo ok", &out), "ok");
+    int64_t t = lg_clock_mono();
+    ok(&e, D->suspend(G, s->id, &e));
+    int64_t asleep = lg_clock_mono() - t;
+    assert_int_equal(rig_run(&rig, s->id), LG_RUN_ASLEEP);
+    t = lg_clock_mono();
+    ok(&e, D->wake(G, spec, &e));
+    print_message("sleep %lld ms, wake %lld ms\n", (long long)asleep, (long long)(lg_clock_mono() - t));
+    until(!strcmp(in_guest(s, "cat /run/memory", &out), "here"));
+}
+
+static void resized(struct lg_inst_spec *spec, struct store *s)
+{
+    struct lg_err e = {0};
+    lg_cleanup_buf struct lg_buf out = {0};
+    assert_string_equal(in_guest(s, "grep -c ^processor /proc/cpuinfo", &out), "1");
+    spec->cpu_millis = 2000;
+    spec->memory_bytes = (int64_t)256 << 20;
+    s->vm.disk_bytes = (int64_t)384 << 20;
+    ok(&e, D->update(G, spec, &e));
+    assert_string_equal(status(s->id).pending, "");
+    until(!strcmp(in_guest(s, "ls -d /sys/devices/system/cpu/cpu1 && cat /sys/block/vda/size", &out),
+                  "/sys/devices/system/cpu/cpu1\n786432"));
+    spec->cpu_millis = 1000; /* never live */
+    ok(&e, D->update(G, spec, &e));
+    assert_string_equal(status(s->id).pending, "vcpus");
+    spec->memory_bytes = (int64_t)512 << 20; /* above what it began with */
+    ok(&e, D->update(G, spec, &e));
+    assert_string_equal(status(s->id).pending, "vcpus memory");
+}
+
+static void measured(const struct store *s)
+{
+    struct lg_err e = {0};
+    struct lg_usage u;
+    ok(&e, D->usage(G, s->id, &u, &e));
+    assert_true(u.cpu_us > 100000 && u.memory_bytes > (8 << 20) && u.memory_limit_bytes >= (128 << 20));
+    assert_true(u.rx_bytes > 0 && u.tx_bytes > 0 && u.disk_bytes > 0);
+}
+
+static void test_a_life(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    lg_cleanup_buf struct lg_buf out = {0};
+    struct lg_inst_spec spec = spec_of(&s);
+    s.vm.user_data = "#cloud-config\nruncmd:\n  - echo 'ran <&\"> once' >> /root/ran\n";
+    int64_t t = lg_clock_mono();
+    start(&spec);
+    print_message("running after %lld ms\n", (long long)(lg_clock_mono() - t));
+    int tries = 0;
+    while (strcmp(in_guest(&s, "hostname", &out), "web") && ++tries < 60)
+        usleep(200000);
+    print_message("SSH after %lld ms\n", (long long)(lg_clock_mono() - t));
+    assert_string_equal(lg_buf_cstr(&out), "web");
+    struct lg_inst_status st = status(s.id);
+    assert_string_equal(st.address, s.address);
+    assert_true(st.pid > 1 && st.started_at > lg_clock_ms() - 120000 && st.started_at <= lg_clock_ms());
+    assert_true(rig_log_has(&rig, s.id, "tiny: ready as web"));
+    until(!strcmp(in_guest(&s, "cat /root/ran", &out), "ran <&\"> once"));
+    measured(&s);
+    slept(&spec, &s);
+    resized(&spec, &s);
+    ok(&e, D->stop(G, s.id, 60, &e));
+    st = status(s.id);
+    assert_int_equal(st.run, LG_RUN_EXITED);
+    assert_string_equal(st.why, "the guest powered off");
+    ok(&e, D->start(G, &spec,
+                    &e)); /* the disk is kept, cloud-init does not run twice, the wishes are fulfilled */
+    assert_string_equal(status(s.id).pending, "");
+    until(
+        !strcmp(in_guest(&s, "cat /root/ran; grep -c ^processor /proc/cpuinfo", &out), "ran <&\"> once\n1"));
+    gone(s.id);
+}
+
+/* ---- neighbours ---- */
+
+static void test_neighbours_and_spoofing(void **state)
+{
+    (void)state;
+    struct store a, b;
+    lg_cleanup_buf struct lg_buf out = {0};
+    char command[256], other[16], mac[18];
+    struct lg_inst_spec one = spec_of(&a), two = spec_of(&b);
+    start(&one);
+    start(&two);
+    until(!strcmp(in_guest(&a, "hostname", &out), "web") && !strcmp(in_guest(&b, "hostname", &out), "web"));
+    snprintf(command, sizeof command, "ping -c 1 -W 5 %s >/dev/null && echo reached", b.address);
+    until(!strcmp(in_guest(&a, command, &out), "reached"));
+    /* Another's address, or a free one of the same network, and nothing answers; its own still works. */
+    lg_net_host(&rig.net, 200, other, mac);
+    snprintf(command, sizeof command,
+             "ip addr add %s/24 dev eth0; ping -I %s -c 2 -W 2 %s >/dev/null || echo stopped; ip addr del "
+             "%s/24 dev eth0",
+             other, other, b.address, other);
+    assert_string_equal(in_guest(&a, command, &out), "stopped");
+    /* Address and MAC of a neighbour that exists, together: the pair is a valid one, but not this card's. */
+    snprintf(command, sizeof command,
+             "(sleep 1; ip link set eth0 down; ip link set eth0 address %s; ip link set eth0 up; ip addr add "
+             "%s/24 dev eth0; "
+             "ping -I %s -c 2 -W 2 %s >/dev/null && echo through > /root/spoof || echo stopped > "
+             "/root/spoof; ip addr del %s/24 dev "
+             "eth0; ip link set eth0 down; ip link set eth0 address %s; ip link set eth0 up; ip addr add "
+             "%s/24 dev eth0) "
+             ">/dev/null 2>&1 & echo",
+             mac, other, other, b.address, other, a.mac, a.address);
+    in_guest(&a, command, &out);
+    usleep(6000000);
+    until(!strcmp(in_guest(&a, "cat /root/spoof", &out), "stopped"));
+    gone(a.id);
+    gone(b.id);
+}
+
+/* ---- a guest that ends, by itself or by somebody's hand ---- */
+
+struct seen {
+    pthread_t thread;
+    struct lg_engine *g;
+    char id[LG_ID_LEN];
+    volatile int64_t die_at; /* mono ms */
+    volatile bool closed;
+};
+
+static int on_event(void *arg, const char *id, const char *what)
+{
+    struct seen *s = arg;
+    if (!strcmp(id, s->id) && (!strcmp(what, "die") || !strcmp(what, "crash")))
+        s->die_at = lg_clock_mono();
+    return 0;
+}
+
+static void *watch_main(void *arg)
+{
+    struct seen *s = arg;
+    struct lg_err e = {0};
+    D->watch(s->g, on_event, s, &e);
+    s->closed = true;
+    return NULL;
+}
+
+static void watch(struct seen *s, const char *id)
+{
+    struct lg_err e = {0};
+    memset(s, 0, sizeof *s);
+    snprintf(s->id, sizeof s->id, "%s", id);
+    ok(&e, D->open(&rig.ctx, &s->g, &e));
+    assert_int_equal(pthread_create(&s->thread, NULL, watch_main, s), 0);
+    usleep(500000);
+}
+
+static void unwatch(struct seen *s)
+{
+    rig.cancel = 1;
+    pthread_join(s->thread, NULL);
+    rig.cancel = 0;
+    D->close(s->g);
+}
+
+static void test_ends_are_seen(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    struct seen w;
+    struct lg_inst_spec spec = spec_of(&s);
+    start(&spec);
+    watch(&w, s.id);
+    int64_t t = lg_clock_mono();
+    kill((pid_t)status(s.id).pid, SIGKILL); /* QEMU itself */
+    until(w.die_at);
+    print_message("its end was seen after %lld ms\n", (long long)(w.die_at - t));
+    assert_true(w.die_at - t < 5000); /* of which QEMU's death takes most on a busy host */
+    until(rig_run(&rig, s.id) == LG_RUN_EXITED);
+    struct lg_inst_status st = status(s.id);
+    assert_string_equal(st.why, "the machine crashed");
+    assert_int_equal(st.exit_code, 1);
+    w.die_at = 0;
+    ok(&e, D->start(G, &spec, &e));
+    /* Too early for the guest to hear the button: an error, and it is still on; force switches it off. */
+    ok(&e, D->pause(G, s.id, &e));
+    ok(&e, D->unpause(G, s.id, &e));
+    assert_int_equal(D->stop(G, s.id, 1, &e), -LG_TIMEOUT);
+    assert_non_null(strstr(e.msg, "with force"));
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_RUNNING);
+    t = lg_clock_mono();
+    ok(&e, D->stop(G, s.id, 0, &e));
+    until(w.die_at);
+    assert_string_equal(status(s.id).why, "was switched off");
+    unwatch(&w);
+    gone(s.id);
+}
+
+/* ---- libvirtd killed, hung, stopped ---- */
+
+static void test_guests_outlive_libvirtd(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    struct seen w;
+    struct lg_inst_spec spec = spec_of(&s);
+    start(&spec);
+    int64_t pid = status(s.id).pid;
+    watch(&w, s.id);
+    rig_kill_service(&rig);
+    until(w.closed); /* the watcher ends, so that it is begun anew */
+    struct lg_inst_status st;
+    assert_int_equal(D->inspect(G, s.id, &st, &e), -LG_UNAVAILABLE);
+    rig_start_service(&rig);
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_RUNNING);
+    assert_int_equal(status(s.id).pid, pid);
+    unwatch(&w);
+    gone(s.id);
+}
+
+/* Hung at each step of create, start and remove: a clear error in time, and afterwards the step can be done
+ * again. */
+static void hung(int (*step)(const struct lg_inst_spec *s, struct lg_err *e), const struct lg_inst_spec *spec)
+{
+    struct lg_err e = {0};
+    kill(rig.service, SIGSTOP);
+    int64_t t = lg_clock_mono();
+    int rc = step(spec, &e);
+    int64_t took = lg_clock_mono() - t;
+    kill(rig.service, SIGCONT);
+    assert_int_equal(rc, -LG_UNAVAILABLE);
+    assert_true(took < 12000);
+    until(!step(spec, &e));
+}
+
+static int do_create(const struct lg_inst_spec *s, struct lg_err *e)
+{
+    return D->create(G, s, e);
+}
+static int do_start(const struct lg_inst_spec *s, struct lg_err *e)
+{
+    return D->start(G, s, e);
+}
+static int do_remove(const struct lg_inst_spec *s, struct lg_err *e)
+{
+    return D->remove(G, s->id, true, e);
+}
+
+static void test_hung_libvirtd(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    struct lg_inst_spec spec = spec_of(&s);
+    long before = rig.conf.engine_timeout_ms;
+    ok(&e, D->network_ensure(G, &spec.net, &e));
+    rig.conf.engine_timeout_ms = 4000;
+    D->close(G); /* the deadline is a connection's */
+    ok(&e, D->open(&rig.ctx, &G, &e));
+    hung(do_create, &spec);
+    hung(do_start, &spec);
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_RUNNING);
+    hung(do_remove, &spec);
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_ABSENT);
+    rig.conf.engine_timeout_ms = before;
+}
+
+struct killer {
+    pthread_t thread;
+    int ms;
+};
+
+static void *kill_main(void *arg)
+{
+    struct killer *k = arg;
+    usleep((useconds_t)k->ms * 1000);
+    kill(rig.service, SIGKILL);
+    return NULL;
+}
+
+/* Killed at any moment of a create, start and remove: what is done again ends in the same state and leaves
+ * nothing. */
+static void test_killed_libvirtd(void **state)
+{
+    (void)state;
+    static const int moments_ms[] = {5, 60, 200, 500};
+    struct lg_err e = {0};
+    for (size_t i = 0; i < sizeof moments_ms / sizeof moments_ms[0]; i++) {
+        struct store s;
+        struct killer k = {.ms = moments_ms[i]};
+        struct lg_inst_spec spec = spec_of(&s);
+        ok(&e, D->network_ensure(G, &spec.net, &e));
+        pthread_create(&k.thread, NULL, kill_main, &k);
+        if (!D->create(G, &spec, &e) && !D->start(G, &spec, &e))
+            D->remove(G, s.id, true, &e);
+        pthread_join(k.thread, NULL);
+        waitpid(rig.service, NULL, 0);
+        rig_start_service(&rig);
+        until(!D->create(G, &spec, &e));
+        /* A machine that was just being started when its daemon died may look up for a moment yet. */
+        until(!D->start(G, &spec, &e) && rig_run(&rig, s.id) == LG_RUN_RUNNING);
+        gone(s.id);
+    }
+}
+
+/* ---- strangers ---- */
+
+static int virsh(const char *const *args, const char *input)
+{
+    char uri[LG_VM_URI_LEN];
+    const char *argv[8] = {"virsh", "-q", "-c", uri};
+    struct lg_err e = {0};
+    lg_vm_uri(&rig.conf, uri);
+    for (int i = 0; args[i]; i++)
+        argv[4 + i] = args[i];
+    struct lg_proc p = {.argv = argv,
+                        .input = input,
+                        .input_len = input ? strlen(input) : 0,
+                        .stdout_fd = -1,
+                        .stderr_fd = -1};
+    return lg_proc_run(&p, 20000, NULL, NULL, &e);
+}
+
+static int count(void *arg, const struct lg_inst_status *st)
+{
+    (void)st;
+    ++*(int *)arg;
+    return 0;
+}
+
+static void test_foreign_domains(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    struct lg_inst_spec spec = spec_of(&s);
+    char name[64], xml[512], path[128];
+    int n = 0;
+    snprintf(name, sizeof name, "lodge-%s", s.id);
+    snprintf(xml, sizeof xml,
+             "<domain type='qemu'><name>%s</name><memory>65536</memory><os><type>hvm</type></os></domain>",
+             name);
+    snprintf(path, sizeof path, "%s/foreign.xml", rig.dir);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fputs(xml, f);
+    fclose(f);
+    const char *const define[] = {"define", path, NULL}, *const info[] = {"dominfo", name, NULL},
+                      *const undefine[] = {"undefine", name, NULL};
+    ok(&e, D->network_ensure(G, &spec.net, &e));
+    assert_int_equal(virsh(define, NULL), 0);
+    assert_int_equal(D->create(G, &spec, &e), -LG_CONFLICT);
+    assert_int_equal(D->start(G, &spec, &e), -LG_NOT_FOUND);
+    ok(&e, D->remove(G, s.id, true, &e));
+    ok(&e, D->list(G, count, &n, &e));
+    assert_int_equal(n, 0);
+    assert_int_equal(virsh(info, NULL), 0); /* untouched */
+    assert_int_equal(virsh(undefine, NULL), 0);
+    gone(s.id);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_foreign_domains),         cmocka_unit_test(test_a_life),
+        cmocka_unit_test(test_ends_are_seen),           cmocka_unit_test(test_guests_outlive_libvirtd),
+        cmocka_unit_test(test_hung_libvirtd),           cmocka_unit_test(test_killed_libvirtd),
+        cmocka_unit_test(test_neighbours_and_spoofing),
+    };
+    if (!rig_up(&rig, "kvm"))
+        return 0;
+    make_key();
+    int failed = cmocka_run_group_tests_name("guest", tests, NULL, NULL);
+    rig_down(&rig);
+    return failed;
+}
