@@ -1,6 +1,7 @@
 // The API as it describes itself at /api/openapi.json: every route by subject, with what it takes and answers.
 
-import { fill, h } from '../dom.js';
+import { button, fill, h, icon, setText } from '../dom.js';
+import { setQuery } from '../router.js';
 
 async function load() {
   const res = await fetch('/api/openapi.json', { credentials: 'same-origin', headers: { Accept: 'application/json' } });
@@ -50,7 +51,8 @@ function operation(doc, path, method, op) {
   const details = h('details', { class: 'api-op', ontoggle: () => {
     if (!details.open || inside.firstChild) return; // built when it is first wanted
     fill(inside, h('p', null, `For ${op['x-permission']}.`), parameters(doc, op), body ? [h('h3', null, op.requestBody.required ? 'Body' : 'Body, if any'), shape(doc, body, `${where} takes`)] : null, answers(doc, op, where));
-  } }, h('summary', null, h('strong', { class: 'mono' }, method.toUpperCase()), ' ', h('code', null, path), h('span', { class: 'api-doc' }, op.summary)), inside);
+  } }, h('summary', null, h('strong', { class: 'mono api-method', dataset: { method } }, method.toUpperCase()), ' ', h('code', null, path), h('span', { class: 'api-doc' }, op.summary)), inside);
+  details.words = `${method} ${path} ${op.summary}`.toLowerCase();
   return details;
 }
 
@@ -67,12 +69,51 @@ function byTag(doc) {
 
 const title = (tag) => tag[0].toUpperCase() + tag.slice(1).replaceAll('-', ' ');
 
-export default function api() {
+/** Sections by subject; a filter leaves what fits, and sections that are empty then go. */
+function contents(doc, count, empty) {
+  const sections = byTag(doc).map(([tag, some]) => {
+    const ops = some.map(([path, method, op]) => operation(doc, path, method, op));
+    return { ops, el: h('section', null, h('h2', null, title(tag)), ops) };
+  });
+  const all = sections.reduce((n, s) => n + s.ops.length, 0);
+  const filter = (q) => {
+    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const { ops, el } of sections) {
+      for (const op of ops) op.hidden = !words.every((w) => op.words.includes(w));
+      const fitting = ops.filter((op) => !op.hidden).length;
+      el.hidden = !fitting;
+      shown += fitting;
+    }
+    setText(count, shown === all ? `${all} routes` : `${shown} of ${all} routes`);
+    empty.hidden = shown > 0;
+  };
+  return { nodes: sections.map((s) => s.el), filter };
+}
+
+export default function api(ctx) {
   const list = h('div', { class: 'api-list' }, h('p', { class: 'quiet pad' }, 'Reading the description…'));
-  const node = h('div', { class: 'page' }, h('h1', null, 'API'), h('p', { class: 'pad' }, 'Everything this dashboard does, a program can do with a token. The same as ', h('a', { href: '/api/openapi.json' }, 'OpenAPI 3.1'), '. Tokens are made in the ', h('a', { href: '#/settings/tokens' }, 'settings'), '.'), list);
+  const count = h('span', { class: 'quiet count num', role: 'status' });
+  let filter = () => {};
+  const clear = () => {
+    search.value = '';
+    typed();
+    search.focus();
+  };
+  const empty = h('div', { class: 'empty slim', hidden: true }, icon('search'), h('h2', null, 'No such route'), button('Clear the filter', { onclick: clear }));
+  const search = h('input', { type: 'search', value: ctx.query.get('q') ?? '', placeholder: 'Filter', 'aria-label': 'Filter by method, path or what it does', title: 'Press / to come here', dataset: { search: '1' }, oninput: () => typed(), onkeydown: (e) => e.key === 'Escape' && search.value && clear() });
+  const typed = () => {
+    setQuery({ q: search.value.trim() });
+    filter(search.value);
+  };
+  const node = h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'API'), count),
+    h('p', { class: 'lead' }, 'Everything this dashboard does, a program can do with a token. The same as ', h('a', { href: '/api/openapi.json' }, 'OpenAPI 3.1'), '. Tokens are made in the ', h('a', { href: '#/settings/tokens' }, 'settings'), '.'),
+    h('div', { class: 'tools', role: 'search' }, h('span', { class: 'search' }, icon('search'), search)), list, empty);
   load().then((doc) => {
-    const ops = byTag(doc);
-    fill(list, ops.map(([tag, some]) => h('section', null, h('h2', null, title(tag)), some.map(([path, method, op]) => operation(doc, path, method, op)))));
+    const made = contents(doc, count, empty);
+    filter = made.filter;
+    fill(list, made.nodes);
+    filter(search.value);
   }, (e) => fill(list, h('p', { role: 'alert' }, `The description could not be read. ${e.message}`)));
   return { title: 'API', node };
 }

@@ -18,7 +18,7 @@ function failure(inst) {
   if (r.oomKilled) facts.push('It used more memory than its limit and was killed');
   if (r.code) facts.push(r.code);
   const lines = Array.isArray(r.log) ? r.log.join('\n') : r.log;
-  return h('section', { class: 'failure' }, h('h2', null, icon('alert'), inst.state === 'error' ? 'It did not stay up' : 'How it ended'), h('p', null, why(inst), r.at ? [', ', time(r.at)] : null),
+  return h('section', { class: 'failure' }, h('h2', null, icon('alert'), inst.state === 'error' ? 'It did not stay up' : 'How it ended'), h('p', null, why(inst), r.at ? [' · ', time(r.at)] : null),
     facts.length ? h('p', { class: 'facts' }, facts.map((f) => h('span', { class: 'chip' }, f))) : null,
     lines ? [h('h3', null, 'Its last lines'), h('pre', { tabindex: '0', 'aria-label': 'Last lines of the log' }, lines)] : null,
     h('p', { class: 'quiet' }, 'Next: ', h('a', { href: `#/instances/${inst.id}/log` }, 'read the whole log'), ', correct the command or the environment in a new instance, or start it again.'));

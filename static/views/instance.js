@@ -49,6 +49,7 @@ class Detail {
 
   gone(text) {
     this.tabCtx?.end();
+    this.tabCtx = null;
     this.built = false;
     fill(this.node, h('div', { class: 'empty' }, h('h1', { tabindex: '-1' }, 'Gone'), h('p', null, text), h('a', { class: 'btn primary', href: '#/instances' }, 'Back to the instances')));
   }
@@ -120,6 +121,7 @@ class Detail {
       this.tabs[i].hidden = !shown.some((t) => t[0] === k);
       this.tabs[i].setAttribute('aria-selected', String(k === this.tab));
       this.tabs[i].tabIndex = k === this.tab ? 0 : -1;
+      if (k === this.tab) this.tabs[i].parentNode.scrollTo({ left: this.tabs[i].offsetLeft - 90 });
     });
     this.body.setAttribute('aria-labelledby', `tab-${this.tab}`);
     const open = await loadPart(TABS.find((t) => t[0] === this.tab)[2]);

@@ -12,7 +12,7 @@ function line(a) {
   const subject = typeof a.subject === 'object' && a.subject ? (a.subject.name ?? a.subject.id) : a.subject;
   const good = a.result === 'ok' || a.result === 200;
   return row(cell('When', h('time', { dateTime: a.at, class: 'num' }, full(a.at))), cell('Who', (a.user?.username ?? a.user) || '–', a.token ? h('span', { class: 'chip', title: a.token }, 'token') : null), cell('From', h('span', { class: 'num' }, a.address || '–')),
-    cell('What', h('strong', null, a.action)), cell('On', h('span', { class: 'clip subject', title: subject ?? '' }, subject || '–')), cell('Result', h('span', { class: good ? 'quiet' : 'bad-text' }, String(a.result ?? '')), a.details && typeof a.details === 'string' ? h('span', { class: 'why', title: a.details }, a.details) : null));
+    cell('What', h('strong', null, a.action)), cell('On', a.details && typeof a.details === 'string' ? h('span', { class: 'clip subject', title: a.details }, a.details) : null, h('span', { class: a.details && typeof a.details === 'string' ? 'why' : 'clip subject', title: subject ?? '' }, subject || '–')), cell('Result', h('span', { class: good ? 'quiet' : 'bad-text' }, String(a.result ?? ''))));
 }
 
 class Audit {

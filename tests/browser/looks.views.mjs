@@ -79,6 +79,7 @@ export function views(state) {
     ['tenants', '/settings/tenants'],
     ['audit', '/settings/audit'],
     ['appearance', '/settings/appearance'],
+    ['routes', '/api?q=ssh-keys', (p) => p.getByText(/ of \d+ routes/).waitFor()],
     ['the API', '/api', async (p) => {
       await p.getByText('Creates an instance').click();
       await p.getByRole('heading', { name: 'Body', exact: true }).waitFor();

@@ -92,3 +92,15 @@ test('a slash searches: the list has a field of its own, elsewhere the palette o
   await field().waitFor();
   await page.keyboard.press('Escape');
 });
+
+test('the description of the API is searched, and the search is in the address', { skip: real }, async () => {
+  await visit(page, `${mock.url}/#/api?q=post%20instances`);
+  await page.getByText(/^\d+ of \d+ routes$/).waitFor();
+  const shown = page.locator('.api-op:visible');
+  assert.ok((await shown.allTextContents()).every((t) => /^post .*instances/i.test(t)));
+  await page.getByRole('searchbox').fill('no such route');
+  await page.getByRole('heading', { name: 'No such route' }).waitFor();
+  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await page.getByText(/^\d+ routes$/).waitFor();
+  assert.match(page.url(), /#\/api$/);
+});
