@@ -21,7 +21,7 @@ export function views(state) {
     }],
     ['create', '/instances', async (p) => {
       await press('Create instance')(p);
-      await p.locator('details.more summary').click();
+      await p.getByText('Command, environment, ports').click();
       await press('Add variable')(p);
       await press('Add port')(p);
       await press('Add label')(p);
