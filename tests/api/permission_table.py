@@ -20,6 +20,7 @@ class Item:
     also: dict = field(default_factory=dict)  # method → another status for the stranger
     reads: bool = True  # red itself gets it with 200
     headers: dict = field(default_factory=dict)
+    dialect: bool = False  # of one that tells a foreign thing (403) from none (404)
 
 
 @dataclass
@@ -69,6 +70,7 @@ TABLE = {
     "/api/v1/compute/instances/{id}/wake": VERB,
     "/api/v1/compute/instances/{id}/resize": Item({"id": "instance"}, bodies={m: {"resources": {"cpu": {"cores": 1}}} for m in ("PUT", "POST")}),
     "/api/v1/compute/instances/{id}/usage": INSTANCE,
+    "/api/v1/compute/instances/{id}/console": Item({"id": "instance"}, reads=False),
     "/api/v1/compute/instances/{id}/logs": INSTANCE,
     "/api/v1/compute/instances/{id}/ingress": Item({"id": "instance"}, bodies={"POST": {"targetPort": 80}}),
     "/api/v1/compute/instances/{id}/ingress/{port}": Item({"id": "instance", "port": "=443"}),
@@ -76,6 +78,10 @@ TABLE = {
     "/api/v1/compute/cluster/status": SELF,
     "/api/v1/compute/backends/{backend}/info": SELF,
     "/api/v1/compute/flavors": PUBLIC,
+    "/api/v1/volumes": LIST,
+    "/api/v1/volumes/{id}": Item({"id": "volume"}, bodies={"PUT": {"size": 2 << 30}}),
+    "/api/v1/volumes/{id}/attach": Item({"id": "volume"}, bodies={"POST": {"instance": "nowhere"}}),
+    "/api/v1/volumes/{id}/detach": Item({"id": "volume"}, bodies={"POST": {"instance": "nowhere"}}),
     "/api/v1/ingress": LIST,
     "/api/v1/ingress/authorize": PUBLIC,
     "/api/v1/operations": LIST,
@@ -88,9 +94,10 @@ TABLE = {
     "/api/v1/network/{kind}": SELF,
     "/api/v1/network/{kind}/{id}": SELF,
     "/api/v1/network/{kind}/{id}/{verb}": SELF,
-    "/api/v1/storage/{kind}": SELF,
-    "/api/v1/storage/{kind}/{id}": SELF,
-    "/api/v1/storage/{kind}/{id}/{verb}": SELF,
+    "/api/v1/storage/volumes": LIST,
+    "/api/v1/storage/volumes/{id}": Item({"id": "volume"}, stranger=403, dialect=True),
+    "/api/v1/storage/volumes/{id}/attach": Item({"id": "volume"}, stranger=403, dialect=True, bodies={"POST": {"instanceId": "nowhere"}}),
+    "/api/v1/storage/volumes/{id}/detach": Item({"id": "volume"}, stranger=403, dialect=True, bodies={"POST": {}}),
 
     "/compute/containers": LIST,
     "/compute/containers/{id}": CLOUD,
