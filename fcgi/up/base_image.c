@@ -26,19 +26,21 @@ static const char *const vm_aliases[] = {"ubuntu-22.04", "ubuntu:22.04", "ubuntu
                                          "centos-8",     "nginx-1.24",   "postgresql-15"};
 #define VM_ALIASES (int)(sizeof vm_aliases / sizeof vm_aliases[0])
 
-static const struct recipe recipes[] = {
-    {.name = "base",
-     .kind = "container",
-     .file = "uploads/base.tar",
-     .reference = "localhost/lodge-base:1",
-     .build_ms = 60000},
-    {.name = "tiny",
-     .kind = "vm",
-     .file = "uploads/tiny.qcow2",
-     .reference = "localhost/lodge-tiny:1",
-     .build_ms = 600000, /* it fetches a kernel */
-     .aliases = vm_aliases,
-     .vm = {.format = "qcow2", .min_memory_bytes = (int64_t)128 << 20, .default_user = "root"}}};
+static const struct recipe recipes[] = {{.name = "base",
+                                         .kind = "container",
+                                         .file = "uploads/base.tar",
+                                         .reference = "localhost/lodge-base:1",
+                                         .build_ms = 60000},
+                                        {.name = "tiny",
+                                         .kind = "vm",
+                                         .file = "uploads/tiny.qcow2",
+                                         .reference = "localhost/lodge-tiny:1",
+                                         .build_ms = 600000, /* it fetches a kernel */
+                                         .aliases = vm_aliases,
+                                         .vm = {.format = "qcow2",
+                                                .min_memory_bytes = (int64_t)128 << 20,
+                                                .default_user = "root",
+                                                .cloud_init = true}}};
 
 static int build(const struct lg_conf *c, const struct recipe *r, struct lg_err *e)
 {

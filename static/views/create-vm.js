@@ -24,7 +24,7 @@ function keysNote() {
   return el;
 }
 
-/** → {el, read(body), check(), draw(), open(), hint}; the fields are made once, the editor when it is first shown. */
+/** → {el, draw(shown), sized(), read(body), check(), needs(image), end()}; made when it is first shown, its editor when that is. */
 export function vmPart(onchange) {
   const flavor = field('Size', select([['', 'My own sizes']], ''), { path: 'flavor' });
   const disk = field('Disk', input({ value: '10G', spellcheck: 'false' }), { path: 'resources.storage', hint: 'Such as 10G; it takes only what is written' });
@@ -43,13 +43,21 @@ export function vmPart(onchange) {
     editor = codeEditor(host, { label: 'Cloud-init user data', text: '', onchange });
     editor.language('yaml');
   };
-  const el = h('div', { class: 'vm-part' }, flavor, disk, keysNote(), key, h('details', { class: 'more' }, h('summary', null, 'Cloud-init, disk format, firmware'), init, h('div', { class: 'pair' }, format, firmware)));
-  el.querySelector('details').addEventListener('toggle', open);
-  get('/compute/flavors').then(({ flavors }) => flavor.control.append(...flavors.map((f) => h('option', { value: f.name, dataset: { disk: f.diskGB } }, `${f.name}: ${f.vcpus} ${f.vcpus === 1 ? 'core' : 'cores'}, ${f.ramGB} GiB, ${f.diskGB} GiB disk`))), () => {});
+  const el = h('div', { class: 'vm-part', hidden: true });
+  const mount = () => {
+    const more = h('details', { class: 'more' }, h('summary', null, 'Cloud-init, disk format, firmware'), init, h('div', { class: 'pair' }, format, firmware));
+    more.addEventListener('toggle', open);
+    el.append(...[flavor, disk, keysNote(), key, more]);
+    get('/compute/flavors').then(({ flavors }) => flavor.control.append(...flavors.map((f) => h('option', { value: f.name, dataset: { disk: f.diskGB } }, `${f.name}: ${f.vcpus} ${f.vcpus === 1 ? 'core' : 'cores'}, ${f.ramGB} GiB, ${f.diskGB} GiB disk`))), () => {});
+  };
   return {
     el,
     sized: () => flavor.control.value === '',
-    draw: () => (disk.hidden = flavor.control.value !== ''),
+    draw: (shown) => {
+      if (shown && !el.firstChild) mount();
+      el.hidden = !shown;
+      disk.hidden = flavor.control.value !== '';
+    },
     read: (body) => {
       body.type = 'vm';
       if (flavor.control.value) {

@@ -223,9 +223,8 @@ function fillImages(f) {
 function drawKind(f) {
   const vm = isVm(f);
   f.only.hidden = vm;
-  f.vm.el.hidden = !vm;
   f.sizes.hidden = vm && !f.vm.sized();
-  f.vm.draw();
+  f.vm.draw(vm);
   setText(f.moreWord, vm ? 'Labels' : 'Command, environment, ports, restart policy, labels');
   setText(f.imageNote, vm ? f.vm.needs(vmImages().find((i) => i.name === f.image.control.value)) : '');
 }

@@ -84,9 +84,10 @@ function openFetch() {
   const url = field('Address', input({ autofocus: true, type: 'url', placeholder: 'https://cloud.debian.org/…/debian-12-genericcloud-amd64.qcow2', spellcheck: 'false', autocapitalize: 'off' }), { path: 'url', hint: 'The host fetches it; only https, and only from the public Internet' });
   const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name' });
   const disk = diskFields();
-  url.control.addEventListener('change', () => {
+  let ours = '';
+  url.control.addEventListener('input', () => {
     const file = url.control.value.split(/[?#]/)[0].split('/').pop() ?? '';
-    if (!name.control.value) name.control.value = file.replace(/\.(qcow2|img|raw)$/, '').toLowerCase();
+    if (name.control.value === ours) name.control.value = ours = file.replace(/\.(qcow2|img|raw)$/, '').toLowerCase();
     if (/\.(raw|img)$/.test(file)) disk.format.control.value = 'raw';
   });
   formDialog({ title: 'Fetch a virtual machine’s image', fields: [url, name, disk.el], verb: 'Fetch', send: async () => {

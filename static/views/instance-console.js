@@ -32,16 +32,16 @@ async function openScreen({ host, url, readonly, connected, lost }) {
   };
 }
 
-function colours() {
-  const css = getComputedStyle(document.documentElement);
+function colours(host) {
+  const css = getComputedStyle(host);
   const of = (name) => css.getPropertyValue(name).trim();
-  return { background: of('--console-bg') || '#101418', foreground: of('--console-fg') || '#e6e9ec', cursor: of('--accent') || '#7aa2f7' };
+  return { background: of('--console-bg') || '#101418', foreground: of('--console-fg') || '#e6e9ec', cursor: '#8fb2ff' };
 }
 
 async function openSerial({ host, url, readonly, connected, lost }) {
   const [{ Terminal }, { FitAddon }] = await libraries('@xterm/xterm', '@xterm/addon-fit');
   const size = Number(localStorage.getItem('lodge.console-font')) || 14;
-  const term = new Terminal({ fontSize: size, scrollback: 5000, disableStdin: readonly, cursorBlink: false, theme: colours(), screenReaderMode: false });
+  const term = new Terminal({ fontSize: size, scrollback: 5000, disableStdin: readonly, cursorBlink: false, theme: colours(host), screenReaderMode: false });
   const fitter = new FitAddon();
   term.loadAddon(fitter);
   term.open(host);

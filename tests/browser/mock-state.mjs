@@ -92,6 +92,11 @@ export class State {
       resources: { cpu: { cores: body.resources?.cpu?.cores ?? 1 }, memory: { limit, used: 0 } }, labels: body.labels ?? {}, metadata: { labels: body.labels ?? {} },
       network: { address: `10.90.1.${n % 250}`, gateway: '10.90.1.1', subnet: '10.90.1.0/24', ports }, ingress: [], owner, operation: null, createdAt: now(), updatedAt: now(), startedAt: state === 'running' ? now() : null,
     };
+    if (body.type === 'vm') {
+      const sized = { small: [1, 2 ** 31, 20 * 2 ** 30] }[body.flavor];
+      Object.assign(inst, { type: 'vm', backend: 'kvm', flavor: body.flavor ?? null, config: { image: c.image ?? 'tiny', diskFormat: c.diskFormat ?? 'qcow2', networkType: 'bridge', networkSource: 'default', cloudInit: { userDataBytes: c.cloudInit?.userData?.length ?? 0, metaDataBytes: 0 }, sshKeys: c.sshKeys ?? [], firmware: c.firmware ?? 'bios', tpm: false, vcpusMax: 4, memoryMaxMiB: 2048 } });
+      inst.resources = { cpu: { cores: sized?.[0] ?? inst.resources.cpu.cores }, memory: { limit: sized?.[1] ?? limit, used: 0 }, storage: { totalSpace: sized?.[2] ?? body.resources?.storage?.totalSpace ?? 10 * 2 ** 30 } };
+    }
     this.instances.set(inst.id, inst);
     this.logs.set(inst.id, [{ stream: 'stdout', text: `${inst.name}: httpd listens on 8080\n` }]);
     return inst;

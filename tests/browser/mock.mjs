@@ -123,7 +123,14 @@ function addMember(s, body) {
   return { status: 201, body: { members: s.members } };
 }
 
+function fetchImage(s, body, user) {
+  if (!/^https:\/\/[\w.-]+\//.test(body.url)) throw invalid('url', 'url must be an https:// address');
+  const image = s.addImage({ name: body.name, kind: 'vm', source: 'pull', reference: `localhost/lodge/${body.name}:latest`, state: 'pulling', sizeBytes: null, vm: { format: body.format ?? 'qcow2', url: body.url, sha256: body.sha256 ?? null, virtualBytes: 0, minDiskBytes: 0, minMemoryBytes: body.minMemoryBytes ?? 0, defaultUser: body.defaultUser ?? null, cloudInit: body.cloudInit ?? true } });
+  return s.pull(image, user.username).then((op) => ({ status: 202, body: image, operation: op.id }));
+}
+
 function pullImage(s, body, user) {
+  if (body.url) return fetchImage(s, body, user);
   if (!/^[\w./:@-]+$/.test(body.reference ?? '')) throw invalid('reference', 'that is no image reference');
   const image = s.addImage({ name: body.name ?? body.reference.split('/').pop().split(':')[0], source: 'pull', reference: body.reference, state: 'pulling', sizeBytes: null });
   return s.pull(image, user.username).then((op) => ({ status: 202, body: image, operation: op.id }));
@@ -238,6 +245,7 @@ const ROUTES = [
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
   ['GET', '/compute/usage', (s) => ({ body: { usage: [...s.instances.values()].filter((i) => i.state === 'running').map((i) => ({ instance: i.id, name: i.name, at: new Date().toISOString(), cpu: { usage: usage(i).cpu.usage }, memory: { used: usage(i).memory.used } })) } })],
   ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: r.query.get('since') ? usageHistory(s.instance(r.params.id), r.query) : usage(s.instance(r.params.id)) })],
+  ['GET', '/compute/instances/:id/console', () => { throw invalid('', 'a console is reached by a WebSocket'); }],
   ['GET', '/compute/instances/:id/logs', (s, r) => ({ text: (s.logs.get(s.instance(r.params.id).id) ?? []).map((l) => l.text).join('') })],
   ['GET', '/compute/instances/:id/ingress', (s, r) => ({ body: paged('ingress', s.instance(r.params.id).ingress, r.query) })],
   ['POST', '/compute/instances/:id/ingress', (s, r) => addRule(s, s.instance(r.params.id), r.body)],
@@ -365,12 +373,23 @@ function followLog(s, ws, id) {
   ws.on('close', () => clearInterval(timer));
 }
 
+/** A serial line that greets and echoes; what `s.lines` holds are its viewers, so that a test can cut it. */
+function serialLine(s, ws, id, query) {
+  (s.lines ??= []).push(ws);
+  if (s.instance(id).state !== 'running' || query.get('type') !== 'serial') return ws.close(1011, 'no such line here');
+  ws.send(Buffer.from(`${s.instance(id).name} login: `));
+  if (query.get('readonly') !== 'true') ws.on('message', (data) => ws.send(data));
+  return undefined;
+}
+
 function upgrade(s, wss, req, socket, head) {
   const url = new URL(req.url, 'http://x');
   if (!s.sessions.get(keyOf(req))) return socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
   return wss.handleUpgrade(req, socket, head, (ws) => {
     const logs = /instances\/([^/]+)\/logs$/.exec(url.pathname);
-    if (logs) followLog(s, ws, logs[1]);
+    const console_ = /instances\/([^/]+)\/console$/.exec(url.pathname);
+    if (console_) serialLine(s, ws, console_[1], url.searchParams);
+    else if (logs) followLog(s, ws, logs[1]);
     else followEvents(s, ws, Number(url.searchParams.get('since') ?? s.last));
   });
 }

@@ -63,8 +63,11 @@ int lg_vm_make_dirs(const struct lg_engine *g, const char *id, struct lg_err *e)
 
 int lg_vm_remove_files(const struct lg_engine *g, const char *id, struct lg_err *e)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], rel[128];
     unlink(lg_vm_console_path(g, id, path));
+    snprintf(rel, sizeof rel, "vm/log/qemu/lodge-%s.log", id);
+    if (g->own) /* what the private libvirtd noted of it */
+        unlink(lg_conf_path(g->ctx.conf, path, sizeof path, rel));
     DIR *d = opendir(lg_vm_path(g, id, "", path));
     if (!d)
         return errno == ENOENT ? 0 : lg_fail_errno(e, LG_INTERNAL, "cannot open %s", path);

@@ -1,0 +1,245 @@
+"""Virtual machines end to end, on real tiny guests: made through the API, reached by SSH, seen and typed to on both
+consoles, put to sleep, grown, stopped, deleted; and nothing left."""
+import json
+import os
+import subprocess
+import time
+
+import pytest
+import websocket
+
+from lodge_client import Api
+from lodge_system import System, until
+
+BASE = "/compute/instances"
+MIB, GIB = 1 << 20, 1 << 30
+TINY = {"cpu": {"cores": 1}, "memory": {"limit": 128 * MIB}, "storage": {"totalSpace": GIB}}
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def host():
+    """A Lodge with libvirt, and its tiny image; of containers it has the fake alone."""
+    s = System(drivers="fake,kvm", sign_in_per_minute=1000, reconcile_ms=1000, sample_ms=1000, vm_accelerator="tcg")
+    try:
+        s.start()
+        admin = s.admin()
+        until("the tiny image is there", lambda: any(i["kind"] == "vm" and i["default"] and i["state"] == "ready"
+                                                     for i in admin.get("/images").json["images"]), timeout=180)
+        yield s
+    finally:
+        s.close()
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ssh") / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def owner(host, key):
+    api = host.tenant("ada")
+    with open(key + ".pub") as f:
+        a = api.request("POST", "/compute/ssh-keys", {"name": "laptop", "public_key": f.read().strip()})
+    assert a.status in (200, 201), a
+    return api
+
+
+def reachable(address):
+    """Only through a bridge of ours: never by the default route."""
+    out = subprocess.run(["ip", "-j", "route", "get", address], capture_output=True, text=True, check=True).stdout
+    return json.loads(out)[0]["dev"].startswith("lg")
+
+
+def ssh(key, address, command, timeout=30):
+    assert reachable(address)
+    return subprocess.run(["ssh", "-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+                           "-o", "BatchMode=yes", "-o", "ConnectTimeout=3", f"root@{address}", command], capture_output=True, text=True,
+                          timeout=timeout, stdin=subprocess.DEVNULL)
+
+
+def until_ssh(key, address, timeout=120):
+    until("SSH answers", lambda: reachable(address) and ssh(key, address, "true").returncode == 0, timeout=timeout, step=0.5)
+
+
+def console(api, ident, query):
+    return api.websocket(f"/api/v1{BASE}/{ident}/console?{query}", timeout=60)
+
+
+def read(ws, mark, got=b""):
+    while mark not in got:
+        op, data = ws.recv_data()
+        assert op == websocket.ABNF.OPCODE_BINARY, (op, data, got[-500:])
+        got += data
+    return got
+
+
+@pytest.fixture(scope="module")
+def guest(owner, key):
+    """One guest, made as the tenant's documentation prints it but for its size, that most tests share."""
+    i = owner.post(BASE, {"name": "ubuntu-vm", "backend": "kvm", "resources": TINY,
+                          "config": {"image": "ubuntu-22.04", "diskFormat": "qcow2",
+                                     "cloudInit": {"userData": "#cloud-config\nhostname: ubuntu-vm\nruncmd:\n  - echo from-cloud-init > /root/marker\n"}}},
+                   201).json
+    i = owner.until(i["id"], "running", timeout=120)
+    until_ssh(key, i["network"]["address"])
+    yield i
+    owner.remove(i["id"])
+
+
+def test_it_is_what_was_asked_for(owner, key, guest):
+    address = guest["network"]["address"]
+    out = ssh(key, address, "hostname; nproc; ip -4 addr show; cat /root/marker; df -k / | tail -1").stdout
+    assert "ubuntu-vm" in out and f"{address}/24" in out and "from-cloud-init" in out
+    usage = until("a sample", lambda: (lambda u: u if u["at"] and u["memory"]["used"] else None)(owner.get(f"{BASE}/{guest['id']}/usage").json))
+    assert usage["cpu"]["cores"] == 1
+
+
+def test_the_serial_console(owner, key, guest):
+    ws = console(owner, guest["id"], "type=serial")
+    read(ws, b"tiny: ready")  # the boot is in the scroll-back
+    ws.send_binary(b"\r")
+    eye = console(owner, guest["id"], "type=serial&readonly=true")
+    read(eye, b"tiny: ready")
+    ws.send_binary(b"\r")
+    read(ws, b"login:")
+    read(eye, b"login:")
+    ws.close()
+    eye.close()
+
+
+def rfb(api, ident, query=""):
+    """A viewer past its handshake: (socket, width, height)."""
+    ws = console(api, ident, "type=vnc" + query)
+    got = read(ws, b"\n")
+    assert got.startswith(b"RFB 003.008")
+    ws.send_binary(b"RFB 003.008\n")
+    got = got[12:]
+    while len(got) < 2:
+        got += ws.recv_data()[1]
+    assert 1 in got[1:1 + got[0]], "no password is asked for"
+    ws.send_binary(b"\1")
+    got = got[1 + got[0]:]
+    while len(got) < 4:
+        got += ws.recv_data()[1]
+    assert got[:4] == b"\0\0\0\0"
+    ws.send_binary(b"\1")
+    got = got[4:]
+    while len(got) < 24:
+        got += ws.recv_data()[1]
+    return ws, int.from_bytes(got[0:2], "big"), int.from_bytes(got[2:4], "big")
+
+
+def first_update(ws, width, height):
+    ws.send_binary(b"\3\0\0\0\0\0" + width.to_bytes(2, "big") + height.to_bytes(2, "big"))
+    got = b""
+    while len(got) < 16:
+        got += ws.recv_data()[1]
+    return got
+
+
+def test_the_screen(owner, guest):
+    for query in ("", "&readonly=true"):
+        ws, width, height = rfb(owner, guest["id"], query)
+        assert width >= 320 and height >= 200
+        assert first_update(ws, width, height)[0] == 0
+        ws.send_binary(b"\4\1\0\0\0\0\xff\x0d" + b"\4\0\0\0\0\0\xff\x0d")  # Return
+        assert first_update(ws, width, height)[0] == 0
+        ws.close()
+
+
+def test_no_port_is_open_for_it(guest):
+    out = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in out.splitlines() if any(f":{port} " in line for port in range(5900, 6000))]
+
+
+def test_sleep_and_wake_go_on_where_it_was(owner, key, guest):
+    address = guest["network"]["address"]
+    ssh(key, address, "echo $$ > /tmp/before; (sleep 1000 &) ; date > /tmp/when")
+    begun = time.monotonic()
+    assert owner.power(guest["id"], "suspend")["state"] == "asleep"
+    slept = time.monotonic()
+    assert owner.power(guest["id"], "start")["state"] == "running"
+    woke = time.monotonic()
+    until_ssh(key, address, 60)
+    assert "sleep 1000" in ssh(key, address, "ps; cat /tmp/when").stdout
+    print(f"sleep {slept - begun:.2f} s, wake {woke - slept:.2f} s")
+
+
+def test_pause_reset_restart(owner, key, guest):
+    assert owner.power(guest["id"], "pause")["state"] == "paused"
+    assert owner.power(guest["id"], "unpause")["state"] == "running"
+    before = ssh(key, guest["network"]["address"], "cat /proc/sys/kernel/random/boot_id").stdout
+    assert owner.power(guest["id"], "reset")["state"] == "running"
+    until("another boot", lambda: ssh(key, guest["network"]["address"], "cat /proc/sys/kernel/random/boot_id").stdout not in ("", before),
+          timeout=120, step=1)
+
+
+def test_it_grows_while_it_runs(owner, key, guest):
+    address = guest["network"]["address"]
+    i = owner.post(f"{BASE}/{guest['id']}/resize", {"resources": {"cpu": {"cores": 2}, "storage": {"totalSpace": 2 * GIB}}}, 200).json
+    assert i["resources"]["cpu"]["cores"] == 2 and i["resources"]["storage"]["totalSpace"] == 2 * GIB
+    sectors = int(ssh(key, address, "cat /sys/block/vda/size").stdout)
+    assert sectors * 512 == 2 * GIB
+    until("the second CPU", lambda: "2" in ssh(key, address, "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l").stdout, timeout=30, step=1)
+
+
+def test_a_guest_that_powers_off_is_seen(owner, key, guest):
+    tail = owner.events()
+    asked = time.monotonic()
+    ssh(key, guest["network"]["address"], "poweroff")
+    tail.wait(lambda e: e["kind"] == "instance.state" and e["subject"]["id"] == guest["id"] and e["data"]["state"] == "stopped", timeout=60)
+    print(f"seen {time.monotonic() - asked:.1f} s after it was asked")
+    tail.stop()
+    i = owner.instance(guest["id"])
+    assert i["state"] == "stopped" and i["reason"]["text"]
+    assert owner.power(guest["id"], "start")["state"] == "running"
+    until_ssh(key, guest["network"]["address"])
+
+
+def test_tenant_commands(host, owner, key):
+    """Without an image and as printed, but for what a small host cannot give."""
+    api = Api(host, owner.token, headers={"X-Tenant-ID": "ada"})
+    a = api.post(BASE, {"name": "tenant-a-vm", "flavor": "small", "type": "vm"}, 201).json
+    end = time.monotonic() + 120
+    while api.get(f"{BASE}/{a['id']}").json["status"] != "running":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    address = owner.instance(a["id"])["network"]["address"]
+    until_ssh(key, address)
+    assert api.post(f"{BASE}/{a['id']}/stop", None, 200).json["status"] == "stopped"
+    api.delete(f"{BASE}/{a['id']}", 204)
+
+
+def test_an_uploaded_image_boots(host, owner, key, tmp_path):
+    """The disk of the host's own image, as a stranger would bring it; what is no disk is refused with a reason."""
+    name = {i["name"]: i for i in host.admin().get("/images?kind=vm").json["images"]}["tiny"]["digest"]
+    disk = next((os.path.join(d, f) for d, _, files in os.walk(host.state) for f in files
+                 if os.path.getsize(os.path.join(d, f)) > 5 * MIB and open(os.path.join(d, f), "rb").read(4) == b"QFI\xfb"), None)
+    assert disk, name
+    with open(disk, "rb") as f:
+        a = owner.call("POST", "/images/upload?name=mine&kind=vm&format=qcow2&minMemoryBytes=100663296", f.read(), 202,
+                       Content_Type="application/octet-stream")
+    o = owner.operation(a.header("Operation-Location").rsplit("/", 1)[1])
+    assert o["status"] == "done", o
+    i = owner.post(BASE, {"name": "from-mine", "type": "vm", "resources": TINY, "config": {"image": "mine"}}, 201).json
+    until_ssh(key, owner.until(i["id"], "running", timeout=120)["network"]["address"])
+    owner.remove(i["id"])
+    evil = tmp_path / "evil.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/shadow", "-F", "raw", str(evil), "64M"], check=True)
+    a = owner.call("POST", "/images/upload?name=evil&kind=vm", evil.read_bytes(), 202, Content_Type="application/octet-stream")
+    o = owner.operation(a.header("Operation-Location").rsplit("/", 1)[1])
+    assert o["status"] == "failed" and o["error"]["code"] == "INVALID_REQUEST", o
+
+
+def test_delete_leaves_nothing(host, owner):
+    i = owner.post(BASE, {"name": "brief", "type": "vm", "resources": TINY}, 201).json
+    owner.until(i["id"], "running", timeout=120)
+    owner.remove(i["id"])
+    owner.get(f"{BASE}/{i['id']}", 404)
+    left = [os.path.join(d, f) for d, _, files in os.walk(host.state) for f in files if i["id"] in f]
+    assert not left
+    assert not [p for p in host.own_processes() if i["id"] in " ".join(p.argv)]
