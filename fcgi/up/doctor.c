@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "driver/container/engine.h"
+#include "driver/kvm/engine.h"
 #include "store/doctor.h"
 #include "store/identity.h"
 #include "store/instance.h"
@@ -402,6 +403,24 @@ static void check_engine(struct doctor *d)
              d->running ? " is healthy" : " was healthy when Lodge last ran");
 }
 
+/* Without machines everything else works: what they lack is no fault of the host's. */
+static void check_vm_engine(struct doctor *d)
+{
+    struct lg_engine_state s;
+    struct lg_err e = {0};
+    int rc = lg_vm_engine_wanted(&d->conf, &e);
+    if (rc == -(int)LG_UNAVAILABLE)
+        sayf(d, WARN, "there are no virtual machines until then; everything else works", "%s", e.msg);
+    if (rc == -(int)LG_UNAVAILABLE || !d->db || lg_engine_state_get(d->db, "kvm", &s, &e) <= 0)
+        return;
+    if (!s.healthy)
+        sayf(d, BAD, "see log/vm-engine.log and log/runner.log", "virtual machines: %s", s.reason);
+    else
+        sayf(d, *s.reason ? WARN : FINE,
+             *s.reason ? "machines work, but slowly; setting vm_accelerator" : NULL, "%s %s%s%s", s.type,
+             s.version, *s.reason ? ": " : " is healthy", s.reason);
+}
+
 struct listing {
     struct doctor *d;
     int count;
@@ -448,6 +467,7 @@ static const struct {
     {"nginx", check_nginx},
     {"ports", check_ports},
     {"engine", check_engine},
+    {"virtual machines", check_vm_engine},
     {"quarantine", check_quarantine},
 };
 

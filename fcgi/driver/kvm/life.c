@@ -115,8 +115,11 @@ static int refresh(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_
         if (rc && rc != -(int)LG_INVALID)
             return lg_fail(e, smaller.code, "%s", smaller.msg);
     }
+    for (int i = 0; !rc && i < s->volume_count; i++)
+        if (s->volumes[i].block)
+            rc = lg_vm_give(g, s->volumes[i].source, 0600, e);
     unlink(lg_vm_path(g, s->id, "console.log", path)); /* each start has a log of its own */
-    return lg_vm_define(g, s, e);
+    return rc ? rc : lg_vm_define(g, s, e);
 }
 
 static int begin(struct lg_engine *g, virDomainPtr d, const struct lg_inst_spec *s, struct lg_err *e)

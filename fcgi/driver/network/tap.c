@@ -118,6 +118,28 @@ int lg_tap_allow(const struct lg_driver_ctx *ctx, const char *address, const cha
     return nft(&script, e);
 }
 
+bool lg_tap_complete(const struct lg_driver_ctx *ctx, const char (*taps)[LG_TAP_LEN], int count)
+{
+    char table[24], named[LG_TAP_LEN + 2];
+    snprintf(table, sizeof table, "lodgevm_%.8s", ctx->site);
+    const char *const argv[] = {"nft", "list", "table", "bridge", table, NULL};
+    lg_cleanup_buf struct lg_buf out = {0};
+    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1, .die_with_parent = 1};
+    bool whole = lg_proc_run(&p, NFT_MS, &out, NULL, NULL) == 0 &&
+                 strstr(lg_buf_cstr(&out), "@taps jump own") &&
+                 strstr(lg_buf_cstr(&out), "@senders accept") &&
+                 strstr(lg_buf_cstr(&out), "@speakers accept") && strstr(lg_buf_cstr(&out), "\t\tdrop\n");
+    for (int i = 0; whole && i < count; i++) {
+        const char *at = lg_buf_cstr(&out);
+        int seen = 0; /* in the set of taps, of senders and of speakers */
+        snprintf(named, sizeof named, "\"%s\"", taps[i]);
+        for (; (at = strstr(at, named)); at++)
+            seen++;
+        whole = seen == 3;
+    }
+    return whole;
+}
+
 static bool any_left(const struct values *v)
 {
     const char *const argv[] = {"nft", "list", "set", "bridge", v->table, "taps", NULL};

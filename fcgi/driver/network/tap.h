@@ -16,6 +16,8 @@
 int lg_tap_name(const char *site, const char *address, char out[LG_TAP_LEN], struct lg_err *e);
 /* In force when this returns; idempotent. */
 int lg_tap_allow(const struct lg_driver_ctx *ctx, const char *address, const char *mac, struct lg_err *e);
+/* Are the rules of these taps all there? Somebody may have flushed them. Costs one listing. */
+bool lg_tap_complete(const struct lg_driver_ctx *ctx, const char (*taps)[LG_TAP_LEN], int count);
 /* Takes its rules away, and with the last the table. Absent is 0. */
 int lg_tap_release(const struct lg_driver_ctx *ctx, const char *address, const char *mac, struct lg_err *e);
 
