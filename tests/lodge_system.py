@@ -311,7 +311,7 @@ class System:
         if not self.site:
             return []
         out = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
-        return [line.split(None, 1)[1] for line in out.splitlines() if line.endswith(f" lodge_{self.site[:8]}")]
+        return [line.split(None, 1)[1] for line in out.splitlines() if line.endswith((f" lodge_{self.site[:8]}", f" lodge_{self.site[:8]}x"))]
 
     def mounts(self):
         with open("/proc/self/mounts") as f:

@@ -32,9 +32,9 @@ SELECT net_index FROM network_release ORDER BY net_index LIMIT 100;
 DELETE FROM network_release WHERE net_index = ?1;
 
 -- name: tenant_content
--- Instances, images, volumes.
+-- Instances, images, volumes, networks.
 SELECT (SELECT count(*) FROM instance WHERE tenant_id = ?1), (SELECT count(*) FROM image WHERE tenant_id = ?1),
-       (SELECT count(*) FROM volume WHERE tenant_id = ?1);
+       (SELECT count(*) FROM volume WHERE tenant_id = ?1), (SELECT count(*) FROM network WHERE tenant_id = ?1);
 
 -- name: tenant_rename
 UPDATE tenant SET name = ?2 WHERE id = ?1;

@@ -4,6 +4,7 @@
 
 #include "api/compute.h"
 #include "api/vm.h"
+#include "api/networks.h"
 #include "api/volumes.h"
 #include "http/body.h"
 #include "model/image_ref.h"
@@ -34,7 +35,7 @@ static const struct lg_field body_fields[] = {
 
 struct config {
     const char *image, *network_mode, *restart;
-    json_t *command, *env, *secret_env, *ports, *volumes;
+    json_t *command, *env, *secret_env, *ports, *volumes, *networks;
     struct lg_vm_config vm;
 };
 
@@ -52,6 +53,10 @@ static const struct lg_field config_fields[] = {
     {.name = "ports", .type = LG_T_STRINGS, .max = LG_PORTS_MAX, .offset = offsetof(struct config, ports)},
     {.name = "networkMode", .type = LG_T_STRING, .offset = offsetof(struct config, network_mode)},
     {.name = "restartPolicy", .type = LG_T_STRING, .offset = offsetof(struct config, restart)},
+    {.name = "networks",
+     .type = LG_T_STRINGS,
+     .max = LG_NICS_MAX,
+     .offset = offsetof(struct config, networks)},
     {.name = "volumes",
      .type = LG_T_STRINGS,
      .max = LG_MOUNTS_MAX,
@@ -363,9 +368,6 @@ int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t m
 
 static int check_config(const struct config *c, struct lg_err *e)
 {
-    if (c->network_mode && strcmp(c->network_mode, "bridge"))
-        return wrong(e, LG_UNSUPPORTED, "config.networkMode",
-                     "must be bridge: every tenant has a network of its own");
     if (c->restart && !lg_restart_policy_valid(c->restart))
         return wrong(e, LG_INVALID, "config.restartPolicy",
                      "must be no, always, on-failure or unless-stopped");
@@ -391,7 +393,7 @@ static char *stored_config(const struct config *c)
     lg_json_obj(&j, NULL);
     write_strings(&j, "command", c->command);
     write_strings(&j, "ports", c->ports);
-    lg_json_str(&j, "networkMode", "bridge");
+    lg_json_str(&j, "networkMode", c->network_mode ? c->network_mode : "bridge");
     lg_json_str(&j, "restartPolicy", c->restart ? c->restart : "no");
     write_strings(&j, "volumes", c->volumes);
     lg_json_end_obj(&j);
@@ -406,7 +408,10 @@ static int take_config(struct lg_req *q, const struct config *c, struct lg_insta
         return rc;
     snprintf(in->image, sizeof in->image, "%s", c->image ? c->image : "");
     if (!strcmp(in->type, "vm"))
-        return lg_create_vm_config(q, &c->vm, in, e);
+        return (rc = lg_mounts_parse(q, c->volumes, in, e)) ||
+                       (rc = lg_networks_parse(NULL, c->networks, in, e))
+                   ? rc
+                   : lg_create_vm_config(q, &c->vm, in, e);
     in->env = calloc(LG_ENV_MAX, sizeof *in->env);
     in->ports = calloc(LG_PORTS_MAX, sizeof *in->ports);
     in->config = stored_config(c);
@@ -416,7 +421,9 @@ static int take_config(struct lg_req *q, const struct config *c, struct lg_insta
         (rc = parse_env(c->secret_env, "config.secretEnv", true, in, e)))
         return rc;
     rc = parse_ports(&q->app->conf, c->ports, in, e);
-    return rc ? rc : lg_mounts_parse(q, c->volumes, in, e);
+    if (!rc)
+        rc = lg_mounts_parse(q, c->volumes, in, e);
+    return rc ? rc : lg_networks_parse(c->network_mode, c->networks, in, e);
 }
 
 static int parse_config(struct lg_req *q, const json_t *obj, struct lg_instance *in, struct lg_err *e)

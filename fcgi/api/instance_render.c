@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "api/compute.h"
+#include "model/cidr.h"
 #include "http/etag.h"
 
 #define MASK "********"
@@ -150,6 +151,27 @@ static void render_volumes(struct lg_json *j, const struct lg_instance *in)
     lg_json_end_arr(j);
 }
 
+/* Cards beside the first one. */
+static void render_nics(struct lg_json *j, const char *site, const struct lg_instance *in)
+{
+    lg_json_arr(j, "networks");
+    for (int i = 0; i < in->nic_count; i++) {
+        const struct lg_nic *c = &in->nics[i];
+        char name[16], mac[18];
+        if (c->detaching)
+            continue;
+        lg_own_nic(site, c->seq, name, mac);
+        lg_json_obj(j, NULL);
+        lg_json_str(j, "id", c->network_id);
+        lg_json_str(j, "name", c->network_name);
+        lg_json_str(j, "address", c->address);
+        lg_json_int(j, "prefix", c->prefix);
+        lg_json_str(j, "mac", mac);
+        lg_json_end_obj(j);
+    }
+    lg_json_end_arr(j);
+}
+
 static void render_head(struct lg_json *j, const struct lg_instance *in)
 {
     lg_json_str(j, "id", in->id);
@@ -181,6 +203,7 @@ int lg_render_instance(struct lg_req *q, struct lg_json *j, const char *key, str
     if (rc || (rc = render_network(q, j, in, e)) || (rc = render_ingress(q, j, in, e)))
         return rc;
     render_volumes(j, in);
+    render_nics(j, lg_db_site(q->db), in);
     lg_json_str(j, "owner", in->owner_name);
     if ((rc = render_operation(q, j, in, e)))
         return rc;

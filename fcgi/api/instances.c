@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "api/compute.h"
+#include "api/networks.h"
 #include "api/volumes.h"
 #include "api/instance_cache.h"
 #include "base/clock.h"
@@ -161,6 +162,8 @@ int lg_create_add(struct lg_req *q, struct lg_instance *in, bool start, struct l
         rc = lg_instance_add(q->db, in, &q->app->env_key, e);
     if (!rc)
         rc = lg_mounts_add(q, in, e);
+    if (!rc)
+        rc = lg_networks_add(q, in, e);
     if (rc)
         return rc;
     lg_operation_from(op, q, "instance.create");

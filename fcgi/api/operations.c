@@ -233,6 +233,7 @@ const struct lg_view_entry lg_views_compute[] = {
     {"operation", view_operation, LG_DIALECT_NATIVE},
     {"tenant", lg_view_tenant, LG_DIALECT_TENANT},
     {"volume", lg_view_volume, LG_DIALECT_NATIVE},
+    {"network", lg_view_network, LG_DIALECT_NATIVE},
     {"volume-created", lg_view_volume_created, LG_DIALECT_NATIVE},
     {"tenant-volume", lg_view_tenant_volume, LG_DIALECT_TENANT},
     {"cloud", lg_view_cloud, LG_DIALECT_CLOUD},

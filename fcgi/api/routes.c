@@ -21,6 +21,8 @@
     lg_routes_tenants, \
     lg_routes_quota, \
     lg_routes_audit, \
+    lg_routes_networks, \
+    lg_routes_tenant_network, \
     lg_routes_volumes, \
     lg_routes_tenant_storage, \
     lg_routes_tenant_own, \
@@ -38,8 +40,9 @@ const struct lg_route *const lg_tables_api[] = {NATIVE, NULL};
 const struct lg_route *const lg_tables_tenant[] = {lg_routes_tenant, NATIVE, NULL};
 
 /* Nothing else, least of all what is about users. */
-const struct lg_route *const lg_tables_gateway[] = {lg_routes_tenant, lg_routes_tenant_storage,
-                                                    lg_routes_tenant_own, lg_routes_tenant_health, NULL};
+const struct lg_route *const lg_tables_gateway[] = {lg_routes_tenant,         lg_routes_tenant_storage,
+                                                    lg_routes_tenant_network, lg_routes_tenant_own,
+                                                    lg_routes_tenant_health,  NULL};
 
 const struct lg_route *const lg_tables_repl[] = {lg_routes_registry, lg_routes_repl, lg_routes_tenant_health,
                                                  NULL};

@@ -34,12 +34,15 @@ extern const struct lg_route lg_routes_tenant_health[];
 extern const struct lg_route lg_routes_cloud[];
 extern const struct lg_route lg_routes_ssh_keys[]; /* cloud_keys.c */
 extern const struct lg_route lg_routes_repl[];
+extern const struct lg_route lg_routes_networks[];
+extern const struct lg_route lg_routes_tenant_network[];
 extern const struct lg_route lg_routes_volumes[];
 extern const struct lg_route lg_routes_tenant_storage[]; /* tenant_storage.c: paths of that dialect alone */
 extern const struct lg_route lg_routes_app[];            /* app.c: what nginx asks the route pool */
 /* operations.c: what /render shows */
 extern const struct lg_view_entry lg_views_compute[];
-lg_view lg_view_tenant;                         /* tenant.c */
+lg_view lg_view_tenant; /* tenant.c */
+lg_view lg_view_network;
 lg_view lg_view_volume, lg_view_volume_created; /* volumes.c */
 lg_view lg_view_tenant_volume;                  /* tenant_storage.c */
 lg_view lg_view_cloud, lg_view_cloud_created;   /* cloud.c */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "api/compute.h"
+#include "api/networks.h"
 #include "api/vm.h"
 #include "http/auth.h"
 #include "http/body.h"
@@ -32,6 +32,9 @@ static int render(struct lg_req *q, struct lg_json *j, struct lg_instance *in, s
     lg_json_str(j, "status", word(in));
     lg_json_str(j, "imageId", in->image);
     lg_json_arr(j, "networkIds"); /* a tenant's first network is no object of this API */
+    for (int i = 0; i < in->nic_count; i++)
+        if (!in->nics[i].detaching)
+            lg_json_str(j, NULL, in->nics[i].network_id);
     lg_json_end_arr(j);
     lg_json_arr(j, "volumeIds");
     for (int i = 0; i < in->attachment_count; i++)
@@ -122,7 +125,7 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 struct body {
     const char *name, *type, *flavor, *image;
-    json_t *metadata;
+    json_t *metadata, *networks;
 };
 
 static const struct lg_field fields[] = {
@@ -131,6 +134,10 @@ static const struct lg_field fields[] = {
     {.name = "flavor", .type = LG_T_STRING, .offset = offsetof(struct body, flavor)},
     {.name = "imageId", .type = LG_T_STRING, .offset = offsetof(struct body, image)},
     {.name = "metadata", .type = LG_T_OBJECT, .offset = offsetof(struct body, metadata)},
+    {.name = "networkIds",
+     .type = LG_T_STRINGS,
+     .max = LG_NICS_MAX,
+     .offset = offsetof(struct body, networks)},
     {0}};
 
 static int parse(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
@@ -142,7 +149,8 @@ static int parse(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
         (rc = lg_create_plain(q, b.name, b.type, b.image && *b.image ? b.image : NULL, in, e)) ||
         (rc = lg_create_flavor(q, b.flavor ? b.flavor : "small", in, e)))
         return rc;
-    return lg_labels_parse(b.metadata, "metadata", in, e);
+    rc = lg_labels_parse(b.metadata, "metadata", in, e);
+    return rc ? rc : lg_networks_parse(NULL, b.networks, in, e);
 }
 
 static int create(struct lg_req *q, struct lg_resp *r, struct lg_err *e)

@@ -1,4 +1,4 @@
-/* What the tenant dialect has beside instances: flavors, metrics, health, and what is not there yet. */
+/* What the tenant dialect has beside instances: flavors, metrics and health. */
 #include <string.h>
 
 #include "api/compute.h"
@@ -164,24 +164,6 @@ const struct lg_route lg_routes_tenant_health[] = {{.method = "GET",
                                                     .doc = "Tenant dialect: {status, service}"},
                                                    {.method = NULL}};
 
-/* --- what is not there --- */
-
-static int unsupported(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
-{
-    (void)q;
-    (void)r;
-    lg_fail(e, LG_UNSUPPORTED,
-            "networks cannot be managed on this host yet: every tenant has one network, which all its "
-            "instances are in");
-    return lg_err_detail(e, "reason", "networks are not implemented");
-}
-
-#define ABSENT(path)                                                                                         \
-    {                                                                                                        \
-        .method = "GET|POST|PUT|DELETE", .pattern = path, .perm = LG_PERM_MEMBER, .body_max = LG_BODY_SMALL, \
-        .handler = unsupported, .doc = "Tenant dialect: not supported yet"                                   \
-    }
-
 const struct lg_route lg_routes_tenant_own[] = {
     {.method = "GET",
      .pattern = "/api/v1/compute/flavors",
@@ -199,7 +181,4 @@ const struct lg_route lg_routes_tenant_own[] = {
      .body_max = LG_BODY_SMALL,
      .handler = report,
      .doc = "Keeps {name, type, value, labels}"},
-    ABSENT("/api/v1/network/:kind"),
-    ABSENT("/api/v1/network/:kind/:id"),
-    ABSENT("/api/v1/network/:kind/:id/:verb"),
     {.method = NULL}};

@@ -42,18 +42,28 @@ static int note_places(struct lg_job *j, struct lg_err *e)
     return rc;
 }
 
+/* Its tenant's network, and those of its further cards. */
+static int networks_ready(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = s->inst.no_network ? 0 : LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    return rc ? rc : lg_networks_ready(&j->engines->ctx, &j->in, e);
+}
+
 static int volumes_ready(struct lg_job *j, struct lg_err *e)
 {
     return j->in.attachment_count ? lg_volumes_ready(&j->engines->ctx, j->db, &j->in, e) : 0;
 }
 
 /* What was attached after the engine had made it comes in now. */
-static int volumes_live(struct lg_job *j, struct lg_err *e)
+static int live(struct lg_job *j, struct lg_err *e)
 {
     const struct lg_inst_status *st = &j->truth.st;
-    return j->in.attachment_count && st->run == LG_RUN_RUNNING
-               ? lg_volumes_live(&j->engines->ctx, &j->in, st->pid, e)
-               : 0;
+    int rc = 0;
+    if (st->run != LG_RUN_RUNNING)
+        return 0;
+    if (j->in.attachment_count)
+        rc = lg_volumes_live(&j->engines->ctx, &j->in, st->pid, e);
+    return rc || !j->in.nic_count ? rc : lg_networks_live(&j->engines->ctx, &j->in, st->pid, e);
 }
 
 /* Makes it in the engine. The image is there nearly always, so the engine is asked for it only when it misses
@@ -89,7 +99,7 @@ static int start(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
         lg_job_log(j, "started at %s in %lld ms", s->address, (long long)(lg_clock_mono() - t0));
     if (!rc)
         rc = check_up(j, s->inst.restart, e);
-    return rc ? rc : volumes_live(j, e);
+    return rc ? rc : live(j, e);
 }
 
 static int with_spec(struct lg_job *j, int (*fn)(struct lg_job *j, const struct lg_spec *s, struct lg_err *e),
@@ -105,7 +115,7 @@ static int with_spec(struct lg_job *j, int (*fn)(struct lg_job *j, const struct 
 
 static int create(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
-    int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    int rc = networks_ready(j, s, e);
     if (!rc)
         rc = volumes_ready(j, e);
     if (!rc)
@@ -118,7 +128,7 @@ static int create(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 /* Also makes what a failed create or a lost engine left nothing of. */
 static int ensure_up(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
-    int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    int rc = networks_ready(j, s, e);
     if (!rc)
         rc = volumes_ready(j, e);
     if (!rc)
@@ -209,7 +219,7 @@ int lg_run_suspend(struct lg_job *j, struct lg_err *e)
 
 static int wake(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
 {
-    int rc = LG_VERB(j->d, network_ensure, e, j->g, &s->inst.net);
+    int rc = networks_ready(j, s, e);
     if (!rc)
         rc = LG_VERB(j->d, wake, e, j->g, &s->inst);
     return rc ? rc : check_up(j, s->inst.restart, e);

@@ -71,6 +71,10 @@ struct lg_spec {
     struct lg_port_spec *ports; /* owned, as are the arrays below */
     const char **command, **ssh_keys;
     char **env;
+    struct lg_nic_spec *nics;
+    struct lg_nic_names {
+        char bridge[16], name[16], mac[18];
+    } * nic_names; /* of the cards */
     struct lg_volume_spec *volumes;
     char (*sources)[LG_VOLUME_PATH_LEN]; /* of the volumes */
     json_t *config;
@@ -184,6 +188,14 @@ int lg_run_attach(struct lg_job *j, struct lg_err *e);
 int lg_run_detach(struct lg_job *j, struct lg_err *e);
 int lg_settle_attach(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
 int lg_settle_detach(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
+
+/* network.c */
+int lg_run_network_change(struct lg_job *j, struct lg_err *e);
+int lg_settle_network_change(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
+/* The bridges an instance's further cards are on; and those cards in the running container of `pid`. */
+int lg_networks_ready(const struct lg_driver_ctx *ctx, const struct lg_instance *in, struct lg_err *e);
+int lg_networks_live(const struct lg_driver_ctx *ctx, const struct lg_instance *in, int64_t pid,
+                     struct lg_err *e);
 
 /* What an instance's attachments need on the host before its engine makes or starts it. `in` with its parts.
  */

@@ -326,6 +326,7 @@ static bool read_hints(struct lg_rec *rec)
     for (int i = 0; !all && i < n; i++) {
         lg_correct(rec, id[i]);
         lg_volumes_keep_one(rec, id[i]);
+        lg_networks_keep_one(rec, id[i]);
     }
     return all;
 }
@@ -352,9 +353,11 @@ void lg_reconcile_main(const struct lg_runner *r, int arg)
         if (now >= sweep_at) {
             sweep(&rec);
             remove_networks(&rec);
+            lg_networks_remove(&rec);
             if (now >= networks_at) {
                 ensure_networks(&rec);
                 lg_volumes_keep(&rec);
+                lg_networks_keep(&rec);
                 networks_at = now + NETWORKS_EVERY_MS;
             }
             sweep_at = lg_clock_mono() + r->conf->reconcile_ms;

@@ -38,4 +38,9 @@ void lg_sample_sweep(struct lg_rec *rec);
 void lg_volumes_keep(struct lg_rec *rec);
 void lg_volumes_keep_one(struct lg_rec *rec, const char *instance_id);
 
+/* network.c: cards of running instances on tenants' own networks; bridges of deleted ones. */
+void lg_networks_keep(struct lg_rec *rec);
+void lg_networks_keep_one(struct lg_rec *rec, const char *instance_id);
+void lg_networks_remove(struct lg_rec *rec);
+
 #endif

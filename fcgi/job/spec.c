@@ -1,5 +1,7 @@
 #include "job/job.h"
 
+#include "model/cidr.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,30 @@ static int make_volumes(struct lg_spec *s, const struct lg_conf *c, const struct
     return n;
 }
 
+static int make_nics(struct lg_spec *s, const char *site, const struct lg_instance *in)
+{
+    int n = 0;
+    s->nics = zeroed((size_t)in->nic_count, sizeof *s->nics);
+    s->nic_names = zeroed((size_t)in->nic_count, sizeof *s->nic_names);
+    for (int i = 0; i < in->nic_count; i++) {
+        const struct lg_nic *c = &in->nics[i];
+        struct lg_nic_names *at = &s->nic_names[n];
+        if (c->detaching)
+            continue;
+        lg_own_bridge(site, c->network_number, at->bridge);
+        lg_own_nic(site, c->seq, at->name, at->mac);
+        s->nics[n++] = (struct lg_nic_spec){
+            .bridge = at->bridge, .mac = at->mac, .address = c->address, .prefix = c->prefix};
+    }
+    return n;
+}
+
+static bool no_network(const json_t *config)
+{
+    const char *mode = json_string_value(json_object_get(config, "networkMode"));
+    return mode && !strcmp(mode, "none");
+}
+
 struct lg_net_spec lg_net_spec_of(const struct lg_net *net)
 {
     return (struct lg_net_spec){
@@ -99,7 +125,7 @@ int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_i
     make_command(s);
     make_env(s, in);
     make_ports(s, in);
-    int volumes = make_volumes(s, r->conf, in);
+    int volumes = make_volumes(s, r->conf, in), nics = make_nics(s, r->site, in);
     s->inst = (struct lg_inst_spec){.id = in->id,
                                     .name = in->name,
                                     .image = in->image_ref,
@@ -112,11 +138,14 @@ int lg_spec_make(struct lg_spec *s, const struct lg_runner *r, const struct lg_i
                                     .memory_bytes = in->memory_bytes,
                                     .pids_limit = r->conf->pids_limit,
                                     .layer_bytes = strcmp(in->type, "vm") ? in->storage_bytes : 0,
+                                    .no_network = no_network(s->config),
                                     .net = lg_net_spec_of(&s->net),
                                     .address = s->address,
                                     .mac = s->mac,
                                     .volumes = s->volumes,
-                                    .volume_count = volumes};
+                                    .volume_count = volumes,
+                                    .nics = s->nics,
+                                    .nic_count = nics};
     return strcmp(in->type, "vm") ? 0 : lg_spec_make_vm(s, in, e);
 }
 
@@ -130,6 +159,8 @@ void lg_spec_done(struct lg_spec *s)
     free(s->command);
     free(s->ports);
     free(s->ssh_keys);
+    free(s->nics);
+    free(s->nic_names);
     free(s->volumes);
     free(s->sources);
     json_decref(s->config);

@@ -37,6 +37,15 @@ struct lg_attachment {
     bool detaching; /* an operation takes it away */
 };
 
+/* A card on one of the tenant's own networks (store/network.h). */
+struct lg_nic {
+    int64_t seq, network_number;
+    char instance_id[LG_ID_LEN], instance_name[64], network_id[LG_ID_LEN], network_name[64];
+    char address[16];
+    int prefix, position; /* eth<position> in a container */
+    bool detaching;       /* an operation takes it away */
+};
+
 struct lg_instance {
     int64_t seq;
     char id[LG_ID_LEN], tenant_id[LG_ID_LEN], tenant_slug[64], name[64], type[12], backend[12];
@@ -62,6 +71,10 @@ struct lg_instance {
     struct lg_instance_vm *vm;         /* owned; NULL of a container */
     struct lg_attachment *attachments; /* not for lg_instance_add: store/volume.h adds them */
     int attachment_count;
+    struct lg_nic *nics; /* not for lg_instance_add: store/network.h adds them */
+    int nic_count;
+    char (*networks)[64]; /* owned; what a create asks for: names or ids; never loaded */
+    int network_count;
     struct lg_mount *mounts; /* owned; what a create asks for, as parsed; never loaded */
     int mount_count;
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/network.h"
 #include "store/sql.h"
 #include "store/volume.h"
 
@@ -26,6 +27,12 @@ void lg_parts_done(struct lg_instance *in)
     in->vm = NULL;
     free(in->attachments);
     free(in->mounts);
+    free(in->nics);
+    free(in->networks);
+    in->networks = NULL;
+    in->network_count = 0;
+    in->nics = NULL;
+    in->nic_count = 0;
     in->labels = NULL;
     in->ports = NULL;
     in->attachments = NULL;
@@ -47,6 +54,14 @@ void lg_parts_move(struct lg_instance *to, struct lg_instance *from)
     to->attachment_count = from->attachment_count;
     to->mounts = from->mounts;
     to->mount_count = from->mount_count;
+    to->networks = from->networks;
+    to->network_count = from->network_count;
+    from->networks = NULL;
+    from->network_count = 0;
+    to->nics = from->nics;
+    to->nic_count = from->nic_count;
+    from->nics = NULL;
+    from->nic_count = 0;
     from->env = NULL;
     from->labels = NULL;
     from->ports = NULL;
@@ -189,5 +204,7 @@ int lg_instance_load_parts(struct lg_db *db, struct lg_instance *in, const struc
         rc = load_ports(db, in, e);
     if (!rc && !strcmp(in->type, "vm"))
         rc = lg_instance_vm_get(db, in->id, in->image_id, env_key, &in->vm, e);
-    return rc ? rc : lg_attachment_load(db, in, e);
+    if (!rc)
+        rc = lg_attachment_load(db, in, e);
+    return rc ? rc : lg_nic_load(db, in, e);
 }

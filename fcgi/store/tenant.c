@@ -155,16 +155,18 @@ static int check_empty(struct lg_db *db, const struct lg_tenant *t, struct lg_er
     int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
     if (rc < 0)
         return rc;
-    int instances = (int)lg_col_int(s, 0), images = (int)lg_col_int(s, 1), volumes = (int)lg_col_int(s, 2);
+    int instances = (int)lg_col_int(s, 0), images = (int)lg_col_int(s, 1), volumes = (int)lg_col_int(s, 2),
+        networks = (int)lg_col_int(s, 3);
     lg_sql_done(s);
-    if (!instances && !images && !volumes)
+    if (!instances && !images && !volumes && !networks)
         return 0;
     lg_fail(e, LG_CONFLICT,
-            "the tenant %s still has %d instances, %d images and %d volumes; delete them first", t->slug,
-            instances, images, volumes);
+            "the tenant %s still has %d instances, %d images, %d volumes and %d networks; delete them first",
+            t->slug, instances, images, volumes, networks);
     lg_err_detail(e, "instances", "%d", instances);
     lg_err_detail(e, "images", "%d", images);
-    return lg_err_detail(e, "volumes", "%d", volumes);
+    lg_err_detail(e, "volumes", "%d", volumes);
+    return lg_err_detail(e, "networks", "%d", networks);
 }
 
 /* What opens streams in this tenant: its members. Tokens and memberships then go with the row. */

@@ -10,7 +10,7 @@ from lodge_system import until
 
 FIELDS = {"id", "uuid", "name", "tenant", "type", "backend", "state", "status", "reason", "config", "resources", "labels",
           "metadata", "network", "ingress", "owner", "operation", "version", "createdAt", "updatedAt", "startedAt", "flavor",
-          "volumes"}
+          "volumes", "networks"}
 
 
 def test_create_tells_everything(red, label):
