@@ -18,6 +18,9 @@ SELECT count(*) FROM volume WHERE tenant_id = ?1;
 -- name: volume_exists
 SELECT 1 FROM volume WHERE id = ?1;
 
+-- name: volume_made
+SELECT id, name, kind FROM volume WHERE made = 1;
+
 -- name: volume_total
 -- What all of them may hold together.
 SELECT coalesce(sum(size_bytes), 0) FROM volume;

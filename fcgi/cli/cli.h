@@ -188,6 +188,8 @@ lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_c
     lg_cli_token_create, lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create, lg_cli_user_set,
     lg_cli_user_rm, lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_members,
     lg_cli_tenant_join, lg_cli_tenant_leave, lg_cli_tenant_quota, lg_cli_audit_ls, lg_cli_whoami,
-    lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version;
+    lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version, lg_cli_volume_ls,
+    lg_cli_volume_create, lg_cli_volume_grow, lg_cli_volume_rm, lg_cli_volume_attach, lg_cli_volume_detach,
+    lg_cli_network_ls, lg_cli_network_create, lg_cli_network_rm, lg_cli_network_change;
 
 #endif

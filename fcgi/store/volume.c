@@ -88,6 +88,19 @@ int lg_volume_exists(struct lg_db *db, const char *id, struct lg_err *e)
     return rc ? rc : there != 0;
 }
 
+int lg_volume_made_each(struct lg_db *db,
+                        void (*fn)(void *arg, const char *id, const char *name, const char *kind), void *arg,
+                        struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_VOLUME_MADE, e, "");
+    int rc = s ? 0 : -(int)LG_INTERNAL;
+    while (s && (rc = lg_sql_step(db, s, e)) > 0)
+        fn(arg, lg_col_text(s, 0), lg_col_text(s, 1), lg_col_text(s, 2));
+    if (rc == 0)
+        lg_sql_done(s);
+    return rc;
+}
+
 int lg_volume_total(struct lg_db *db, int64_t *bytes, struct lg_err *e)
 {
     return read_int(db, lg_sql(db, Q_VOLUME_TOTAL, e, ""), bytes, e);

@@ -32,6 +32,10 @@ int lg_volume_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64
                    void (*fn)(void *arg, const struct lg_volume *v), void *arg, struct lg_err *e);
 /* 1 when there is one of this id, 0 when not. */
 int lg_volume_exists(struct lg_db *db, const char *id, struct lg_err *e);
+/* Those whose file was made. */
+int lg_volume_made_each(struct lg_db *db,
+                        void (*fn)(void *arg, const char *id, const char *name, const char *kind), void *arg,
+                        struct lg_err *e);
 /* Bytes that all volumes of all tenants may hold together. */
 int lg_volume_total(struct lg_db *db, int64_t *bytes, struct lg_err *e);
 

@@ -1,5 +1,6 @@
 /* `lodge doctor`: looks at everything a Lodge needs, says what is wrong and what cures it. Changes nothing.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include "store/doctor.h"
 #include "store/identity.h"
 #include "store/instance.h"
+#include "store/volume.h"
 #include "up/up.h"
 
 #define MIB            ((int64_t)1 << 20)
@@ -453,6 +455,48 @@ static void check_quarantine(struct doctor *d)
         say(d, FINE, "nothing unknown carries this site's name", NULL);
 }
 
+/* A file that no volume in the database claims: kept, a restored database may be older than it. */
+static int check_volume_file(struct doctor *d, const char *file)
+{
+    char id[LG_ID_LEN] = "";
+    struct lg_err e = {0};
+    if (strlen(file) > LG_ID_LEN - 1)
+        snprintf(id, sizeof id, "%.*s", LG_ID_LEN - 1, file);
+    if (!lg_id_valid(id) || lg_volume_exists(d->db, id, &e))
+        return 0;
+    sayf(d, WARN, "restore the database it belongs to, or remove it from volumes/files by hand",
+         "the volume file %.64s belongs to no volume in the database", file);
+    return 1;
+}
+
+/* One that was made and whose file is not there. */
+static void check_volume_there(void *arg, const char *id, const char *name, const char *kind)
+{
+    struct doctor *d = arg;
+    char rel[80];
+    snprintf(rel, sizeof rel, "volumes/files/%.36s.%s", id, strcmp(kind, "block") ? "ext4" : "raw");
+    if (access(path_of(d, rel), F_OK))
+        sayf(d, BAD, "bring the file back from a backup of the disk, or delete the volume",
+             "the file of the volume %s (%.36s) is lost", name, id);
+}
+
+static void check_volumes(struct doctor *d)
+{
+    struct lg_err e = {0};
+    int odd = 0, before = d->bad;
+    DIR *dir = d->db && !geteuid() ? opendir(path_of(d, "volumes/files")) : NULL;
+    for (const struct dirent *f; dir && (f = readdir(dir));)
+        odd += f->d_name[0] != '.' && check_volume_file(d, f->d_name);
+    if (dir)
+        closedir(dir);
+    if (d->db && !geteuid() && lg_volume_made_each(d->db, check_volume_there, d, &e) < 0)
+        sayf(d, BAD, "see the message", "%s", e.msg);
+    else if (d->db && !odd && d->bad == before)
+        say(d, FINE,
+            geteuid() ? "only root sees their files" : "every volume has its file, and every file its volume",
+            NULL);
+}
+
 static const struct {
     const char *name;
     void (*fn)(struct doctor *d);
@@ -469,6 +513,7 @@ static const struct {
     {"engine", check_engine},
     {"virtual machines", check_vm_engine},
     {"quarantine", check_quarantine},
+    {"volumes", check_volumes},
 };
 
 static void examine(struct doctor *d)

@@ -115,6 +115,31 @@ def test_conflicts(cli):
     cli("instance", "rm", "-f", n)
 
 
+def test_volumes_and_networks(cli):
+    n, v, net = name(), name("v"), name("n")
+    made = cli.json("volume", "create", v, "16m")
+    assert made["state"] == "ready" and made["sizeBytes"] == 16 << 20
+    cli("network", "create", net, "10.7.7.0/24")
+    inst = cli.json("instance", "create", n, "--volume", f"{v}:/data:ro", "--network", net)
+    assert inst["volumes"][0]["readOnly"] and inst["networks"][0]["address"] == "10.7.7.2"
+    assert f"{n}:/data" in cli("volume", "ls") and f"{n}:10.7.7.2" in cli("network", "ls")
+    cli("volume", "rm", v, code=4)
+    cli("network", "rm", net, code=4)
+    cli("volume", "detach", v, n)
+    cli("volume", "attach", v, n, "--path", "/other")
+    cli("network", "detach", net, n)
+    cli("network", "attach", net, n)
+    cli("volume", "create", v, "much", code=2)
+    cli("volume", "create", v, "1k", code=1)
+    cli("volume", "rm", "nothing", code=3)
+    cli("network", "create", net, "10.7.7.0", code=1)
+    cli("instance", "rm", "-f", n)
+    assert cli.json("volume", "grow", v, "32m")["sizeBytes"] == 32 << 20
+    cli("volume", "rm", v)
+    cli("network", "rm", net)
+    assert v not in cli("volume", "ls") and net not in cli("network", "ls")
+
+
 def test_ingress(cli):
     n, host = name(), name("h")
     cli("instance", "create", n)
