@@ -50,7 +50,7 @@ const struct lg_command lg_commands[] = {
          {0, "secret-env", "NAME=value", "as --env, encrypted and never shown again"},
          {'p', "publish", "host:port[/udp]", "publish a port on the host"},
          {'v', "volume", "name:/path[:ro]", "volume, made when there is none; may be repeated"},
-         {0, "network", "name", "one of the tenant's own networks; may be repeated"},
+         {0, "nic", "network", "a card on one of the tenant's own networks; may be repeated"},
          {'l', "label", "key=value", "label; may be repeated"}, {0, "cpus", "n", "cores, for example 0.5"},
          {0, "disk", "size", "of a vm: its disk, for example 20g"},
          {0, "flavor", "name", "a named size instead"},

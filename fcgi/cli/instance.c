@@ -332,7 +332,7 @@ static json_t *config_of(const struct lg_cli *c)
     set_strings(c, config, "secret-env", "secretEnv");
     set_strings(c, config, "publish", "ports");
     set_strings(c, config, "volume", "volumes");
-    set_strings(c, config, "network", "networks");
+    set_strings(c, config, "nic", "networks");
     if (lg_flag_value(c, "restart"))
         json_object_set_new(config, "restartPolicy", json_string(lg_flag_value(c, "restart")));
     if (c->rests) {

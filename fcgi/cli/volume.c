@@ -44,6 +44,20 @@ static int remove_each(struct lg_cli *c, const char *path, const char *key, cons
     return worst;
 }
 
+/* Shows the one of this id as it is now. */
+static int show(struct lg_cli *c, const char *path, const char *id, const struct lg_col *cols)
+{
+    char at[LG_PATH_LEN];
+    size_t n = strlen(path);
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    memcpy(at, path, n);
+    lg_path(at + n, "/%s", id);
+    int rc = lg_call(c, "GET", at, NULL, &a);
+    if (!rc)
+        lg_print_record(c, a.json, cols, "id");
+    return rc;
+}
+
 /* POST …/attach or detach of the first argument, with `body` (taken); shows what it is then. */
 static int change(struct lg_cli *c, const char *path, const char *key, const char *what, json_t *body,
                   const struct lg_col *cols)
@@ -61,7 +75,7 @@ static int change(struct lg_cli *c, const char *path, const char *key, const cha
     if (!rc)
         rc = lg_finish(c, &a, NULL);
     if (!rc)
-        lg_print_record(c, a.json, cols, "id");
+        rc = show(c, path, lg_text_at(found, "id"), cols);
     json_decref(found);
     json_decref(body);
     return rc;
@@ -111,8 +125,7 @@ static int parse_size(const char *text, json_int_t *bytes)
 int lg_cli_volume_create(struct lg_cli *c)
 {
     json_int_t size;
-    char path[LG_PATH_LEN];
-    lg_cleanup_answer struct lg_answer a = {.status = 0}, now = {.status = 0};
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
     const char *kind = lg_flag_value(c, "kind");
     int rc = parse_size(c->arg[1], &size);
     if (rc)
@@ -124,10 +137,8 @@ int lg_cli_volume_create(struct lg_cli *c)
     json_decref(body);
     if (!rc)
         rc = lg_finish(c, &a, NULL);
-    if (!rc) /* as it is now */
-        rc = lg_call(c, "GET", lg_path(path, "/volumes/%s", lg_text_at(a.json, "id")), NULL, &now);
     if (!rc)
-        lg_print_record(c, now.json, volume_record, "id");
+        rc = show(c, "/volumes", lg_text_at(a.json, "id"), volume_record);
     return rc;
 }
 
@@ -147,7 +158,7 @@ int lg_cli_volume_grow(struct lg_cli *c)
     if (!rc)
         rc = lg_finish(c, &a, NULL);
     if (!rc)
-        lg_print_record(c, a.json, volume_record, "id");
+        rc = show(c, "/volumes", lg_text_at(found, "id"), volume_record);
     json_decref(body);
     json_decref(found);
     return rc;

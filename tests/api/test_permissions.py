@@ -34,14 +34,16 @@ def red(fake_system):
     admin.post("/users", {"username": "red-member", "password": "correct horse battery"}, 201)
     admin.post(f"/tenants/{api.tenant['id']}/members", {"username": "red-member", "role": "member"}, 201)
     owner = next(m for m in api.get(f"/tenants/{api.tenant['id']}/members").json["members"] if m["username"] == api.username)
+    network = api.post("/networks", {"name": "red-network", "cidr": "10.0.1.0/24"}, 201).json
     host = admin.post("/images", {"reference": "docker.io/library/host-p:1", "public": True}, 202).json
     api.ids = {"instance": i["id"], "instance name": i["name"], "operation": op, "image": image.json["id"], "tenant": api.tenant["id"],
                "token": api.get("/tokens").json["tokens"][0]["id"], "user": owner["user"], "ssh key": key.json["id"],
-               "host image": host["id"], "volume": volume["id"]}
+               "host image": host["id"], "volume": volume["id"], "network": network["id"]}
     api.settled = state(api)
     yield api
     api.remove_all()
     api.delete(f"/volumes/{volume['id']}", Prefer="wait=30")
+    api.delete(f"/networks/{network['id']}", 204)
 
 
 @pytest.fixture(scope="module")

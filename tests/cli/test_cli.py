@@ -120,11 +120,11 @@ def test_volumes_and_networks(cli):
     made = cli.json("volume", "create", v, "16m")
     assert made["state"] == "ready" and made["sizeBytes"] == 16 << 20
     cli("network", "create", net, "10.7.7.0/24")
-    inst = cli.json("instance", "create", n, "--volume", f"{v}:/data:ro", "--network", net)
+    inst = cli.json("instance", "create", n, "--volume", f"{v}:/data:ro", "--nic", net)
     assert inst["volumes"][0]["readOnly"] and inst["networks"][0]["address"] == "10.7.7.2"
     assert f"{n}:/data" in cli("volume", "ls") and f"{n}:10.7.7.2" in cli("network", "ls")
-    cli("volume", "rm", v, code=4)
-    cli("network", "rm", net, code=4)
+    cli("volume", "rm", v, code=5)
+    cli("network", "rm", net, code=5)
     cli("volume", "detach", v, n)
     cli("volume", "attach", v, n, "--path", "/other")
     cli("network", "detach", net, n)
