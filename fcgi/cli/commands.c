@@ -52,7 +52,7 @@ const struct lg_command lg_commands[] = {
          {'v', "volume", "name:/path[:ro]", "volume, made when there is none; may be repeated"},
          {0, "nic", "network", "a card on one of the tenant's own networks; may be repeated"},
          {'l', "label", "key=value", "label; may be repeated"}, {0, "cpus", "n", "cores, for example 0.5"},
-         {0, "disk", "size", "of a vm: its disk, for example 20g"},
+         {0, "disk", "size", "what its own files may take, or the disk of a vm, for example 20g"},
          {0, "flavor", "name", "a named size instead"},
          {0, "user-data", "file", "of a vm: cloud-init's user data; - reads standard input"},
          {0, "meta-data", "file", "of a vm: cloud-init's meta data"},

@@ -6,7 +6,7 @@ import { on, retryNow, store } from '../live.js';
 import { state as route } from '../router.js';
 import { VIEWS } from '../views.js';
 import { operationsPanel } from './operations.js';
-import { fail, region as toasts } from './toast.js';
+import { fail, region as toasts, toast } from './toast.js';
 import { announce, region as announcer } from './announce.js';
 import { tone } from './state.js';
 
@@ -105,6 +105,7 @@ function speakStates() {
   undo.push(on('event', (ev) => {
     if (ev.kind === 'instance.state' && ev.data?.state && tone(ev.data.state) !== 'busy') announce(`${ev.subject.name} is ${ev.data.state}`);
     if (ev.kind === 'instance.deleted') announce(`${ev.subject.name} is deleted`);
+    if (ev.kind === 'instance.storage' && ev.data?.level === 'warning') toast('bad', `${ev.subject.name} has used ${ev.data.percent} % of its disk space`, 'It is stopped when that is used up.');
   }));
 }
 

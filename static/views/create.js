@@ -60,6 +60,7 @@ function requestOf(f) {
   if (secret.length) body.config.secretEnv = secret;
   const ports = f.ports.read();
   if (ports.length) body.config.ports = ports;
+  if (f.space.control.value.trim()) body.resources.storage = { totalSpace: parseSize(f.space.control.value) };
   if (f.restart.control.value !== 'no') body.config.restartPolicy = f.restart.control.value;
   if (isVm(f)) {
     body.config = body.config.image ? { image: body.config.image } : {};
@@ -129,6 +130,7 @@ function buildFields(onchange) {
   f.url = h('span', { class: 'hint url' });
   f.command = field('Command', input({ spellcheck: 'false', autocapitalize: 'off', placeholder: 'as the image says' }), { path: 'config.command' });
   f.restart = field('Restart policy', select([['no', 'Do not restart'], ['on-failure', 'When it fails'], ['unless-stopped', 'Unless stopped'], ['always', 'Always']], 'no'), { path: 'config.restartPolicy' });
+  f.space = field('Disk space', input({ spellcheck: 'false', placeholder: 'no limit' }), { path: 'resources.storage', hint: 'For what it writes outside volumes, such as 10G' });
   f.env = repeated({ legend: 'Environment', path: 'config.env config.secretEnv', add: 'variable', makeRow: pairRow('NAME', 'value', true), onchange });
   f.ports = repeated({ legend: 'Published ports', path: 'config.ports', add: 'port', makeRow: portRow, onchange, hint: 'For what is not a web page' });
   f.labels = repeated({ legend: 'Labels', path: 'labels metadata.labels', add: 'label', makeRow: pairRow('key', 'value', false), onchange });
@@ -137,7 +139,7 @@ function buildFields(onchange) {
 }
 
 function layout(f, preview) {
-  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.env, f.ports);
+  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.space, f.env, f.ports);
   f.moreWord = h('summary', null, '');
   const advanced = h('details', { class: 'more' }, f.moreWord, f.only, f.labels,
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
@@ -162,6 +164,7 @@ function check(f) {
   if (!NAME.test(name.control.value.trim())) bad.push([name, name.control.value ? 'Use small letters, digits and hyphens; a letter or digit at both ends; at most 63.' : 'Give it a name.']);
   if (!(Number(cpu.control.value) > 0)) bad.push([cpu, 'A number above 0.']);
   if (!(parseSize(memory.control.value) > 0)) bad.push([memory, 'A size such as 512M or 2G.']);
+  if (!isVm(f) && f.space.control.value.trim() && !(parseSize(f.space.control.value) > 0)) bad.push([f.space, 'A size such as 10G, or nothing.']);
   const disk = isVm(f) && f.vm.check();
   if (disk) bad.push(disk);
   const port = Number(target.control.value);

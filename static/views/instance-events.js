@@ -2,11 +2,13 @@
 
 import { fill, h } from '../dom.js';
 import { get } from '../api.js';
-import { clock, full } from '../format.js';
+import { bytes, clock, full } from '../format.js';
 import { store } from '../live.js';
 
 const BACK = 1000; // events looked through for the past
 const MAX = 300;
+
+const STORAGE = { warning: 'its disk space is nearly used up', full: 'its disk space is used up', ok: 'it has disk space again' };
 
 const about = (ev, id) => ev.subject?.id === id || ev.data?.operation?.instance === id;
 
@@ -15,6 +17,7 @@ function sentence(ev) {
   const op = d.operation;
   if (op) return `${op.kind} ${op.status}${op.step ? `: ${op.step}` : ''}${op.error ? `: ${op.error.message}` : ''}`;
   if (ev.kind === 'instance.state') return `${d.previous ?? '?'} → ${d.state}${d.reason?.text ? `: ${d.reason.text}` : ''}`;
+  if (ev.kind === 'instance.storage') return `${STORAGE[d.level] ?? d.level}: ${bytes(d.used)} of ${bytes(d.limit)}`;
   return d.url ?? d.text ?? '';
 }
 

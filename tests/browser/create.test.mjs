@@ -63,9 +63,12 @@ test('everything that was filled in arrives, and the previews say the same witho
   await dialog().getByRole('textbox', { name: 'Port in the instance' }).fill('53');
   await dialog().getByRole('combobox', { name: 'Protocol' }).selectOption('udp');
   await dialog().getByRole('combobox', { name: 'Restart policy' }).selectOption('always');
+  await dialog().getByRole('textbox', { name: 'Disk space' }).fill('10G');
   const shown = await dialog().getByRole('complementary').innerText();
   assert.doesNotMatch(shown, /hush/);
   assert.match(shown, /--publish 8053:53\/udp/);
+  assert.match(shown, /--disk 10240M/);
+  assert.match(shown, /"storage": \{ "totalSpace": 10737418240 \}/);
   assert.match(shown, /echo it'\\''s on/);
   await dialog().getByRole('button', { name: 'Create', exact: true }).click();
   await page.getByRole('heading', { name: 'full', level: 1 }).waitFor();
@@ -202,4 +205,13 @@ test('the theme that was chosen stays', { skip: real }, async () => {
   await page.getByRole('button', { name: 'Use the light theme' }).waitFor();
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).colorScheme), 'dark');
   await page.evaluate(() => localStorage.clear());
+});
+
+test('disk space that is nearly used up is said at once, and stands among the events', { skip: real }, async () => {
+  const inst = mock.state.byName('app-002');
+  await page.goto(`${mock.url}/#/instances/${inst.id}/events`);
+  await page.getByRole('heading', { name: 'app-002', level: 1 }).waitFor();
+  mock.state.emit('instance.storage', { type: 'instance', id: inst.id, name: inst.name }, { level: 'warning', used: 9.2e9, limit: 1e10, percent: 92 });
+  await page.getByRole('alert').getByText('app-002 has used 92 % of its disk space').waitFor();
+  await page.getByText(/its disk space is nearly used up: .* of /).waitFor();
 });

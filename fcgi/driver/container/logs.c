@@ -166,6 +166,8 @@ int lg_ct_log_stream(struct lg_engine *g, const char *id, int tail, bool follow,
     int status = lg_call(g, &c, &reply, e);
     if (status < 0)
         return status;
+    if (lg_engine_cancelled(g)) /* the sink noticed first and ended the call itself */
+        return lg_fail(e, LG_CANCELLED, "cancelled while the log was read");
     return status == 200 ? 0 : log_fail(status, &reply, e);
 }
 
