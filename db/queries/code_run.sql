@@ -8,7 +8,7 @@ FROM tenant WHERE id = ?2;
 
 -- name: code_run_list
 SELECT seq, id, user_id, language, code, code_bytes, output, success, exit_code, signal, limit_hit, error, time_ms, memory_bytes, queue_ms, created_at
-FROM code_run WHERE tenant_id = ?1 ORDER BY seq DESC LIMIT ?2 OFFSET ?3;
+FROM code_run WHERE tenant_id = ?1 AND seq < ?4 ORDER BY seq DESC LIMIT ?2 OFFSET ?3;
 
 -- name: code_run_count
 SELECT count(*) FROM code_run WHERE tenant_id = ?1;

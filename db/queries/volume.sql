@@ -10,7 +10,8 @@ FROM volume v JOIN tenant t ON t.id = v.tenant_id WHERE v.tenant_id = ?1 AND v.n
 
 -- name: volume_list
 SELECT v.id, v.tenant_id, t.slug, v.name, v.kind, v.size_bytes, v.state, v.error, v.made, v.owner_id, v.version, v.created_at, v.updated_at
-FROM volume v JOIN tenant t ON t.id = v.tenant_id WHERE v.tenant_id = ?1 ORDER BY v.created_at, v.id LIMIT ?2 OFFSET ?3;
+FROM volume v JOIN tenant t ON t.id = v.tenant_id WHERE v.tenant_id = ?1 AND (v.created_at, v.id) > (?4, ?5)
+ORDER BY v.created_at, v.id LIMIT ?2 OFFSET ?3;
 
 -- name: volume_count
 SELECT count(*) FROM volume WHERE tenant_id = ?1;

@@ -311,9 +311,17 @@ static int stop_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* ---- history ---- */
 
+struct history {
+    struct lg_json j;
+    struct lg_page p;
+};
+
 static void add_row(void *arg, const struct lg_code_run *r)
 {
-    struct lg_json *j = arg;
+    struct history *h = arg;
+    struct lg_json *j = &h->j;
+    if (!lg_page_take(&h->p, r->seq, ""))
+        return;
     lg_json_obj(j, NULL);
     lg_json_str(j, "id", r->id);
     lg_json_str(j, "user", r->user_id);
@@ -337,15 +345,16 @@ static void add_row(void *arg, const struct lg_code_run *r)
 
 static int list_runs(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_page p;
-    struct lg_json j;
-    int rc = lg_page_of(q, &p, e);
+    struct history h;
+    struct lg_page *p = &h.p;
+    int rc = lg_page_of(q, p, e);
     if (rc)
         return rc;
-    lg_resp_json(r, 200, &j);
-    lg_json_arr(&j, "runs");
-    rc = lg_code_run_each(q->db, q->who.tenant_id, p.size, p.offset, &p.total, add_row, &j, e);
-    lg_page_end(&j, &p);
+    lg_resp_json(r, 200, &h.j);
+    lg_json_arr(&h.j, "runs");
+    rc = lg_code_run_each(q->db, q->who.tenant_id, p->keyed ? p->key_n : INT64_MAX, p->size + 1, p->offset,
+                          &p->total, add_row, &h, e);
+    lg_page_end(&h.j, p);
     return rc < 0 ? rc : 0;
 }
 

@@ -106,7 +106,7 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     lg_cleanup_read struct lg_db *db = q->db;
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "volumes");
-    rc = lg_volume_each(db, q->who.tenant_id, LIST_MAX, 0, NULL, add_one, &l, e);
+    rc = lg_volume_each(db, q->who.tenant_id, (int64_t)0, "", LIST_MAX, 0, NULL, add_one, &l, e);
     lg_json_end_arr(&l.j);
     lg_json_end_obj(&l.j);
     return rc < 0 ? rc : l.rc;

@@ -5,6 +5,7 @@
 
 #include "api/page.h"
 #include "http/body.h"
+#include "http/etag.h"
 #include "model/validate.h"
 
 /* --- reading --- */
@@ -26,7 +27,10 @@ static int answer(struct lg_req *q, struct lg_resp *r, int status, const struct 
     lg_json_init(&j, &r->body);
     if (op)
         lg_operation_header(r, op);
-    return lg_volume_render(q->db, &j, NULL, v, e);
+    int rc = lg_volume_render(q->db, &j, NULL, v, e);
+    if (!rc)
+        lg_resp_etag(q, r, v->version);
+    return rc;
 }
 
 static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
@@ -46,27 +50,29 @@ struct list {
     struct lg_db *db;
     struct lg_err *e;
     int rc;
+    struct lg_page p;
 };
 
 static void add_one(void *arg, const struct lg_volume *v)
 {
     struct list *l = arg;
-    if (!l->rc)
+    if (!l->rc && lg_page_take(&l->p, v->created_at, v->id))
         l->rc = lg_volume_render(l->db, &l->j, NULL, v, l->e);
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_page p;
-    int rc = lg_page_of(q, &p, e);
+    struct list l = {.db = q->db, .e = e};
+    struct lg_page *p = &l.p;
+    int rc = lg_page_of(q, p, e);
     if (rc || (rc = lg_tx_read(q->db, e)))
         return rc;
     lg_cleanup_read struct lg_db *db = q->db;
-    struct list l = {.db = db, .e = e};
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "volumes");
-    rc = lg_volume_each(db, q->who.tenant_id, p.size, p.offset, &p.total, add_one, &l, e);
-    lg_page_end(&l.j, &p);
+    rc = lg_volume_each(db, q->who.tenant_id, p->key_n, p->key_s, p->size + 1, p->offset, &p->total, add_one,
+                        &l, e);
+    lg_page_end(&l.j, p);
     return rc < 0 ? rc : l.rc;
 }
 
@@ -235,7 +241,8 @@ static int grow(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, grow_fields, true, "", &b, e)) ||
         (rc = lg_check_volume_size("size", b.size.v, e)) || (rc = lg_req_begin(q, e)) ||
-        (rc = find(q, q->param[0], &v, e)) || (rc = check_growth(q, &v, b.size.v, e)))
+        (rc = find(q, q->param[0], &v, e)) || (rc = lg_if_match_version(q, v.version, e)) ||
+        (rc = check_growth(q, &v, b.size.v, e)))
         return rc;
     lg_volume_operation(&op, q, "volume.resize", &v);
     snprintf(op.params, sizeof op.params, "{\"size\":%lld}", (long long)b.size.v);
@@ -248,7 +255,8 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct lg_volume v;
     struct lg_operation op;
     int rc = lg_req_begin(q, e);
-    if (rc || (rc = find(q, q->param[0], &v, e)) || (rc = lg_volume_ask_delete(q, &v, &op, e)))
+    if (rc || (rc = find(q, q->param[0], &v, e)) || (rc = lg_if_match_version(q, v.version, e)) ||
+        (rc = lg_volume_ask_delete(q, &v, &op, e)))
         return rc;
     return finish(q, r, &v, &op, 202, lg_req_wait(q, 0, 300), e);
 }

@@ -11,13 +11,15 @@ int lg_code_run_add(struct lg_db *db, const struct lg_code_run *r, struct lg_err
     return rc < 0 ? rc : 0;
 }
 
-int lg_code_run_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_t offset, int64_t *total,
-                     void (*fn)(void *arg, const struct lg_code_run *r), void *arg, struct lg_err *e)
+int lg_code_run_each(struct lg_db *db, const char *tenant_id, int64_t before_seq, int64_t limit,
+                     int64_t offset, int64_t *total, void (*fn)(void *arg, const struct lg_code_run *r),
+                     void *arg, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_CODE_RUN_LIST, e, "tii", tenant_id, limit, offset);
+    lg_stmt *s = lg_sql(db, Q_CODE_RUN_LIST, e, "tiii", tenant_id, limit, offset, before_seq);
     int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
     while (s && (rc = lg_sql_step(db, s, e)) > 0) {
-        const struct lg_code_run r = {.id = lg_col_text(s, 1),
+        const struct lg_code_run r = {.seq = lg_col_int(s, 0),
+                                      .id = lg_col_text(s, 1),
                                       .tenant_id = tenant_id,
                                       .user_id = lg_col_text(s, 2),
                                       .language = lg_col_text(s, 3),

@@ -27,8 +27,10 @@ int lg_volume_get(struct lg_db *db, const char *id, struct lg_volume *v, struct 
 /* 1 and fills v, 0 when the tenant has none of that name. */
 int lg_volume_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_volume *v,
                       struct lg_err *e);
-/* Those of a tenant, oldest first; *total (may be NULL) counts all. Returns how many. */
-int lg_volume_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_t offset, int64_t *total,
+/* Those of a tenant, oldest first, from after the one made at that moment with that id on (0, "": from the
+ * first); *total (may be NULL) counts all. Returns how many. */
+int lg_volume_each(struct lg_db *db, const char *tenant_id, int64_t after_at, const char *after_id,
+                   int64_t limit, int64_t offset, int64_t *total,
                    void (*fn)(void *arg, const struct lg_volume *v), void *arg, struct lg_err *e);
 /* 1 when there is one of this id, 0 when not. */
 int lg_volume_exists(struct lg_db *db, const char *id, struct lg_err *e);

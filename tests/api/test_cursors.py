@@ -17,8 +17,11 @@ def crowd(fake_system):
         admin.post("/users", {"username": f"crowd-{n}", "password": "correct horse battery"}, 201)
         admin.post("/tenants", {"slug": f"crowd-{n}"}, 201)
         team.post("/images", {"reference": f"docker.io/library/crowd:{n}"}, 202)
+        team.post("/volumes", {"name": f"v{n}", "size": 64 << 20}, 201, Prefer="wait=30")
     yield {"team": team, "admin": admin}
     team.remove_all()
+    for v in team.get("/volumes?pageSize=500").json["volumes"]:
+        team.delete(f"/volumes/{v['id']}", Prefer="wait=30")
 
 
 def walk(api, path, key, size, between=None):
@@ -36,7 +39,7 @@ def walk(api, path, key, size, between=None):
 
 
 LISTS = [("team", "/compute/instances", "instances", "id"), ("team", "/operations", "operations", "id"), ("team", "/ingress", "ingress", "host"),
-         ("team", "/tokens", "tokens", "id"), ("team", "/images", "images", "id"), ("admin", "/users", "users", "id"),
+         ("team", "/tokens", "tokens", "id"), ("team", "/images", "images", "id"), ("team", "/volumes", "volumes", "id"), ("admin", "/users", "users", "id"),
          ("admin", "/tenants", "tenants", "id"), ("team", "/audit", "audit", "id")]
 
 
@@ -64,7 +67,7 @@ def test_what_comes_in_between_moves_nothing(crowd, who, path, key, make):
     assert [r["id"] for r in rows] == before, "newest first: what is new is before the first page"
 
 
-@pytest.mark.parametrize("path", ["/users", "/tenants", "/tokens", "/audit", "/images", "/ingress"])
+@pytest.mark.parametrize("path", ["/users", "/tenants", "/tokens", "/audit", "/images", "/ingress", "/volumes"])
 @pytest.mark.parametrize("cursor", ["x", "1", "", "1x", "99999999999999999999.a", ".", "1." + "a" * 300])
 def test_what_is_no_cursor(crowd, path, cursor):
     a = crowd["admin"].get(f"{path}?cursor={cursor}", 400)
@@ -132,6 +135,16 @@ def test_images(crowd, label):
     image = team.get("/images?pageSize=500").json["images"][-1]
     path = f"/images/{image['id']}"
     versions(team, path, {"aliases": [label]})
+
+
+def test_volumes(crowd, label):
+    team = crowd["team"]
+    v = team.post("/volumes", {"name": label, "size": 64 << 20}, 201, Prefer="wait=30").json
+    path = f"/volumes/{v['id']}"
+    tag = versions(team, path, {"size": 128 << 20})
+    assert team.get(path).json["sizeBytes"] == 128 << 20
+    team.delete(path, If_Match=tag, Prefer="wait=30")
+    team.get(path, 404)
 
 
 def test_instances(crowd, label):
