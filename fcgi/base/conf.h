@@ -91,6 +91,12 @@
     S(sandbox_session_s, INT, "600", 5, 86400, "lease of a session that names none; each use renews it")     \
     S(code_run_keep, INT, "10000", 0, 10000000, "code runs kept as history")                                 \
     S(sandbox_prepare, INT, "0", 0, 1, "1: build the images for code at the start, in the background")       \
+    S(oneshot_max, INT, "32", 1, 1024, "containers for one command at the same time, of all tenants")        \
+    S(oneshot_tenant_max, INT, "8", 1, 1024, "of these, one tenant's")                                       \
+    S(oneshot_time_s, INT, "300", 1, 86400, "wall clock of a container for one command, its pull apart")     \
+    S(oneshot_output_kib, INT, "4096", 1, 65536, "most that one may write")                                  \
+    S(oneshot_memory_mib, INT, "512", 8, 65536, "memory of one, what it writes to files included")           \
+    S(oneshot_uid_first, INT, "2200000", 100000, 2000000000, "first of 4000 user ids for them")              \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 
 struct lg_conf {

@@ -179,6 +179,7 @@ typedef int lg_status_fn(void *arg, const struct lg_inst_status *st);
 typedef int lg_watch_fn(void *arg, const char *instance_id, const char *what);
 
 struct lg_sandbox_ops; /* driver/sandbox.h */
+struct lg_oneshot_ops; /* driver/oneshot.h */
 struct lg_engine;      /* a driver's open handle; private to it */
 
 struct lg_driver {
@@ -266,6 +267,7 @@ struct lg_driver {
     int (*watch)(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err *e);
 
     const struct lg_sandbox_ops *sandbox; /* for strangers' code; NULL: it has none */
+    const struct lg_oneshot_ops *oneshot; /* for one command each; NULL: it has none */
 };
 
 /* The driver with this name, NULL if none. Tables live in <folder>/<name>.c and are listed in driver.c. */

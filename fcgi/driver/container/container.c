@@ -10,6 +10,7 @@
 #include "driver/container/layer.h"
 #include "driver/container/logs.h"
 #include "driver/container/network.h"
+#include "driver/container/oneshot.h"
 #include "driver/container/quirks.h"
 #include "driver/container/sandbox.h"
 #include "driver/container/usage.h"
@@ -91,4 +92,5 @@ const struct lg_driver lg_driver_container = {
     .log_stream = lg_ct_log_stream,
     .watch = lg_ct_watch,
     .sandbox = &lg_ct_sandbox_ops,
+    .oneshot = &lg_ct_oneshot_ops,
 };

@@ -14,9 +14,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "driver/container/attach.h"
 #include "driver/container/usage.h"
-
-#define ATTACH_MS 10000
 
 static void strings(struct lg_json *j, const char *key, const char *const *list)
 {
@@ -105,46 +104,6 @@ static void body(const struct lg_engine *g, const struct lg_sandbox_spec *s, str
     lg_json_end_obj(&j);
 }
 
-/* ---- the attached stream ---- */
-
-/* Reads the answer's head a byte at a time: what follows it is the stream. Returns the status or -1. */
-static int read_head(int fd)
-{
-    char head[4096];
-    size_t n = 0;
-    int64_t until = lg_clock_mono() + ATTACH_MS;
-    while (n < sizeof head - 1) {
-        struct pollfd p = {fd, POLLIN, 0};
-        if (poll(&p, 1, (int)(until - lg_clock_mono())) <= 0 || read(fd, head + n, 1) != 1)
-            return -1;
-        head[++n] = 0;
-        if (n >= 4 && !strcmp(head + n - 4, "\r\n\r\n"))
-            return strncmp(head, "HTTP/1.", 7) ? -1 : atoi(head + 9);
-    }
-    return -1;
-}
-
-static int attach(struct lg_engine *g, const char *name, struct lg_err *e)
-{
-    char text[512];
-    lg_cleanup_fd int fd = lg_unix_connect(g->socket, SOCK_STREAM, e);
-    if (fd < 0)
-        return fd;
-    int n = snprintf(
-        text, sizeof text,
-        "POST /v1.41/containers/%s/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: engine\r\n"
-        "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
-        name);
-    if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
-        return lg_fail_errno(e, LG_UNAVAILABLE, "the container engine broke off");
-    int status = read_head(fd);
-    if (status != 101 && status != 200)
-        return lg_fail(e, LG_BACKEND, "the container engine does not attach to a sandbox (%d)", status);
-    int out = fd;
-    fd = -1;
-    return out;
-}
-
 /* ---- the first process ---- */
 
 /* The number may have been given to somebody else since: the cgroup tells. */
@@ -191,7 +150,7 @@ static int sandbox_make(struct lg_engine *g, const struct lg_sandbox_spec *s, st
     int status = lg_callf(g, &reply, e, "POST", lg_buf_cstr(&text), "/containers/create?name=%s", s->name);
     if (status < 0 || status >= 400)
         return status < 0 ? status : lg_call_fail(status, &reply, "a sandbox cannot be made", e);
-    int rc = out->stream = attach(g, s->name, e);
+    int rc = out->stream = lg_ct_attach(g, s->name, true, e);
     rc = rc < 0 ? rc : start(g, s->name, e);
     rc = rc < 0 ? rc : take_process(g, s->name, out, e);
     if (rc < 0) {

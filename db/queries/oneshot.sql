@@ -1,0 +1,41 @@
+-- Containers that run one command and are thrown away.
+
+-- name: oneshot_add
+INSERT INTO oneshot (id, tenant_id, user_id, image, image_ref, command, whole, state, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8);
+
+-- name: oneshot_get
+SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at FROM oneshot WHERE id = ?1;
+
+-- name: oneshot_claim
+-- Once: a second one who comes for it gets nothing.
+UPDATE oneshot SET state = 'running' WHERE id = ?1 AND tenant_id = ?2 AND state = 'queued' AND stop = 0;
+
+-- name: oneshot_stop
+UPDATE oneshot SET stop = 1 WHERE id = ?1 AND tenant_id = ?2 AND state <> 'ended';
+
+-- name: oneshot_stopped
+SELECT stop FROM oneshot WHERE id = ?1;
+
+-- name: oneshot_end
+-- ?2: exit code or NULL.
+UPDATE oneshot SET state = 'ended', exit_code = ?2, error = ?3, ended_at = ?4 WHERE id = ?1 AND state <> 'ended';
+
+-- name: oneshot_active
+-- A tenant's (?1), or all for ''.
+SELECT count(*) FROM oneshot WHERE (?1 = '' OR tenant_id = ?1) AND state <> 'ended';
+
+-- name: oneshot_list
+SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at FROM oneshot
+WHERE tenant_id = ?1 AND state <> 'ended' ORDER BY seq;
+
+-- name: oneshot_expire
+-- Nobody came for these.
+UPDATE oneshot SET state = 'ended', error = 'nobody came for it', ended_at = ?2 WHERE state = 'queued' AND created_at < ?1;
+
+-- name: oneshot_lost
+-- After a restart: what ran has been removed.
+UPDATE oneshot SET state = 'ended', error = 'the runner ended', ended_at = ?1 WHERE state = 'running';
+
+-- name: oneshot_prune
+DELETE FROM oneshot WHERE ended_at < ?1;

@@ -1,0 +1,165 @@
+#include "store/oneshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/sql.h"
+
+#define UNCLAIMED_MS ((int64_t)60000)
+#define KEEP_MS      ((int64_t)3600000)
+
+void lg_oneshot_done(struct lg_oneshot *o)
+{
+    free(o->command);
+    o->command = NULL;
+}
+
+/* The command is copied only when it is asked for. */
+static void read_row(lg_stmt *s, struct lg_oneshot *o, bool command)
+{
+    memset(o, 0, sizeof *o);
+    o->seq = lg_col_int(s, 0);
+    lg_col_copy(s, 1, o->id, sizeof o->id);
+    lg_col_copy(s, 2, o->tenant_id, sizeof o->tenant_id);
+    lg_col_copy(s, 3, o->image, sizeof o->image);
+    lg_col_copy(s, 4, o->image_ref, sizeof o->image_ref);
+    o->command = command ? strdup(lg_col_text(s, 5)) : NULL;
+    o->whole = lg_col_int(s, 6);
+    lg_col_copy(s, 7, o->state, sizeof o->state);
+    o->stop = lg_col_int(s, 8);
+    o->created_at = lg_col_int(s, 9);
+}
+
+static int active(struct lg_db *db, const char *tenant_id, int64_t *n, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_ACTIVE, e, "t", tenant_id);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    *n = lg_col_int(s, 0);
+    lg_sql_done(s);
+    return 0;
+}
+
+static int admit(struct lg_db *db, const char *tenant_id, struct lg_err *e)
+{
+    const struct lg_conf *c = lg_db_conf(db);
+    int64_t all, own;
+    int rc = active(db, "", &all, e);
+    rc = rc ? rc : active(db, tenant_id, &own, e);
+    if (rc || (all < c->oneshot_max && own < c->oneshot_tenant_max))
+        return rc;
+    lg_fail(e, LG_RATE, "%lld containers of %s run already; try again in a moment",
+            (long long)(own < c->oneshot_tenant_max ? all : own),
+            own < c->oneshot_tenant_max ? "all tenants" : "this tenant");
+    return lg_err_detail(e, "retryAfter", "2");
+}
+
+static int tidy(struct lg_db *db, int64_t now, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_ONESHOT_EXPIRE, e, "ii", now - UNCLAIMED_MS, now);
+    if (rc >= 0)
+        rc = lg_sql_run(db, Q_ONESHOT_PRUNE, e, "i", now - KEEP_MS);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_oneshot_add(struct lg_db *db, struct lg_oneshot *o, struct lg_err *e)
+{
+    lg_id_new(o->id);
+    o->created_at = lg_clock_ms();
+    int rc = tidy(db, o->created_at, e);
+    rc = rc ? rc : admit(db, o->tenant_id, e);
+    rc = rc ? rc
+            : lg_sql_run(db, Q_ONESHOT_ADD, e, "ttttttii", o->id, o->tenant_id, o->user_id, o->image,
+                         o->image_ref, o->command, (int64_t)o->whole, o->created_at);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, struct lg_oneshot *o,
+                     struct lg_err *e)
+{
+    memset(o, 0, sizeof *o);
+    int rc = lg_sql_run(db, Q_ONESHOT_CLAIM, e, "tt", id, tenant_id);
+    if (rc <= 0)
+        return rc;
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_GET, e, "t", id);
+    rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc > 0)
+        read_row(s, o, true);
+    if (rc >= 0)
+        lg_sql_done(s);
+    return rc;
+}
+
+int lg_oneshot_stop(struct lg_db *db, const char *id, const char *tenant_id, struct lg_err *e)
+{
+    return lg_sql_run(db, Q_ONESHOT_STOP, e, "tt", id, tenant_id);
+}
+
+bool lg_oneshot_stopped(struct lg_db *db, const char *id)
+{
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_STOPPED, NULL, "t", id);
+    int rc = s ? lg_sql_step(db, s, NULL) : -1;
+    bool stop = rc > 0 && lg_col_int(s, 0);
+    if (rc >= 0)
+        lg_sql_done(s);
+    return stop || !rc; /* its tenant was deleted */
+}
+
+static int in_transaction(struct lg_db *db, int (*fn)(struct lg_db *db, void *arg, struct lg_err *e),
+                          void *arg, struct lg_err *e)
+{
+    int rc = lg_tx_write(db, e);
+    rc = rc ? rc : fn(db, arg, e);
+    rc = rc < 0 ? rc : lg_tx_commit(db, e);
+    lg_tx_rollback(db);
+    return rc < 0 ? rc : 0;
+}
+
+struct end {
+    const char *id, *error;
+    int exit_code;
+};
+
+static int write_end(struct lg_db *db, void *arg, struct lg_err *e)
+{
+    const struct end *x = arg;
+    return x->exit_code < 0
+               ? lg_sql_run(db, Q_ONESHOT_END, e, "tnti", x->id, x->error, lg_clock_ms())
+               : lg_sql_run(db, Q_ONESHOT_END, e, "titi", x->id, (int64_t)x->exit_code, x->error, lg_clock_ms());
+}
+
+int lg_oneshot_end(struct lg_db *db, const char *id, int exit_code, const char *error, struct lg_err *e)
+{
+    struct end x = {id, error, exit_code};
+    return in_transaction(db, write_end, &x, e);
+}
+
+static int write_lost(struct lg_db *db, void *arg, struct lg_err *e)
+{
+    (void)arg;
+    return lg_sql_run(db, Q_ONESHOT_LOST, e, "i", lg_clock_ms());
+}
+
+int lg_oneshot_lost(struct lg_db *db, struct lg_err *e)
+{
+    return in_transaction(db, write_lost, NULL, e);
+}
+
+int lg_oneshot_each(struct lg_db *db, const char *tenant_id,
+                    void (*fn)(void *arg, const struct lg_oneshot *o), void *arg, struct lg_err *e)
+{
+    struct lg_oneshot o;
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_LIST, e, "t", tenant_id);
+    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+        read_row(s, &o, false);
+        fn(arg, &o);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    lg_sql_done(s);
+    return n;
+}

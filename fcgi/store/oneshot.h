@@ -1,0 +1,34 @@
+/* Containers that run one command and are thrown away: written by lodge-api (asked for, stop) and by
+ * lodge-runner (claimed, ended). No events: nobody but the caller follows one. */
+#ifndef LG_STORE_ONESHOT_H
+#define LG_STORE_ONESHOT_H
+
+#include "store/db.h"
+
+struct lg_oneshot {
+    int64_t seq, created_at;
+    char id[LG_ID_LEN], tenant_id[LG_ID_LEN], user_id[LG_ID_LEN];
+    char image[256], image_ref[256];
+    char state[12];
+    char *command; /* JSON array; owned */
+    bool whole, stop;
+};
+void lg_oneshot_done(struct lg_oneshot *o);
+#define lg_cleanup_oneshot __attribute__((cleanup(lg_oneshot_done)))
+
+/* Fills id and created_at. LG_RATE with details.retryAfter when the tenant, or all together, have as many as
+ * the settings allow. In a write transaction, as all that change something. */
+int lg_oneshot_add(struct lg_db *db, struct lg_oneshot *o, struct lg_err *e);
+/* 1: it is the caller's to run, in *o; 0: not (any more). */
+int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, struct lg_oneshot *o,
+                     struct lg_err *e);
+int lg_oneshot_stop(struct lg_db *db, const char *id, const char *tenant_id, struct lg_err *e); /* 1 / 0 */
+bool lg_oneshot_stopped(struct lg_db *db, const char *id);
+/* exit_code < 0: it has none. In a transaction of its own. */
+int lg_oneshot_end(struct lg_db *db, const char *id, int exit_code, const char *error, struct lg_err *e);
+/* What a dead runner left as running has ended; in a transaction of its own. */
+int lg_oneshot_lost(struct lg_db *db, struct lg_err *e);
+int lg_oneshot_each(struct lg_db *db, const char *tenant_id,
+                    void (*fn)(void *arg, const struct lg_oneshot *o), void *arg, struct lg_err *e);
+
+#endif
