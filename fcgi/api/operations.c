@@ -236,6 +236,7 @@ const struct lg_view_entry lg_views_compute[] = {
     {"network", lg_view_network, LG_DIALECT_NATIVE},
     {"volume-created", lg_view_volume_created, LG_DIALECT_NATIVE},
     {"tenant-volume", lg_view_tenant_volume, LG_DIALECT_TENANT},
+    {"container-deleted", lg_view_container_deleted, LG_DIALECT_NATIVE},
     {"cloud", lg_view_cloud, LG_DIALECT_CLOUD},
     {"cloud-created", lg_view_cloud_created, LG_DIALECT_CLOUD},
     {NULL, NULL, LG_DIALECT_NATIVE}};

@@ -31,7 +31,8 @@
     lg_routes_cloud, \
     lg_routes_ssh_keys, \
     lg_routes_registry, \
-    lg_routes_repl
+    lg_routes_repl, \
+    lg_routes_containers
 /* clang-format on */
 
 const struct lg_route *const lg_tables_api[] = {NATIVE, NULL};
@@ -44,8 +45,8 @@ const struct lg_route *const lg_tables_gateway[] = {lg_routes_tenant,         lg
                                                     lg_routes_tenant_network, lg_routes_tenant_own,
                                                     lg_routes_tenant_health,  NULL};
 
-const struct lg_route *const lg_tables_repl[] = {lg_routes_registry, lg_routes_repl, lg_routes_tenant_health,
-                                                 NULL};
+const struct lg_route *const lg_tables_repl[] = {lg_routes_registry, lg_routes_repl, lg_routes_containers,
+                                                 lg_routes_tenant_health, NULL};
 
 const struct lg_route *const lg_tables_auth[] = {lg_routes_auth, NULL};
 

@@ -23,6 +23,7 @@ extern const struct lg_route lg_routes_images[];
 extern const struct lg_route lg_routes_ingress[];
 extern const struct lg_route lg_routes_events[];
 extern const struct lg_route lg_routes_registry[];
+extern const struct lg_route lg_routes_containers[];
 extern const struct lg_route lg_routes_health[];
 extern const struct lg_route lg_routes_metrics[];
 extern const struct lg_route lg_routes_openapi[];
@@ -41,7 +42,8 @@ extern const struct lg_route lg_routes_tenant_storage[]; /* tenant_storage.c: pa
 extern const struct lg_route lg_routes_app[];            /* app.c: what nginx asks the route pool */
 /* operations.c: what /render shows */
 extern const struct lg_view_entry lg_views_compute[];
-lg_view lg_view_tenant; /* tenant.c */
+lg_view lg_view_container_deleted; /* containers.c */
+lg_view lg_view_tenant;            /* tenant.c */
 lg_view lg_view_network;
 lg_view lg_view_volume, lg_view_volume_created; /* volumes.c */
 lg_view lg_view_tenant_volume;                  /* tenant_storage.c */

@@ -89,7 +89,8 @@ struct lg_answer {
 void lg_answer_done(struct lg_answer *a);
 #define lg_cleanup_answer __attribute__((cleanup(lg_answer_done)))
 
-/* Path below /api/v1; each %s of `fmt` is one segment or value and gets encoded. Returns `out`. */
+/* Path below /api/v1, or a whole one that begins with /api/; each %s of `fmt` is one segment or value and
+ * gets encoded. Returns `out`. */
 #define LG_PATH_LEN 2048
 char *lg_path(char out[LG_PATH_LEN], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -122,6 +123,7 @@ struct lg_follow {
     lg_sse_fn *fn;
     void *arg;
     long status;
+    const json_t *body; /* sent by POST, on one connection that is never repeated; NULL: a GET */
 };
 int lg_follow(struct lg_cli *c, struct lg_follow *f);
 
@@ -191,5 +193,7 @@ lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_c
     lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version, lg_cli_volume_ls,
     lg_cli_volume_create, lg_cli_volume_grow, lg_cli_volume_rm, lg_cli_volume_attach, lg_cli_volume_detach,
     lg_cli_network_ls, lg_cli_network_create, lg_cli_network_rm, lg_cli_network_change;
+
+lg_cli_run lg_cli_run_code, lg_cli_language_ls, lg_cli_language_build; /* run.c */
 
 #endif

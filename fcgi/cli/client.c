@@ -290,7 +290,8 @@ void lg_client_begin(struct lg_client *k, const char *path)
     char url[sizeof k->url + LG_PATH_LEN + 16];
     curl_easy_reset(k->h);
     setup(k);
-    snprintf(url, sizeof url, "%s/api/v1%s", k->url, path);
+    bool whole = !strncmp(path, "/api/", 5);
+    snprintf(url, sizeof url, "%s%s%s", k->url, whole ? "" : "/api/v1", path);
     curl_easy_setopt(k->h, CURLOPT_URL, url);
     curl_easy_setopt(k->h, CURLOPT_HTTPHEADER, k->headers);
     curl_easy_setopt(k->h, CURLOPT_USERAGENT, "lodge");

@@ -19,7 +19,7 @@ struct lg_client {
 
 /* Finds credentials once; later calls do nothing. Returns an exit code. */
 int lg_client_open(struct lg_cli *c);
-/* A fresh request to a path below /api/v1. */
+/* A fresh request to a path below /api/v1, or to one that begins with /api/. */
 void lg_client_begin(struct lg_client *k, const char *path);
 void lg_client_refused(long status, const json_t *json, struct lg_err *e);
 int lg_client_unreachable(const struct lg_client *k, CURLcode rc, struct lg_err *e);

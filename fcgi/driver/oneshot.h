@@ -22,9 +22,6 @@ struct lg_oneshot_spec {
 
 #define LG_ONESHOT_PREFIX "lodge-run-"
 
-/* One of our site's that `sweep` met; true: leave it. */
-typedef bool lg_oneshot_keep_fn(void *arg, const char *name);
-
 struct lg_oneshot_ops {
     /* Makes and starts it, with no network, a read-only root and no way to gain rights. *stream gets a
      * descriptor that yields its output as frames of an engine's log until it ends. What an error leaves
@@ -33,7 +30,7 @@ struct lg_oneshot_ops {
     /* How it ended. LG_STATE while it runs, LG_NOT_FOUND when it is gone. */
     int (*ended)(struct lg_engine *g, const char *name, int *exit_code, bool *oom, struct lg_err *e);
     int (*remove)(struct lg_engine *g, const char *name, struct lg_err *e); /* running too; absent: 0 */
-    int (*sweep)(struct lg_engine *g, lg_oneshot_keep_fn *keep, void *arg, int *removed, struct lg_err *e);
+    int (*sweep)(struct lg_engine *g, int *removed, struct lg_err *e);      /* all of our site */
 };
 
 #endif

@@ -237,6 +237,7 @@ void lg_reconcile_main(const struct lg_runner *r, int arg) __attribute__((noretu
 void lg_keeper_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_layers_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_streams_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
+void lg_oneshots_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_watch_main(const struct lg_runner *r, int driver_index) __attribute__((noreturn));
 
 /* fork, with the child named, tied to this process's life, its signals reset. As fork(2); no database may be

@@ -25,6 +25,7 @@
 
 #define POLL_MS    400  /* look at the database without a doorbell */
 #define RESPAWN_MS 200  /* pause before a dead helper is started again */
+#define REMOVE_MS  2500 /* for helpers to remove what nobody should find later */
 #define GRACE_MS   2000 /* for operations at work when asked to end */
 
 /* Children that are not job workers. Watchers: one per driver. */
@@ -199,15 +200,36 @@ static bool busy(const struct master *m)
     return false;
 }
 
+static void signal_helpers(const struct master *m, int sig)
+{
+    for (int i = 0; i < m->helpers; i++)
+        if (m->helper[i].pid)
+            kill(m->helper[i].pid, sig);
+}
+
+static bool helper_lives(struct master *m)
+{
+    pid_t pid;
+    bool any = false;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        for (int i = 0; i < m->helpers; i++)
+            if (m->helper[i].pid == pid)
+                m->helper[i].pid = 0;
+    for (int i = 0; i < m->helpers; i++)
+        any |= m->helper[i].pid != 0;
+    return any;
+}
+
 /* What is still at work begins again with the next master: every engine call may be repeated. */
 static void end_children(struct master *m)
 {
     for (int i = 0; i < m->q.slots; i++)
         if (m->q.slot[i].pid)
             kill(m->q.slot[i].pid, SIGKILL);
-    for (int i = 0; i < m->helpers; i++)
-        if (m->helper[i].pid)
-            kill(m->helper[i].pid, SIGKILL);
+    signal_helpers(m, SIGTERM); /* whoever has something to remove does it now */
+    for (int64_t until = lg_clock_mono() + REMOVE_MS; lg_clock_mono() < until && helper_lives(m);)
+        lg_pause_ms(10);
+    signal_helpers(m, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
         ;
 }
@@ -288,6 +310,7 @@ static void list_helpers(struct master *m)
     m->helper[m->helpers++] = (struct helper){.name = "lodge-reconcile", .main = lg_reconcile_main};
     m->helper[m->helpers++] = (struct helper){.name = "lodge-keeper", .main = lg_keeper_main};
     m->helper[m->helpers++] = (struct helper){.name = "lodge-streams", .main = lg_streams_main};
+    m->helper[m->helpers++] = (struct helper){.name = "lodge-oneshots", .main = lg_oneshots_main};
     if (m->r->sandbox)
         m->helper[m->helpers++] = (struct helper){.name = "lodge-sandbox", .main = m->r->sandbox};
     m->helper[m->helpers++] = (struct helper){.name = "lodge-layers", .main = lg_layers_main};

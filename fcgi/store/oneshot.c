@@ -125,9 +125,9 @@ struct end {
 static int write_end(struct lg_db *db, void *arg, struct lg_err *e)
 {
     const struct end *x = arg;
-    return x->exit_code < 0
-               ? lg_sql_run(db, Q_ONESHOT_END, e, "tnti", x->id, x->error, lg_clock_ms())
-               : lg_sql_run(db, Q_ONESHOT_END, e, "titi", x->id, (int64_t)x->exit_code, x->error, lg_clock_ms());
+    return x->exit_code < 0 ? lg_sql_run(db, Q_ONESHOT_END, e, "tnti", x->id, x->error, lg_clock_ms())
+                            : lg_sql_run(db, Q_ONESHOT_END, e, "titi", x->id, (int64_t)x->exit_code, x->error,
+                                         lg_clock_ms());
 }
 
 int lg_oneshot_end(struct lg_db *db, const char *id, int exit_code, const char *error, struct lg_err *e)

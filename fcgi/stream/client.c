@@ -23,8 +23,8 @@ enum {
 };
 
 static const struct lg_client_ops *const kinds[LG_KINDS] = {
-    [LG_KIND_WAIT] = &lg_wait_ops, [LG_KIND_EVENTS] = &lg_events_ops,   [LG_KIND_LOGS] = &lg_relay_ops,
-    [LG_KIND_RUN] = &lg_run_ops,   [LG_KIND_CONSOLE] = &lg_console_ops,
+    [LG_KIND_WAIT] = &lg_wait_ops, [LG_KIND_EVENTS] = &lg_events_ops, [LG_KIND_LOGS] = &lg_relay_ops,
+    [LG_KIND_RUN] = &lg_run_ops,   [LG_KIND_ONESHOT] = &lg_run_ops,   [LG_KIND_CONSOLE] = &lg_console_ops,
 };
 
 size_t lg_client_pending(const struct lg_client *c)

@@ -34,7 +34,7 @@ static const struct field {
     F("readonly", read_only, BOOL, 0),
     F("format", format, STR, 0),
     F("subject", subject, STR, 0),
-    F("run", run, STR, IN(LG_KIND_RUN)),
+    F("run", run, STR, IN(LG_KIND_RUN) | IN(LG_KIND_ONESHOT)),
     F("tail", tail, INT, 0),
     F("since", since, INT, 0),
     F("follow", follow, BOOL, 0),
@@ -42,7 +42,7 @@ static const struct field {
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
 
-static const char *const kind_names[LG_KINDS] = {"wait", "events", "logs", "run", "console"};
+static const char *const kind_names[LG_KINDS] = {"wait", "events", "logs", "run", "console", "oneshot"};
 static const char *const proto_names[] = {"", "ws", "sse", "text"};
 
 static int index_of(const char *const *names, size_t n, const json_t *value)

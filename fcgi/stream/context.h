@@ -14,7 +14,15 @@
 
 #define LG_HANDOFF_MS 30000 /* `exp` is the time of signing plus this */
 
-enum lg_kind { LG_KIND_WAIT, LG_KIND_EVENTS, LG_KIND_LOGS, LG_KIND_RUN, LG_KIND_CONSOLE, LG_KINDS };
+enum lg_kind {
+    LG_KIND_WAIT,
+    LG_KIND_EVENTS,
+    LG_KIND_LOGS,
+    LG_KIND_RUN,
+    LG_KIND_CONSOLE,
+    LG_KIND_ONESHOT,
+    LG_KINDS
+};
 enum lg_proto { LG_PROTO_NONE, LG_PROTO_WS, LG_PROTO_SSE, LG_PROTO_TEXT };
 
 struct lg_context {

@@ -134,6 +134,18 @@ static void finish(struct lg_client *c, const char *event)
     close_both(c);
 }
 
+/* For clients that read lines: what is being fetched, apart from the output by its name. */
+static void send_progress(struct lg_client *c)
+{
+    lg_cleanup_json json_t *j = lg_json_parse(lg_buf_cstr(&c->u.run.text), c->u.run.text.len, 8, NULL);
+    const char *text = json_string_value(json_object_get(j, "text"));
+    lg_cleanup_buf struct lg_buf b = {.max = 1 << 16};
+    if (!text)
+        return;
+    lg_sse_event(&b, ++c->u.run.events, "progress", text, strlen(text));
+    lg_client_send_buf(c, &b);
+}
+
 /* A frame of JSON is whole. */
 static void said(struct lg_client *c)
 {
@@ -143,6 +155,8 @@ static void said(struct lg_client *c)
     if (type == LG_RUN_FRAME_STATE) {
         if (c->opened && is_json(c))
             send_json(c, "state", &r->text);
+        else if (c->opened)
+            send_progress(c);
     } else if (c->opened) {
         finish(c, "done");
     } else if (error) {
@@ -284,7 +298,9 @@ static void ask_pool(struct lg_client *c)
     char path[PATH_MAX];
     lg_cleanup_buf struct lg_buf b = {.max = 1024};
     struct lg_json j;
-    lg_conf_path(c->server->conf, path, sizeof path, "run/sandbox-streams.sock");
+    bool oneshot = c->context.kind == LG_KIND_ONESHOT;
+    lg_conf_path(c->server->conf, path, sizeof path,
+                 oneshot ? "run/oneshots.sock" : "run/sandbox-streams.sock");
     int fd = lg_unix_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &e);
     if (fd < 0) {
         if (errno == EAGAIN && ++r->attempts < ATTEMPTS)

@@ -1,5 +1,6 @@
 #include "driver/container/attach.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,10 @@ static int read_head(int fd)
     while (n < sizeof head - 1) {
         struct pollfd p = {fd, POLLIN, 0};
         int64_t left = until - lg_clock_mono();
-        if (left <= 0 || poll(&p, 1, (int)left) <= 0 || read(fd, head + n, 1) != 1)
+        int ready = left <= 0 ? 0 : poll(&p, 1, (int)left);
+        if (ready < 0 && errno == EINTR)
+            continue; /* callers have timers of their own */
+        if (ready <= 0 || read(fd, head + n, 1) != 1)
             return -1;
         head[++n] = 0;
         if (n >= 4 && !strcmp(head + n - 4, "\r\n\r\n"))
@@ -30,21 +34,35 @@ static int read_head(int fd)
     return -1;
 }
 
+/* An engine prepares the container here, so the sentence is about that. */
+static int refused(int fd, int status, struct lg_err *e)
+{
+    char text[1024];
+    struct pollfd p = {fd, POLLIN, 0};
+    ssize_t n = poll(&p, 1, 1000) > 0 ? recv(fd, text, sizeof text - 1, MSG_DONTWAIT) : 0;
+    const char *from = n > 0 ? memchr(text, '{', (size_t)n) : NULL;
+    lg_cleanup_buf struct lg_buf reply = {.max = sizeof text};
+    if (from)
+        lg_buf_add(&reply, from, (size_t)(text + n - from));
+    return lg_call_fail(status > 0 ? status : 500, &reply, "the container cannot be attached to", e);
+}
+
 int lg_ct_attach(struct lg_engine *g, const char *name, bool input, struct lg_err *e)
 {
     char text[512];
     lg_cleanup_fd int fd = lg_unix_connect(g->socket, SOCK_STREAM, e);
     if (fd < 0)
         return fd;
-    int n = snprintf(text, sizeof text,
-                     "POST /v1.41/containers/%s/attach?stream=1%s&stdout=1&stderr=1 HTTP/1.1\r\nHost: engine\r\n"
-                     "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
-                     name, input ? "&stdin=1" : "");
+    int n =
+        snprintf(text, sizeof text,
+                 "POST /v1.41/containers/%s/attach?stream=1%s&stdout=1&stderr=1 HTTP/1.1\r\nHost: engine\r\n"
+                 "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
+                 name, input ? "&stdin=1" : "");
     if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
         return lg_fail_errno(e, LG_UNAVAILABLE, "the container engine broke off");
     int status = read_head(fd);
     if (status != 101 && status != 200)
-        return lg_fail(e, LG_BACKEND, "the container engine does not attach to the container (%d)", status);
+        return refused(fd, status, e);
     int out = fd;
     fd = -1;
     return out;

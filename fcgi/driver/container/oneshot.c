@@ -57,6 +57,8 @@ static void host_config(struct lg_json *j, const struct lg_oneshot_spec *s)
     lg_json_end_obj(j);
     lg_json_arr(j, "Ulimits");
     ulimit(j, "nofile", 1024);
+    ulimit(j, "nproc",
+           s->pids); /* unless it is named Podman wants its own, which may be more than it can give */
     ulimit(j, "core", 0);
     lg_json_end_arr(j);
     lg_json_end_obj(j);
@@ -142,8 +144,7 @@ static int oneshot_remove(struct lg_engine *g, const char *name, struct lg_err *
                                          : lg_call_fail(status, &reply, "the container cannot be removed", e);
 }
 
-static int oneshot_sweep(struct lg_engine *g, lg_oneshot_keep_fn *keep, void *arg, int *removed,
-                         struct lg_err *e)
+static int oneshot_sweep(struct lg_engine *g, int *removed, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf filter = {0}, path = {0}, reply = {0};
     size_t i;
@@ -159,11 +160,7 @@ static int oneshot_sweep(struct lg_engine *g, lg_oneshot_keep_fn *keep, void *ar
     lg_cleanup_json json_t *list = lg_call_json(&reply, e);
     json_array_foreach(list, i, o)
     {
-        const char *name = json_string_value(json_array_get(json_object_get(o, "Names"), 0));
-        name = name && *name == '/' ? name + 1 : name;
-        if (!name || keep(arg, name))
-            continue;
-        int rc = oneshot_remove(g, name, e);
+        int rc = oneshot_remove(g, lg_member_str(o, "Id"), e);
         if (rc)
             return rc;
         ++*removed;
