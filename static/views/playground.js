@@ -91,32 +91,30 @@ class Output {
   }
 }
 
-/** An event of the stream → [kind, text], or its end. A default event is output; errors say so themselves. */
+/** An event of the stream → {kind, text} of output, {end} how it ended, {} anything else. */
 function read(ev) {
-  if (ev.event === 'done') {
-    try {
-      return { end: JSON.parse(ev.data || '{}') };
-    } catch {
-      return { end: {} };
-    }
-  }
-  if (ev.event === 'stderr' || ev.event === 'error' || ev.data.startsWith('ERROR:')) return { kind: 'err', text: ev.data };
-  if (ev.event === '' || ev.event === 'stdout' || ev.event === 'message') return { kind: 'out', text: ev.data };
-  return { note: ev.data };
+  if (ev.event !== 'output' && ev.event !== 'done') return {};
+  const data = JSON.parse(ev.data);
+  if (ev.event === 'done') return { end: data };
+  return { kind: data.stream === 'stderr' ? 'err' : 'out', text: data.text };
 }
 
-const LIMITS = { time: 'it took too long', wall: 'it took too long', cpu: 'it used too much CPU time', memory: 'it used too much memory', output: 'it wrote too much', disk: 'its disk was full', processes: 'it made too many processes' };
+const LIMITS = { time: 'It took too long', cpu: 'It used too much CPU time', memory: 'It used too much memory', output: 'It wrote too much', disk: 'Its disk was full', processes: 'It made too many processes', cancelled: 'It was stopped', stopped: 'It was stopped' };
+
+function why(end) {
+  if (end.error) return end.error.message;
+  if (end.compile && !end.compile.success) return 'It did not compile';
+  if (end.limit) return LIMITS[end.limit] ?? `It was ended: ${end.limit}`;
+  if (end.signal) return `It was ended by ${end.signal}`;
+  return end.exitCode ? `Exit code ${end.exitCode}` : '';
+}
 
 /** One line about how it ended: [tone, words] */
 function outcome(end, ms) {
-  const facts = [];
-  const took = end.timeMs ?? end.durationMs ?? (end.time !== undefined ? end.time * 1000 : ms);
-  facts.push(seconds(took));
-  const memory = end.memoryBytes ?? end.memory;
-  if (memory) facts.push(bytes(memory));
-  const limit = end.limit ?? end.limitHit;
-  const bad = limit ? LIMITS[limit] ?? `it hit its limit: ${limit}` : end.signal ? `it was ended by ${end.signal}` : end.exitCode ? `exit code ${end.exitCode}` : end.success === false ? 'it failed' : '';
-  return [bad ? 'bad' : 'good', `${bad ? bad.charAt(0).toUpperCase() + bad.slice(1) : 'Done'} · ${facts.join(' · ')}`];
+  const bad = why(end);
+  const facts = [bad || 'Done', seconds(end.timeMs ?? ms)];
+  if (end.memoryBytes) facts.push(bytes(end.memoryBytes));
+  return [bad ? 'bad' : 'good', facts.join(' · ')];
 }
 
 export default function playground(ctx) {
@@ -135,14 +133,15 @@ export default function playground(ctx) {
   const out = new Output();
   const list = h('ul', { class: 'run-history' });
   const notice = h('div', { class: 'failure', role: 'alert', hidden: true });
+  const building = h('div', { class: 'building', role: 'status', hidden: true });
 
-  const example = (name) => languages.find((l) => l.name === name)?.example ?? EXAMPLES[name] ?? '';
+  const example = (name) => languages.find((l) => l.name === name)?.example || EXAMPLES[name] || '';
   const editor = codeEditor(host, { label: 'Code', text: drafts[chosen] ?? example(chosen), onrun: () => run(), onchange: () => {
     drafts[chosen] = editor.text();
     clearTimeout(tick.save);
     tick.save = setTimeout(() => keep('drafts', drafts), 400);
   } });
-  tick = { save: 0, clock: 0 };
+  tick = { save: 0, clock: 0, build: 0 };
   editor.language(chosen);
   out.clear('Press Run, or Ctrl and Enter in the editor.');
 
@@ -153,6 +152,8 @@ export default function playground(ctx) {
     keep('language', name);
     editor.set(drafts[name] ?? example(name));
     editor.language(name);
+    showBuilding();
+    buttons();
   }
   picker.addEventListener('change', () => choose(picker.value));
   input.addEventListener('input', () => keep('input', input.value.slice(0, KEPT_CODE)));
@@ -163,8 +164,7 @@ export default function playground(ctx) {
   }
 
   function buttons() {
-    const ready = languages.length > 0;
-    setBlocked(runBtn, job ? 'It runs already.' : ready ? null : 'No language is ready on this host.');
+    setBlocked(runBtn, job ? 'It runs already.' : isReady() ? null : languages.length ? 'The language is not built yet.' : 'No language is known.');
     setBlocked(stopBtn, job ? null : 'Nothing runs.');
   }
 
@@ -199,7 +199,7 @@ export default function playground(ctx) {
   // ── running ──
 
   async function run() {
-    if (job || !languages.length) return;
+    if (job || !isReady()) return;
     const asked = { language: chosen, code: editor.text(), stdin: input.value };
     const began = performance.now();
     const mine = (job = new AbortController());
@@ -212,12 +212,12 @@ export default function playground(ctx) {
     const onevent = (ev) => {
       const said = read(ev);
       if (said.end) end = said.end;
-      else if (said.note === undefined) out.add(said.kind, said.text);
+      else if (said.kind) out.add(said.kind, said.text);
     };
     let tone = 'bad';
     let words = '';
     try {
-      await stream('/api/repl/execute/stream', asked, { signal: mine.signal, onevent });
+      await stream('/api/repl/execute/stream?format=json', asked, { signal: mine.signal, onevent });
       [tone, words] = end ? outcome(end, performance.now() - began) : ['bad', 'The answer broke off'];
     } catch (e) {
       words = e.name === 'AbortError' ? `Stopped after ${seconds(performance.now() - began)}` : e.message;
@@ -242,22 +242,52 @@ export default function playground(ctx) {
 
   // ── languages ──
 
+  const current = () => languages.find((l) => l.name === chosen);
+  const isReady = () => current()?.state === 'ready';
+
+  async function ask(method, path) {
+    const res = await fetch(`/api/repl${path}`, { method, credentials: 'same-origin', cache: 'no-store', headers: { Accept: 'application/json', ...(method === 'GET' ? {} : { 'Lodge-CSRF': '1' }) } });
+    const answer = await res.json();
+    if (!res.ok) throw new Error(answer.error?.message ?? `The server answered ${res.status}.`);
+    return answer;
+  }
+
+  /** A language that is not there yet: how far it is, or the way to build it. */
+  function showBuilding() {
+    const l = current();
+    const busy = l?.state === 'building' || l?.state === 'looking';
+    clearTimeout(tick.build);
+    building.hidden = !l || l.state === 'ready';
+    if (building.hidden) return;
+    const bar = h('progress', { max: '1', 'aria-label': `Building ${wordOf(l.name)}`, ...(l.progress ? { value: l.progress } : {}) });
+    const build = button(`Build ${wordOf(l.name)}`, { kind: 'primary', onclick: () => prepare(l.name) });
+    fill(building, h('p', null, busy ? `${wordOf(l.name)} is being built: ${l.message || 'it begins'}` : l.state === 'error' ? `${wordOf(l.name)} could not be built: ${l.message}` : `${wordOf(l.name)} is not built on this host yet. This takes some minutes, once.`), busy ? bar : build);
+    if (busy) tick.build = setTimeout(load, 1000);
+  }
+
+  async function prepare(name) {
+    try {
+      await ask('POST', `/languages/${encodeURIComponent(name)}/prepare`);
+    } catch (e) {
+      refuse(e);
+    }
+    await load();
+  }
+
   async function load() {
     try {
-      const res = await fetch('/api/repl/languages', { credentials: 'same-origin', headers: { Accept: 'application/json' } });
-      const answer = await res.json();
-      if (!res.ok) throw new Error(answer.error?.message ?? `The server answered ${res.status}.`);
-      const details = new Map((answer.details ?? []).map((d) => [d.name, d]));
-      languages = answer.languages.map((name) => ({ ...details.get(name), name }));
+      languages = (await ask('GET', '/languages')).details;
     } catch (e) {
       refuse({ message: `The languages could not be read. ${e.message}` });
     }
-    fill(picker, languages.map((l) => h('option', { value: l.name }, wordOf(l.name) + (l.version ? ` ${l.version}` : ''))));
+    if (ctx.gone) return;
+    const word = (l) => wordOf(l.name) + (l.version ? ` ${l.version}` : l.state === 'ready' ? '' : ' (not built)');
+    fill(picker, languages.map((l) => h('option', { value: l.name }, word(l))));
     picker.hidden = !languages.length;
-    if (languages.length && !languages.some((l) => l.name === chosen)) choose(languages[0].name);
+    if (languages.length && !current()) choose(languages[0].name);
     picker.value = chosen;
     if (!editor.text()) editor.set(example(chosen));
-    if (!languages.length && notice.hidden) refuse({ message: 'No language is ready on this host yet. An administrator builds them; this takes some minutes the first time.' });
+    showBuilding();
     buttons();
   }
 
@@ -266,6 +296,7 @@ export default function playground(ctx) {
     job?.abort();
     clearInterval(tick.clock);
     clearTimeout(tick.save);
+    clearTimeout(tick.build);
     keep('drafts', drafts);
     editor.destroy();
   });
@@ -276,7 +307,7 @@ export default function playground(ctx) {
     button('Example', { kind: 'ghost small', title: 'Put the example of this language here', onclick: () => (editor.set(example(chosen)), editor.focus()) }));
   return {
     title: 'Run code',
-    node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), notice, tools,
+    node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), notice, building, tools,
       h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past),
   };
 }

@@ -1,14 +1,25 @@
 // What mock.mjs serves of running code and of the service registry.
 
-const LANGUAGES = [
-  { name: 'python', version: '3.11', aliases: ['py'], example: 'print("hello")\n' },
-  { name: 'javascript', version: '18.20', aliases: ['js', 'node'] },
-  { name: 'bash', version: '5.2', aliases: ['sh'] },
-  { name: 'c', version: '12.2', aliases: [] },
-  { name: 'sql', version: '3.40', aliases: ['sqlite'] },
-];
+const language = (name, version, aliases, more = {}) => ({ name, version, aliases, title: name, state: 'ready', progress: 1, message: '', file: '', compiled: false, sessions: false, warm: 1, example: '', ...more });
+const LANGUAGES = [language('python', '3.11', ['py'], { example: 'print("hello")\n' }), language('javascript', '18.20', ['js', 'node']), language('bash', '5.2', ['sh']),
+  language('c', '12.2', []), language('sql', '', ['sqlite'], { state: 'absent', progress: 0 })];
 
-export const languages = (s) => ({ languages: s.languages ?? LANGUAGES.map((l) => l.name), details: s.languages ? [] : LANGUAGES });
+/** `s.languages`: other details, for tests. One that is built gets further with each look. */
+export function languages(s) {
+  s.languages ??= structuredClone(LANGUAGES);
+  for (const l of s.languages) {
+    if (l.state !== 'building') continue;
+    l.progress += 0.5;
+    if (l.progress > 1) Object.assign(l, { state: 'ready', version: '3.40', progress: 1 });
+  }
+  return { languages: s.languages.filter((l) => l.state === 'ready').map((l) => l.name), details: s.languages };
+}
+
+export function prepare(s, name) {
+  const l = s.languages.find((x) => x.name === name);
+  Object.assign(l, { state: 'building', progress: 0.2, message: 'fetching and unpacking packages' });
+  return l;
+}
 
 const service = (name, id, port, more = {}) => ({ name, id, address: '10.1.2.3', port, status: 'Healthy', metadata: {}, version: '1.0.0', own: false, ttlSeconds: 15, registeredAt: new Date(Date.now() - 3600e3).toISOString(), expiresAt: new Date(Date.now() + 9e3).toISOString(), ...more });
 const own = (name, id, more = {}) => service(name, id, 8443, { address: 'localhost', own: true, ttlSeconds: 0, expiresAt: null, version: '0.1.0', ...more });
@@ -28,7 +39,8 @@ export function serviceEvent(s, kind, name, id, more = {}) {
   s.emit(`service.${kind}`, { type: 'service', id: key, name }, { service: now });
 }
 
-const send = (res, event, data, id) => res.write(`id: ${id}\n${event ? `event: ${event}\n` : ''}${data.split('\n').map((line) => `data: ${line}`).join('\n')}\n\n`);
+const send = (res, event, data, id) => res.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+const output = (res, stream, text, id) => send(res, 'output', { stream, text }, id);
 
 /** The code is a script for the mock: a line "out …", "err …", "sleep ms", "exit n", "limit what", "many n"; "read" echoes the input. */
 export async function execute(s, res, body) {
@@ -39,18 +51,20 @@ export async function execute(s, res, body) {
   let gone = false;
   res.on('close', () => ((gone = true), s.running--));
   res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+  send(res, 'state', { state: 'running' }, ++id);
   for (const line of body.code.split('\n')) {
     const [word, rest = ''] = [line.split(' ')[0], line.split(' ').slice(1).join(' ')];
     if (gone) return;
-    if (word === 'out') send(res, '', `${rest}\n`, ++id);
-    else if (word === 'err') send(res, 'stderr', `${rest}\n`, ++id);
-    else if (word === 'read') send(res, '', body.stdin, ++id);
-    else if (word === 'many') for (let i = 0; i < Number(rest); i++) send(res, '', `${'x'.repeat(99)}\n`, ++id);
+    if (word === 'out') output(res, 'stdout', `${rest}\n`, ++id);
+    else if (word === 'err') output(res, 'stderr', `${rest}\n`, ++id);
+    else if (word === 'read') output(res, 'stdout', body.stdin, ++id);
+    else if (word === 'many') for (let i = 0; i < Number(rest); i++) output(res, 'stdout', `${'x'.repeat(99)}\n`, ++id);
     else if (word === 'sleep') await new Promise((r) => setTimeout(r, Number(rest)));
     else if (word === 'exit') end = { ...end, exitCode: Number(rest), success: rest === '0' };
     else if (word === 'limit') end = { ...end, limit: rest, exitCode: null, signal: 'SIGKILL', success: false };
+    else if (word === 'uncompiled') end = { ...end, exitCode: null, success: false, compile: { success: false, exitCode: 1 } };
     else if (word === 'break') return void res.destroy();
   }
-  send(res, 'done', JSON.stringify(end), ++id);
+  send(res, 'done', end, ++id);
   res.end();
 }

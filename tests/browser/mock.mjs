@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { execute, languages, services } from './mock-run.mjs';
+import { execute, languages, prepare, services } from './mock-run.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
 const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
@@ -402,6 +402,7 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
     if (url.pathname === '/api/repl/languages') return answer(res, { body: languages(s) });
+    if (/\/prepare$/.test(url.pathname)) return answer(res, { status: 202, body: prepare(s, url.pathname.split('/')[4]) });
     if (url.pathname === '/api/repl/execute/stream') {
       if (s.refuseRuns) return answer(res, { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'RATE_LIMITED', message: 'too many runs of this tenant', details: {} } } });
       return execute(s, res, await readBody(req));

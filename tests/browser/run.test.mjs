@@ -119,12 +119,30 @@ test('limits, refusals, broken answers and floods say what happened', { skip: re
   await page.getByText('Too many runs at once').waitFor();
   await page.getByText('Try again in 2 s').waitFor();
   mock.state.refuseRuns = false;
+  await write(page, 'uncompiled');
+  await run(page);
+  await said(page, /It did not compile/);
   mock.state.languages = [];
   await again(page);
-  await page.getByText(/No language is ready/).first().waitFor();
   assert.equal(await page.getByRole('button', { name: 'Run', exact: true }).getAttribute('aria-disabled'), 'true');
   await axe(page, 'no language');
   mock.state.languages = null;
+  clean(page);
+  await page.close();
+});
+
+test('a language that is not there is built, and then runs', { skip: real }, async () => {
+  const page = await playground();
+  await page.getByLabel('Language').selectOption('sql');
+  await page.getByText(/not built on this host yet/).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Run', exact: true }).getAttribute('aria-disabled'), 'true');
+  await axe(page, 'not built');
+  await page.getByRole('button', { name: 'Build SQL (SQLite)' }).click();
+  await page.getByText(/fetching and unpacking packages/).waitFor();
+  await page.locator('.building').waitFor({ state: 'hidden' });
+  await write(page, 'out built');
+  await run(page);
+  await said(page, /Done/);
   clean(page);
   await page.close();
 });
