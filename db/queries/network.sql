@@ -10,7 +10,8 @@ FROM network n JOIN tenant t ON t.id = n.tenant_id WHERE n.tenant_id = ?1 AND n.
 
 -- name: network_list
 SELECT n.id, n.tenant_id, t.slug, n.name, n.cidr, n.number, n.version, n.created_at, n.updated_at
-FROM network n JOIN tenant t ON t.id = n.tenant_id WHERE n.tenant_id = ?1 ORDER BY n.created_at, n.id LIMIT ?2 OFFSET ?3;
+FROM network n JOIN tenant t ON t.id = n.tenant_id WHERE n.tenant_id = ?1 AND (n.created_at, n.id) > (?4, ?5)
+ORDER BY n.created_at, n.id LIMIT ?2 OFFSET ?3;
 
 -- name: network_count
 SELECT count(*) FROM network WHERE tenant_id = ?1;

@@ -6,6 +6,7 @@
 
 #include "api/page.h"
 #include "http/body.h"
+#include "http/etag.h"
 #include "model/net.h"
 #include "store/tenant.h"
 
@@ -32,7 +33,10 @@ static int answer(struct lg_req *q, struct lg_resp *r, int status, const struct 
     struct lg_json j;
     r->status = status;
     lg_json_init(&j, &r->body);
-    return lg_network_render(q->db, &j, NULL, n, e);
+    int rc = lg_network_render(q->db, &j, NULL, n, e);
+    if (!rc)
+        lg_resp_etag(q, r, n->version);
+    return rc;
 }
 
 static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
@@ -52,27 +56,29 @@ struct list {
     struct lg_db *db;
     struct lg_err *e;
     int rc;
+    struct lg_page p;
 };
 
 static void add_one(void *arg, const struct lg_network *n)
 {
     struct list *l = arg;
-    if (!l->rc)
+    if (!l->rc && lg_page_take(&l->p, n->created_at, n->id))
         l->rc = lg_network_render(l->db, &l->j, NULL, n, l->e);
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_page p;
-    int rc = lg_page_of(q, &p, e);
+    struct list l = {.db = q->db, .e = e};
+    struct lg_page *p = &l.p;
+    int rc = lg_page_of(q, p, e);
     if (rc || (rc = lg_tx_read(q->db, e)))
         return rc;
     lg_cleanup_read struct lg_db *db = q->db;
-    struct list l = {.db = db, .e = e};
     lg_resp_json(r, 200, &l.j);
     lg_json_arr(&l.j, "networks");
-    rc = lg_network_each(db, q->who.tenant_id, p.size, p.offset, &p.total, add_one, &l, e);
-    lg_page_end(&l.j, &p);
+    rc = lg_network_each(db, q->who.tenant_id, p->key_n, p->key_s, p->size + 1, p->offset, &p->total, add_one,
+                         &l, e);
+    lg_page_end(&l.j, p);
     return rc < 0 ? rc : l.rc;
 }
 
@@ -141,8 +147,8 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_network n;
     int rc = lg_req_begin(q, e);
-    if (rc || (rc = find(q, q->param[0], &n, e)) || (rc = lg_network_remove(q->db, &n, e)) ||
-        (rc = lg_req_commit(q, n.id, n.name, e)))
+    if (rc || (rc = find(q, q->param[0], &n, e)) || (rc = lg_if_match_version(q, n.version, e)) ||
+        (rc = lg_network_remove(q->db, &n, e)) || (rc = lg_req_commit(q, n.id, n.name, e)))
         return rc;
     lg_resp_empty(r, 204);
     return 0;

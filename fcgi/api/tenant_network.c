@@ -53,7 +53,7 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct lg_json j;
     lg_resp_json(r, 200, &j);
     lg_json_arr(&j, "networks");
-    int rc = lg_network_each(q->db, q->who.tenant_id, LIST_MAX, 0, NULL, add_one, &j, e);
+    int rc = lg_network_each(q->db, q->who.tenant_id, (int64_t)0, "", LIST_MAX, 0, NULL, add_one, &j, e);
     lg_json_end_arr(&j);
     lg_json_end_obj(&j);
     return rc < 0 ? rc : 0;

@@ -59,11 +59,13 @@ int lg_network_by_name(struct lg_db *db, const char *tenant_id, const char *name
     return read_one(db, lg_sql(db, Q_NETWORK_BY_NAME, e, "tt", tenant_id, name), n, e);
 }
 
-int lg_network_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_t offset, int64_t *total,
+int lg_network_each(struct lg_db *db, const char *tenant_id, int64_t after_at, const char *after_id,
+                    int64_t limit, int64_t offset, int64_t *total,
                     void (*fn)(void *arg, const struct lg_network *n), void *arg, struct lg_err *e)
 {
     int rc = total ? read_int(db, lg_sql(db, Q_NETWORK_COUNT, e, "t", tenant_id), total, e) : 0, count = 0;
-    lg_stmt *s = rc < 0 ? NULL : lg_sql(db, Q_NETWORK_LIST, e, "tii", tenant_id, limit, offset);
+    lg_stmt *s =
+        rc < 0 ? NULL : lg_sql(db, Q_NETWORK_LIST, e, "tiiit", tenant_id, limit, offset, after_at, after_id);
     struct lg_network n;
     if (!s)
         return rc < 0 ? rc : -(int)LG_INTERNAL;

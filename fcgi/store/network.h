@@ -21,7 +21,10 @@ int lg_network_get(struct lg_db *db, const char *id, struct lg_network *n,
                    struct lg_err *e); /* LG_NOT_FOUND */
 int lg_network_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_network *n,
                        struct lg_err *e); /* 1 / 0 */
-int lg_network_each(struct lg_db *db, const char *tenant_id, int64_t limit, int64_t offset, int64_t *total,
+/* Those of a tenant, oldest first, from after the one made at that moment with that id on (0, "": from the
+ * first). Returns how many; *total (may be NULL) counts all. */
+int lg_network_each(struct lg_db *db, const char *tenant_id, int64_t after_at, const char *after_id,
+                    int64_t limit, int64_t offset, int64_t *total,
                     void (*fn)(void *arg, const struct lg_network *n), void *arg, struct lg_err *e);
 /* LG_CONFLICT while a card is on it. Its bridge is noted for removal. */
 int lg_network_remove(struct lg_db *db, struct lg_network *n, struct lg_err *e);

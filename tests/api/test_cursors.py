@@ -17,11 +17,14 @@ def crowd(fake_system):
         admin.post("/users", {"username": f"crowd-{n}", "password": "correct horse battery"}, 201)
         admin.post("/tenants", {"slug": f"crowd-{n}"}, 201)
         team.post("/images", {"reference": f"docker.io/library/crowd:{n}"}, 202)
+        team.post("/networks", {"name": f"n{n}", "cidr": f"10.7.{n}.0/24"}, 201)
         team.post("/volumes", {"name": f"v{n}", "size": 64 << 20}, 201, Prefer="wait=30")
     yield {"team": team, "admin": admin}
     team.remove_all()
     for v in team.get("/volumes?pageSize=500").json["volumes"]:
         team.delete(f"/volumes/{v['id']}", Prefer="wait=30")
+    for n in team.get("/networks?pageSize=500").json["networks"]:
+        team.delete(f"/networks/{n['id']}", 204)
 
 
 def walk(api, path, key, size, between=None):
@@ -39,7 +42,7 @@ def walk(api, path, key, size, between=None):
 
 
 LISTS = [("team", "/compute/instances", "instances", "id"), ("team", "/operations", "operations", "id"), ("team", "/ingress", "ingress", "host"),
-         ("team", "/tokens", "tokens", "id"), ("team", "/images", "images", "id"), ("team", "/volumes", "volumes", "id"), ("admin", "/users", "users", "id"),
+         ("team", "/tokens", "tokens", "id"), ("team", "/images", "images", "id"), ("team", "/volumes", "volumes", "id"), ("team", "/networks", "networks", "id"), ("admin", "/users", "users", "id"),
          ("admin", "/tenants", "tenants", "id"), ("team", "/audit", "audit", "id")]
 
 
@@ -67,7 +70,7 @@ def test_what_comes_in_between_moves_nothing(crowd, who, path, key, make):
     assert [r["id"] for r in rows] == before, "newest first: what is new is before the first page"
 
 
-@pytest.mark.parametrize("path", ["/users", "/tenants", "/tokens", "/audit", "/images", "/ingress", "/volumes"])
+@pytest.mark.parametrize("path", ["/users", "/tenants", "/tokens", "/audit", "/images", "/ingress", "/volumes", "/networks"])
 @pytest.mark.parametrize("cursor", ["x", "1", "", "1x", "99999999999999999999.a", ".", "1." + "a" * 300])
 def test_what_is_no_cursor(crowd, path, cursor):
     a = crowd["admin"].get(f"{path}?cursor={cursor}", 400)
@@ -135,6 +138,15 @@ def test_images(crowd, label):
     image = team.get("/images?pageSize=500").json["images"][-1]
     path = f"/images/{image['id']}"
     versions(team, path, {"aliases": [label]})
+
+
+def test_networks(crowd, label):
+    team = crowd["team"]
+    path = f"/networks/{team.post('/networks', {'name': label, 'cidr': '10.8.0.0/24'}, 201).json['id']}"
+    first = team.get(path)
+    assert team.get(path, 304, If_None_Match=first.header("ETag")).body == b""
+    assert team.delete(path, 412, If_Match='"other"').error == "PRECONDITION_FAILED"
+    team.delete(path, 204, If_Match=first.header("ETag"))
 
 
 def test_volumes(crowd, label):
