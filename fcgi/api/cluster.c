@@ -102,6 +102,7 @@ static void render_info(struct lg_json *j, size_t i, const struct lg_engine_stat
     lg_json_obj(j, "healthCheck");
     lg_json_str(j, "status", st->healthy ? "healthy" : "unhealthy");
     lg_json_str(j, "reason", st->healthy || !*st->reason ? NULL : st->reason);
+    lg_json_str(j, "notice", st->healthy && *st->reason ? st->reason : NULL);
     lg_json_time(j, "lastCheck", st->checked_at);
     lg_json_end_obj(j);
 }

@@ -55,6 +55,8 @@ int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t m
 /* Capacity of this host, overcommit included. */
 int64_t lg_host_cpu_millis(const struct lg_conf *c);
 int64_t lg_host_memory_bytes(void);
+/* Is a driver for this backend among the setting's? */
+bool lg_backend_enabled(const struct lg_conf *c, const char *backend);
 /* Is there a driver for this backend name? LG_INVALID_BACKEND, LG_UNAVAILABLE with the reason. */
 int lg_backend_check(struct lg_req *q, const char *backend, struct lg_err *e);
 

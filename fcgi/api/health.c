@@ -37,10 +37,12 @@ static void look_stream(struct lg_req *q, struct part *p)
     p->well = s.answers;
 }
 
+/* That of containers; of virtual machines where the host has no other. */
 static void look_engine(struct lg_req *q, struct part *p)
 {
+    const char *backend = lg_backend_enabled(&q->app->conf, "docker") ? "docker" : "kvm";
     struct lg_engine_state st = {.reason = "lodge-runner has not looked for it yet"};
-    p->well = lg_engine_state_get(q->db, "docker", &st, NULL) > 0 && st.healthy;
+    p->well = lg_engine_state_get(q->db, backend, &st, NULL) > 0 && st.healthy;
     snprintf(p->reason, sizeof p->reason, "%s", st.reason);
 }
 
@@ -51,7 +53,7 @@ static const struct {
     {"database", "the database cannot be read", look_database},
     {"runner", "lodge-runner does not answer: nothing is started or stopped until it does", look_runner},
     {"stream", "lodge-stream does not answer: no events, logs and waits until it does", look_stream},
-    {"engine", "the container engine does not answer", look_engine},
+    {"engine", "the engine does not answer", look_engine},
 };
 #define PARTS (sizeof parts / sizeof parts[0])
 

@@ -96,7 +96,7 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-static bool has_driver(const struct lg_conf *c, const char *backend)
+bool lg_backend_enabled(const struct lg_conf *c, const char *backend)
 {
     if (!strcmp(backend, "docker"))
         return listed(c->drivers, "container") || listed(c->drivers, "fake");
@@ -120,7 +120,7 @@ int lg_backend_check(struct lg_req *q, const char *backend, struct lg_err *e)
         lg_fail(e, LG_INVALID_BACKEND, "there is no backend called %.40s; it is docker or kvm", backend);
         return lg_err_detail(e, "field", "backend");
     }
-    if (!has_driver(&q->app->conf, backend))
+    if (!lg_backend_enabled(&q->app->conf, backend))
         return unavailable(e, backend, "no driver for it is enabled on this host");
     int rc = lg_engine_state_get(q->db, backend, &st, e);
     return rc < 0 ? rc : rc && !st.healthy ? unavailable(e, backend, st.reason) : 0;

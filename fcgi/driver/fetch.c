@@ -243,17 +243,17 @@ static int follow(struct child *c, struct lg_err *e)
     return rc;
 }
 
-/* Nobody's rights, few descriptors, no larger file than allowed. */
+/* Nobody's rights (not even run_user's, who may read the database), few descriptors, no larger file than
+ * allowed. */
 static int drop_rights(const struct lg_fetch *f, struct lg_err *e)
 {
     const struct rlimit files = {64, 64}, none = {0, 0};
     const struct rlimit size = {(rlim_t)f->max_bytes + 1, (rlim_t)f->max_bytes + 1};
-    const char *user = *f->conf->run_user ? f->conf->run_user : "nobody";
-    const struct passwd *pw = geteuid() ? NULL : getpwnam(user);
+    const struct passwd *pw = geteuid() ? NULL : getpwnam("nobody");
     signal(SIGXFSZ, SIG_IGN);
     if (!geteuid() && (!pw || setgroups(0, NULL) || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) ||
                        setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid)))
-        return lg_fail_errno(e, LG_INTERNAL, "cannot become %s to fetch a file", user);
+        return lg_fail_errno(e, LG_INTERNAL, "cannot become nobody to fetch a file");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_NOFILE, &files) ||
         setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_FSIZE, &size))
         return lg_fail_errno(e, LG_INTERNAL, "cannot give up rights to fetch a file");

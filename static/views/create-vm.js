@@ -24,6 +24,16 @@ function keysNote() {
   return el;
 }
 
+/** Whether this host can, and what one should know though it can. */
+function hostNote(el) {
+  get('/compute/backends/kvm/info').then(({ status, healthCheck: c }) => {
+    const bad = status !== 'running';
+    el.classList.toggle('bad-text', bad);
+    fill(el, bad ? `There are no virtual machines on this host: ${c.reason}.` : (c.notice ?? ''));
+    el.hidden = !el.textContent;
+  }, () => (el.hidden = true));
+}
+
 /** → {el, draw(shown), sized(), read(body), check(), needs(image), end()}; made when it is first shown, its editor when that is. */
 export function vmPart(onchange) {
   const flavor = field('Size', select([['', 'My own sizes']], ''), { path: 'flavor' });
@@ -44,10 +54,12 @@ export function vmPart(onchange) {
     editor.language('yaml');
   };
   const el = h('div', { class: 'vm-part', hidden: true });
+  const onHost = h('p', { class: 'hint', role: 'status' });
   const mount = () => {
+    hostNote(onHost);
     const more = h('details', { class: 'more' }, h('summary', null, 'Cloud-init, disk format, firmware'), init, h('div', { class: 'pair' }, format, firmware));
     more.addEventListener('toggle', open);
-    el.append(...[flavor, disk, keysNote(), key, more]);
+    el.append(...[onHost, flavor, disk, keysNote(), key, more]);
     get('/compute/flavors').then(({ flavors }) => flavor.control.append(...flavors.map((f) => h('option', { value: f.name, dataset: { disk: f.diskGB } }, `${f.name}: ${f.vcpus} ${f.vcpus === 1 ? 'core' : 'cores'}, ${f.ramGB} GiB, ${f.diskGB} GiB disk`))), () => {});
   };
   return {

@@ -269,7 +269,7 @@ def test_the_engines_refusal_is_told(vms, green, vm):
 
 def test_backend_info(green, vm):
     b = green.api.get("/compute/backends/kvm/info").json
-    assert b["type"] == "kvm" and b["status"] == "running" and b["supportedTypes"] == ["vm"]
+    assert b["type"] == "kvm" and b["status"] == "running" and b["supportedTypes"] == ["vm"] and b["healthCheck"]["notice"] is None
     c = green.api.get("/compute/cluster/status").json["backends"]["kvm"]
     assert c["status"] == "healthy" and c["instances"] >= 1 and c["resources"]["cpu"]["used"] >= 1
     assert c["resources"]["memory"]["used"] >= 128 * MIB

@@ -253,6 +253,7 @@ const ROUTES = [
   ['PUT', '/compute/instances/:id/:verb', (s, r) => verb(s, s.instance(r.params.id), r.params.verb, r.body, r.user)],
   ['GET', '/tenants/:id/quota', (s, r) => quota(s, r.params.id)],
   ['PUT', '/tenants/:id/quota', (s, r) => putQuota(s, r.params.id, r.body, r.headers)],
+  ['GET', '/compute/backends/:backend/info', () => ({ body: { type: 'kvm', status: 'running', healthCheck: { status: 'healthy', reason: null, notice: 'Guests run in software: /dev/kvm is there but does not run one.', lastCheck: new Date().toISOString() } } })],
   ['GET', '/compute/flavors', () => ({ body: { flavors: [['small', 1, 2, 20, 'Small instance'], ['medium', 2, 4, 40, 'Medium instance'], ['large', 4, 8, 80, '']].map(([name, vcpus, ramGB, diskGB, description]) => ({ name, vcpus, ramGB, diskGB, description })) } })],
   ['GET', '/ingress', (s, r) => ({ body: paged('ingress', [...s.instances.values()].flatMap((i) => i.ingress.map((rule) => ({ ...rule, instance: i.id }))), r.query) })],
   ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],

@@ -39,6 +39,7 @@ test('the dialog makes one: sizes or a flavor, keys, cloud-init in an editor', {
   await dialog().getByLabel('Kind').selectOption('vm');
   assert.deepEqual(await dialog().getByRole('combobox', { name: 'Image' }).locator('option').allTextContents(), ['tiny (default)']);
   await dialog().getByText('at least 128 MiB of memory').waitFor();
+  await dialog().getByText('Guests run in software').waitFor();
   assert.equal(await dialog().getByRole('textbox', { name: 'Command', exact: true }).isVisible(), false);
   await dialog().getByRole('textbox', { name: 'Name' }).fill('made');
   await dialog().getByRole('textbox', { name: 'Disk', exact: true }).fill('20G');
