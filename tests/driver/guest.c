@@ -23,6 +23,7 @@ static int next_host = 2;
 #define G rig.g
 
 static char key[256], pub[1024];
+static const char *login = "root";
 static const char *keys[] = {pub, NULL};
 
 static int run(const char *const *argv, int ms, struct lg_buf *out)
@@ -51,7 +52,7 @@ static void make_key(void)
 static int ssh(const char *address, const char *command, struct lg_buf *out)
 {
     char to[64];
-    snprintf(to, sizeof to, "root@%s", address);
+    snprintf(to, sizeof to, "%s@%s", login, address);
     const char *const argv[] = {"ssh", "-q",
                                 "-i",  key,
                                 "-o",  "StrictHostKeyChecking=no",
@@ -186,6 +187,41 @@ static void test_a_life(void **state)
     assert_string_equal(status(s.id).pending, "");
     until(
         !strcmp(in_guest(&s, "cat /root/ran; grep -c ^processor /proc/cpuinfo", &out), "ran <&\"> once\n1"));
+    gone(s.id);
+}
+
+/* ---- a real distribution, when somebody has built it: LODGE_TEST_DEBIAN=FILE; minutes without KVM ---- */
+
+static void test_debian(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    struct lg_image_info info;
+    lg_cleanup_buf struct lg_buf out = {0};
+    struct lg_import im = {.path = getenv("LODGE_TEST_DEBIAN"), .ref = "localhost/debian:12"};
+    if (!im.path)
+        return;
+    ok(&e, D->image_import(G, &im, NULL, NULL, &info, &e));
+    struct lg_inst_spec spec = spec_of(&s);
+    spec.image = im.ref;
+    spec.memory_bytes = (int64_t)512 << 20;
+    s.vm.memory_max_bytes = 0;
+    s.vm.disk_bytes = (int64_t)3 << 30;
+    s.vm.user_data = "#cloud-config\nwrite_files:\n  - path: /etc/lodge-was-here\n    content: yes\n";
+    login = "debian";
+    start(&spec);
+    int64_t t = lg_clock_mono();
+    while (strcmp(in_guest(&s, "cloud-init status", &out), "status: done") && lg_clock_mono() - t < 600000)
+        usleep(1000000);
+    print_message("cloud-init is done after %lld s\n", (long long)((lg_clock_mono() - t) / 1000));
+    assert_string_equal(lg_buf_cstr(&out), "status: done");
+    assert_string_equal(in_guest(&s, "cat /etc/lodge-was-here; hostname", &out), "yes\nweb");
+    until(status(s.id).agent);
+    assert_true(atoll(in_guest(&s, "df --output=size -B1M / | tail -n1", &out)) > 2500); /* it has grown */
+    login = "root";
+    ok(&e, D->stop(G, s.id, 120, &e));
+    assert_string_equal(status(s.id).why, "the guest powered off");
     gone(s.id);
 }
 
@@ -486,7 +522,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_foreign_domains),         cmocka_unit_test(test_a_life),
         cmocka_unit_test(test_ends_are_seen),           cmocka_unit_test(test_guests_outlive_libvirtd),
         cmocka_unit_test(test_hung_libvirtd),           cmocka_unit_test(test_killed_libvirtd),
-        cmocka_unit_test(test_neighbours_and_spoofing),
+        cmocka_unit_test(test_neighbours_and_spoofing), cmocka_unit_test(test_debian),
     };
     if (!rig_up(&rig, "kvm"))
         return 0;
