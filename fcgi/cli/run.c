@@ -106,7 +106,8 @@ int lg_cli_language_build(struct lg_cli *c)
 
 struct outcome {
     struct lg_cli *c;
-    json_t *done; /* owned; NULL: the stream broke off */
+    const char *session; /* its id; NULL: a run of its own */
+    json_t *done;        /* owned; NULL: the stream broke off */
 };
 
 static bool take_event(void *arg, const struct lg_sse *e)
@@ -127,9 +128,9 @@ static bool take_event(void *arg, const struct lg_sse *e)
 
 static const char *stream_path(void *arg, char out[LG_PATH_LEN])
 {
-    (void)arg;
-    snprintf(out, LG_PATH_LEN, "/api/repl/execute/stream?format=json");
-    return out;
+    const struct outcome *o = arg;
+    return o->session ? lg_path(out, "/api/repl/sessions/%s/execute/stream?format=json", o->session)
+                      : lg_path(out, "/api/repl/execute/stream?format=json");
 }
 
 static int read_all(FILE *f, const char *name, struct lg_buf *out)
@@ -228,4 +229,81 @@ int lg_cli_run_code(struct lg_cli *c)
     rc = read_code(c->arg[0], &code);
     rc = rc ? rc : read_input(c, &input);
     return rc ? rc : run_code(c, name, &code, &input);
+}
+
+/* ── repl ── */
+
+#define SNIPPET_MAX ((size_t)1 << 20)
+
+/* A line that opens something is followed by more, up to an empty one. */
+static bool opens(const char *line, size_t n)
+{
+    while (n && (line[n - 1] == ' ' || line[n - 1] == '\t'))
+        n--;
+    return n && strchr(":{([\\", line[n - 1]);
+}
+
+/* What is typed until it is whole; false at the end of the input. */
+static bool read_snippet(struct lg_buf *out)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+    bool terminal = isatty(STDIN_FILENO), more = false;
+    lg_buf_reset(out);
+    do {
+        if (terminal)
+            fputs(more ? "... " : ">>> ", stderr), fflush(stderr);
+        n = getline(&line, &cap, stdin);
+        size_t len = n > 0 && line[n - 1] == '\n' ? (size_t)n - 1 : n > 0 ? (size_t)n : 0;
+        if (n > 0)
+            lg_buf_add(out, line, (size_t)n);
+        /* A file is one snippet; people end a block with an empty line. */
+        more = n > 0 && (!terminal || (more ? len > 0 : opens(line, len)));
+    } while (more);
+    free(line);
+    return out->len > 0 || n > 0;
+}
+
+/* 0 when the session goes on, whatever the snippet did. */
+static int run_snippet(struct lg_cli *c, const char *session, const struct lg_buf *code)
+{
+    struct outcome o = {.c = c, .session = session};
+    struct lg_follow f = {.path_now = stream_path, .fn = take_event, .arg = &o};
+    json_t *body = json_pack("{s:o}", "code", json_stringn(lg_buf_cstr(code), code->len));
+    f.body = body;
+    int rc = body ? lg_follow(c, &f) : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
+    json_decref(body);
+    if (!rc && (!o.done || *lg_text_at(o.done, "error.message") || *lg_text_at(o.done, "limit")))
+        rc = settle(c, o.done);
+    if (!rc && !isatty(STDIN_FILENO))
+        rc = settle(c, o.done);
+    json_decref(o.done);
+    return rc;
+}
+
+int lg_cli_repl(struct lg_cli *c)
+{
+    char path[LG_PATH_LEN];
+    lg_cleanup_buf struct lg_buf code = {.max = SNIPPET_MAX};
+    lg_cleanup_answer struct lg_answer made = {.status = 0}, gone = {.status = 0};
+    json_t *body = json_pack("{s:s}", "language", c->arg[0]);
+    int rc = lg_call(c, "POST", "/api/repl/sessions", body, &made);
+    json_decref(body);
+    if (rc)
+        return rc;
+    const char *id = lg_text_at(made.json, "id");
+    if (isatty(STDIN_FILENO))
+        fprintf(stderr, "%s in a sandbox. An empty line ends a block, Ctrl-D the session.\n", c->arg[0]);
+    while (read_snippet(&code)) {
+        if (strspn(lg_buf_cstr(&code), " \t\r\n") < code.len)
+            rc = run_snippet(c, id, &code);
+        if (rc == LG_EXIT_NOT_FOUND || rc == LG_EXIT_UNREACHABLE)
+            break; /* the session, or the server, is gone */
+        fflush(stdout);
+    }
+    if (isatty(STDIN_FILENO))
+        fputc('\n', stderr), rc = 0;
+    lg_try(c, "DELETE", lg_path(path, "/api/repl/sessions/%s", id), NULL, &gone, NULL);
+    return rc;
 }
