@@ -55,7 +55,7 @@ static int wanted(const struct lg_pool_state *p, const struct lg_class *c)
     for (size_t i = 0; i < sizeof c->used_at / sizeof c->used_at[0]; i++)
         recent += c->used_at[i] && now - c->used_at[i] < DEMAND_MS;
     int most = (int)p->runner->conf->sandbox_max / 2;
-    int n = least + recent / 2;
+    int n = (least < 3 && p->shared ? 3 : least) + recent / 2;
     return n > most ? most : n;
 }
 
@@ -156,9 +156,11 @@ void lg_box_started(struct lg_box *b, int stream, int pidfd, const struct lg_san
 
 /* ---- taking ---- */
 
-static struct lg_box *ready_one(struct lg_pool_state *p, const struct lg_class *c)
+static struct lg_box *ready_one(struct lg_pool_state *p, const struct lg_class *c, int keep)
 {
-    for (int i = 0; i < LG_BOXES_MAX; i++)
+    int ready, making;
+    lg_boxes_count(p, c, &ready, &making);
+    for (int i = 0; i < LG_BOXES_MAX && ready > keep; i++)
         if (p->box[i].class == c && p->box[i].state == LG_BOX_READY)
             return &p->box[i];
     return NULL;
@@ -173,13 +175,13 @@ static struct lg_class *class_of(struct lg_pool_state *p, const struct lg_image_
     return NULL;
 }
 
-struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r)
+struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep)
 {
     struct lg_image_state *im = lg_image_of(p, r->lang);
     struct lg_class *own = r->lang->host ? class_of(p, im, r->lang) : NULL, *plain = class_of(p, im, NULL);
-    struct lg_box *b = own ? ready_one(p, own) : NULL;
+    struct lg_box *b = own ? ready_one(p, own, keep) : NULL;
     struct lg_class *used = own ? own : plain;
-    b = b || !plain ? b : ready_one(p, plain);
+    b = b || !plain ? b : ready_one(p, plain, keep);
     if (!b)
         return NULL;
     used->used_at[used->used++ % (sizeof used->used_at / sizeof used->used_at[0])] = lg_clock_mono();
@@ -191,7 +193,7 @@ struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r)
 struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l)
 {
     struct lg_class *c = class_of(p, lg_image_of(p, l), NULL);
-    struct lg_box *b = c ? ready_one(p, c) : NULL;
+    struct lg_box *b = c ? ready_one(p, c, 0) : NULL;
     if (!b)
         return NULL;
     c->used_at[c->used++ % (sizeof c->used_at / sizeof c->used_at[0])] = lg_clock_mono();

@@ -15,13 +15,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "sandbox/pool.h"
 
-#define LOOK_MS      60000
-#define BUILD_MS     1800000
+#define AGAIN_MS     300000 /* from one build to the next that nobody asked for */
 #define LINE_MAX_LEN 600
 
 static const char *const words[] = {
@@ -236,6 +236,8 @@ static int begin(struct lg_image_state *im, bool build, struct lg_err *e)
     }
     im->pid = pid;
     im->step = build ? LG_IMAGE_BUILDING : LG_IMAGE_LOOKING;
+    im->built = build;
+    im->again_at = build ? lg_clock_mono() + AGAIN_MS : 0;
     im->progress = 0;
     *im->text = 0;
     lg_loop_close(&im->pool->loop, &im->words);

@@ -198,8 +198,28 @@ static bool tell(struct lg_maker *k, const struct message *m, int box, bool remo
     return true;
 }
 
+/* Making sandboxes costs a core. While tenants share the host one maker works and the other core is theirs,
+ * unless somebody finds nothing ready. */
+static bool hold_back(const struct lg_pool_state *p)
+{
+    int busy = 0;
+    for (int i = 0; i < LG_MAKERS; i++)
+        busy += p->maker[i].box >= 0;
+    if (!p->shared || !busy)
+        return false;
+    for (int i = 0; i < p->classes; i++) {
+        int ready, making;
+        lg_boxes_count(p, &p->class[i], &ready, &making);
+        if (p->class[i].image->step == LG_IMAGE_READY && !ready)
+            return false;
+    }
+    return true;
+}
+
 static struct lg_maker *idle(const struct lg_pool_state *p)
 {
+    if (hold_back(p))
+        return NULL;
     for (int i = 0; i < LG_MAKERS; i++)
         if (p->maker[i].pid && p->maker[i].sock.fd >= 0 && p->maker[i].box < 0)
             return (struct lg_maker *)(uintptr_t)&p->maker[i];

@@ -73,9 +73,10 @@ static void look_at_images(struct lg_pool_state *p)
     next = now + LOOK_AGAIN_MS;
     for (int i = 0; i < p->images; i++) {
         struct lg_image_state *im = &p->image[i];
-        if (im->step == LG_IMAGE_ERROR)
+        bool prepare = p->runner->conf->sandbox_prepare && now >= im->again_at;
+        if (im->step == LG_IMAGE_ERROR && !im->built)
             lg_image_look(im);
-        else if (im->step == LG_IMAGE_ABSENT && p->runner->conf->sandbox_prepare) {
+        else if (prepare && (im->step == LG_IMAGE_ABSENT || im->step == LG_IMAGE_ERROR)) {
             struct lg_err e = {0};
             if (lg_image_prepare(im, &e))
                 lg_log_err(LG_WARN, "an image for code runs is not prepared", &e);

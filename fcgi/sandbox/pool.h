@@ -123,7 +123,7 @@ struct lg_tenant_queue {
     char tenant[LG_ID_LEN];
     TAILQ_HEAD(, lg_task) waiting;
     int waiting_count, going;
-    int64_t last_at; /* when it was last served */
+    int64_t last_at; /* it was last seen with a run */
 };
 
 /* ---- sessions ---- */
@@ -153,7 +153,9 @@ struct lg_image_state {
     enum lg_image_step step;
     double progress;
     char text[256];
-    pid_t pid; /* who looks or builds */
+    pid_t pid;        /* who looks or builds */
+    bool built;       /* the last one built */
+    int64_t again_at; /* when a build that failed is tried again by itself */
     struct lg_source words;
     struct lg_pool_state *pool;
 };
@@ -190,6 +192,7 @@ struct lg_pool_state {
     struct lg_source submit, attach, signals;
     struct lg_timer tick;
     bool pressure; /* the host is short of memory */
+    bool shared;   /* more than one tenant is about */
     int64_t engine_down_until;
     char engine_why[256];
     int scribe; /* datagrams to the scribe, -1 */
@@ -199,8 +202,9 @@ struct lg_pool_state {
 };
 
 /* boxes.c */
-void lg_boxes_tend(struct lg_pool_state *p);                              /* makes and removes what is due */
-struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r); /* NULL: none is ready */
+void lg_boxes_tend(struct lg_pool_state *p); /* makes and removes what is due */
+/* NULL: none is ready but the last `keep` of its kind. */
+struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep);
 struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l);
 void lg_box_end(struct lg_box *b); /* kills it now, removes it later */
 void lg_box_send(struct lg_box *b, int type, const void *p, size_t n);

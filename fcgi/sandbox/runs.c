@@ -17,12 +17,14 @@
 #include "sandbox/pool.h"
 #include "store/code_run.h"
 
-#define ATTACH_MS    15000 /* nobody came for it */
-#define WAIT_MS      40000 /* longest time in the queue */
-#define INTERRUPT_MS 1000  /* a snippet that has had its time may end by itself within it */
-#define CLIENT_FULL  ((size_t)256 << 10)
-#define MIXED_MAX    ((size_t)9 << 20)
-#define INPUT_FRAMES ((size_t)1 << 20) /* bytes that wait to go into a sandbox before its client is held */
+#define ATTACH_MS       15000 /* nobody came for it */
+#define WAIT_MS         40000 /* longest time in the queue */
+#define INTERRUPT_MS    1000  /* a snippet that has had its time may end by itself within it */
+#define ABOUT_MS        10000 /* a tenant counts for so long after its last run */
+#define KEPT_FOR_OTHERS 2     /* ready sandboxes of a kind that a tenant with many runs leaves alone */
+#define CLIENT_FULL     ((size_t)256 << 10)
+#define MIXED_MAX       ((size_t)9 << 20)
+#define INPUT_FRAMES    ((size_t)1 << 20) /* bytes that wait to go into a sandbox before its client is held */
 
 /* ---- tenants ---- */
 
@@ -36,17 +38,29 @@ static struct lg_tenant_queue *tenant_of(struct lg_pool_state *p, const char *te
     if (t) {
         snprintf(t->tenant, sizeof t->tenant, "%s", tenant);
         TAILQ_INIT(&t->waiting);
+        t->last_at = lg_clock_mono();
         TAILQ_INSERT_HEAD(&p->tenants, t, link);
     }
     return t;
 }
 
-static void forget_if_idle(struct lg_pool_state *p, struct lg_tenant_queue *t)
+/* Remembered for a while after its last run: as long as two tenants are about, none may have all of the host.
+ */
+static void forget_idle(struct lg_pool_state *p)
 {
-    if (t->going || t->waiting_count)
-        return;
-    TAILQ_REMOVE(&p->tenants, t, link);
-    free(t);
+    struct lg_tenant_queue *t, *next;
+    int64_t now = lg_clock_mono();
+    for (t = TAILQ_FIRST(&p->tenants); t; t = next) {
+        next = TAILQ_NEXT(t, link);
+        if (t->going || t->waiting_count)
+            t->last_at = now;
+        else if (now - t->last_at > ABOUT_MS) {
+            TAILQ_REMOVE(&p->tenants, t, link);
+            free(t);
+        }
+    }
+    t = TAILQ_FIRST(&p->tenants);
+    p->shared = t && TAILQ_NEXT(t, link);
 }
 
 static int cores(void)
@@ -61,10 +75,10 @@ static int going_max(const struct lg_pool_state *p)
     return n ? (int)n : cores() * 4;
 }
 
-/* Half of all, so that another tenant finds half of the host. */
+/* Half of all; half of the cores while another tenant is about, so that it finds the other half. */
 static int going_max_of_one(const struct lg_pool_state *p)
 {
-    int n = going_max(p) / 2;
+    int n = p->shared ? cores() / 2 : going_max(p) / 2;
     return n < 1 ? 1 : n;
 }
 
@@ -165,8 +179,6 @@ static void leave(struct lg_task *r)
         t->going--;
         p->going--;
     }
-    if (t)
-        forget_if_idle(p, t);
 }
 
 static void say_end(struct lg_task *r)
@@ -354,7 +366,8 @@ static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
     struct lg_task *r = TAILQ_FIRST(&t->waiting);
     if (!r || t->going >= going_max_of_one(p))
         return false;
-    struct lg_box *b = lg_boxes_take(p, r);
+    bool many = t->going + t->waiting_count > 1;
+    struct lg_box *b = lg_boxes_take(p, r, p->shared && many ? KEPT_FOR_OTHERS : 0);
     if (!b)
         return false;
     TAILQ_REMOVE(&t->waiting, r, wait);
@@ -371,6 +384,7 @@ static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
 void lg_tasks_tend(struct lg_pool_state *p)
 {
     bool again = true;
+    forget_idle(p);
     while (again && p->going < going_max(p)) {
         struct lg_tenant_queue *t;
         again = false;
@@ -418,10 +432,8 @@ int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
     if (!t)
         return lg_fail(e, LG_INTERNAL, "out of memory");
     int rc = admit(p, r, t, e);
-    if (rc) {
-        forget_if_idle(p, t);
+    if (rc)
         return rc;
-    }
     set_up(p, r);
     TAILQ_INSERT_TAIL(&t->waiting, r, wait);
     t->waiting_count++;
@@ -436,11 +448,8 @@ int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s,
     lg_cleanup_buf struct lg_buf order = {.max = LG_BOX_FRAME_MAX};
     struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
     int rc = t ? lg_repl_enter(s, r, e) : lg_fail(e, LG_INTERNAL, "out of memory");
-    if (rc) {
-        if (t)
-            forget_if_idle(p, t);
+    if (rc)
         return rc;
-    }
     set_up(p, r);
     t->going++;
     p->going++;
