@@ -408,10 +408,9 @@ static int take_config(struct lg_req *q, const struct config *c, struct lg_insta
         return rc;
     snprintf(in->image, sizeof in->image, "%s", c->image ? c->image : "");
     if (!strcmp(in->type, "vm"))
-        return (rc = lg_mounts_parse(q, c->volumes, in, e)) ||
-                       (rc = lg_networks_parse(NULL, c->networks, in, e))
+        return (rc = lg_create_vm_config(q, &c->vm, in, e)) || (rc = lg_mounts_parse(q, c->volumes, in, e))
                    ? rc
-                   : lg_create_vm_config(q, &c->vm, in, e);
+                   : lg_networks_parse(lg_vm_own_network(q, &c->vm), c->networks, in, e);
     in->env = calloc(LG_ENV_MAX, sizeof *in->env);
     in->ports = calloc(LG_PORTS_MAX, sizeof *in->ports);
     in->config = stored_config(c);

@@ -14,6 +14,8 @@ struct lg_vm_config {
     struct lg_opt_bool tpm;
 };
 extern const struct lg_field lg_cloud_init_fields[]; /* of config.cloudInit */
+/* The tenant's own network that networkSource names; NULL for its first one. */
+const char *lg_vm_own_network(const struct lg_req *q, const struct lg_vm_config *c);
 /* Checks them and fills in->config and in->vm. */
 int lg_create_vm_config(const struct lg_req *q, const struct lg_vm_config *c, struct lg_instance *in,
                         struct lg_err *e);

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "api/vm.h"
+#include "base/id.h"
 #include "http/body.h"
+#include "model/cidr.h"
 #include "model/ssh_key.h"
 #include "store/flavor.h"
 #include "store/ssh_key.h"
@@ -47,14 +49,24 @@ static int parse_cloud_init(const struct lg_vm_config *c, struct cloud_init *ci,
     return rc;
 }
 
-static int check_network(const struct lg_req *q, const struct lg_vm_config *c, struct lg_err *e)
+const char *lg_vm_own_network(const struct lg_req *q, const struct lg_vm_config *c)
 {
     const char *source = c->network_source;
+    bool first = !source || !strcmp(source, NETWORK_OF_TENANT) || !strcmp(source, q->who.tenant_slug);
+    return first ? NULL : source;
+}
+
+/* Whether the tenant has a network of that name is found out in the transaction that puts a card on it. */
+static int check_network(const struct lg_req *q, const struct lg_vm_config *c, struct lg_err *e)
+{
+    const char *own = lg_vm_own_network(q, c);
     int rc = c->network_type ? lg_check_network_type("config.networkType", c->network_type, e) : 0;
-    if (rc || !source || !strcmp(source, NETWORK_OF_TENANT) || !strcmp(source, q->who.tenant_slug))
+    bool word = own && (!strcmp(own, "bridge") || !strcmp(own, "none") || !strcmp(own, "host"));
+    if (rc || !own || lg_id_valid(own) ||
+        (!word && !lg_check_network_name("config.networkSource", own, NULL)))
         return rc;
     return wrong(e, LG_INVALID, "config.networkSource",
-                 "must be default or the tenant's slug: the tenant's own network");
+                 "must be default (the tenant's first network) or the name of one of the tenant's networks");
 }
 
 /* Each in its plain form, once. */

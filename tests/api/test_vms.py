@@ -85,6 +85,17 @@ def test_everything_reaches_the_engine(vms, green, label):
     green.drop(i["id"])
 
 
+def test_a_network_of_the_tenants_own(vms, green, label):
+    """networkSource names it: the machine has a card there beside the tenant's first network."""
+    n = green.api.post("/networks", {"name": f"net-{label}", "cidr": "10.7.0.0/24"}, (201, 202)).json
+    i = green.post(body(label, config={"networkSource": n["name"]})).json
+    i = green.api.until(i["id"], "running")
+    assert i["config"]["networkSource"] == n["name"]
+    assert n["name"] in json.dumps({k: v for k, v in i.items() if k != "config"})
+    assert vms.tenant("sepia").post(BASE, body(label, config={"networkSource": n["name"]}), 404).error == "NOT_FOUND"
+    green.drop(i["id"])
+
+
 def test_cloud_init_is_nowhere_in_clear(vms, green, label):
     secret = f"hunter2-{label}-7f3a"
     i = green.post(body(label, config={"cloudInit": {"userData": f"#cloud-config\npassword: {secret}\n",
@@ -122,7 +133,8 @@ HOSTILE = "'\"><x a='&amp;]]><!--"
     ({"config": {"diskFormat": "vmdk"}}, "INVALID_REQUEST", "config.diskFormat"),
     ({"config": {"diskFormat": HOSTILE}}, "INVALID_REQUEST", "config.diskFormat"),
     ({"config": {"networkType": "user"}}, "INVALID_REQUEST", "config.networkType"),
-    ({"config": {"networkSource": "virbr0"}}, "INVALID_REQUEST", "config.networkSource"),
+    ({"config": {"networkSource": "host"}}, "INVALID_REQUEST", "config.networkSource"),
+    ({"config": {"networkSource": "virbr0"}}, "NOT_FOUND", "config.networks"),
     ({"config": {"networkSource": HOSTILE}}, "INVALID_REQUEST", "config.networkSource"),
     ({"config": {"image": HOSTILE}}, "INVALID_REQUEST", "config.image"),
     ({"config": {"firmware": HOSTILE}}, "INVALID_REQUEST", "config.firmware"),
