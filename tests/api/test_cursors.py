@@ -17,7 +17,7 @@ def crowd(fake_system):
         admin.post("/users", {"username": f"crowd-{n}", "password": "correct horse battery"}, 201)
         admin.post("/tenants", {"slug": f"crowd-{n}"}, 201)
         team.post("/images", {"reference": f"docker.io/library/crowd:{n}"}, 202)
-        team.post("/networks", {"name": f"n{n}", "cidr": f"10.7.{n}.0/24"}, 201)
+        team.post("/networks", {"name": f"net{n}", "cidr": f"10.7.{n}.0/24"}, 201)
         team.post("/volumes", {"name": f"v{n}", "size": 64 << 20}, 201, Prefer="wait=30")
     yield {"team": team, "admin": admin}
     team.remove_all()
