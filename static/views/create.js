@@ -6,6 +6,7 @@ import { parseSize, shell, splitWords } from '../format.js';
 import { loadImages, putInstance, store } from '../live.js';
 import { go } from '../router.js';
 import { copy, openDialog } from '../parts/dialog.js';
+import { quotaLeft } from '../parts/left.js';
 import { clearErrors, field, formError, input, repeated, select, showError } from '../parts/form.js';
 import { fail, followOperation } from '../parts/toast.js';
 import { vmImages, vmPart } from './create-vm.js';
@@ -145,7 +146,7 @@ function layout(f, preview) {
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
   f.sizes = h('div', { class: 'pair' }, f.cpu, f.memory);
   const web = h('div', { class: 'web' }, h('p', { class: 'field check' }, f.publish, h('label', { for: f.publish.id }, 'Publish as a web page'), f.url), f.target);
-  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.sizes, f.vm.el, web, advanced), preview.el);
+  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.sizes, quotaLeft(), f.vm.el, web, advanced), preview.el);
 }
 
 function previewPane() {

@@ -45,6 +45,16 @@ test('errors stand at their field: found here, and found by the server', { skip:
   assert.equal(mock.state.byName('app-new'), undefined);
 });
 
+test('the dialog says what the quota leaves, and nothing where nothing is limited', { skip: real }, async () => {
+  await openCreate();
+  await dialog().getByRole('textbox', { name: 'Name' }).waitFor();
+  assert.equal(await dialog().getByText('quota').count(), 0);
+  await page.keyboard.press('Escape');
+  mock.state.quotas.set(mock.state.tenants[0].id, { limit: { instances: 3, memory: 8 * 2 ** 30 }, version: 1 });
+  await openCreate();
+  await dialog().getByText(/^Left of the tenant’s quota: 1 instance, .* memory\.$/).waitFor();
+});
+
 test('everything that was filled in arrives, and the previews say the same without the secret', { skip: real }, async () => {
   await openCreate();
   await dialog().getByRole('textbox', { name: 'Name' }).fill('full');
