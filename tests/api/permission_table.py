@@ -129,6 +129,16 @@ TABLE = {
     "/api/repl/runs/{id}/stream": SELF,
     "/api/repl/runs/{id}": SELF,
     "/api/repl/status": SELF,
+    "/api/repl/sessions": SELF,  # whose a session is: tests/repl and test_containers; here is no sandbox to have one
+    "/api/repl/sessions/{id}": SELF,
+    "/api/repl/sessions/{id}/execute": SELF,
+    "/api/repl/sessions/{id}/execute/stream": SELF,
+    "/api/repl/sessions/{id}/file": SELF,
+    "/api/repl/sessions/{id}/files": SELF,
+    "/api/containers/create": SELF,
+    "/api/containers/create/stream": SELF,
+    "/api/containers/list": SELF,
+    "/api/containers/{id}": SELF,
 }
 
 # Methods that are not what the rest of their path is.

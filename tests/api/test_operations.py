@@ -8,7 +8,7 @@ from conftest_names import SMALL
 from lodge_client import operation_of
 from lodge_system import until
 
-FIELDS = {"id", "kind", "status", "instance", "instanceName", "image", "imageName", "step", "progress", "log", "error",
+FIELDS = {"id", "kind", "status", "instance", "instanceName", "image", "imageName", "volume", "volumeName", "step", "progress", "log", "error",
           "requestedBy", "cancellable", "createdAt", "startedAt", "endedAt"}
 
 
