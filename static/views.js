@@ -10,6 +10,8 @@ export const VIEWS = [
   ['/instances/:id', instance],
   ['/instances/:id/:tab', instance],
   ['/images', () => import('./views/images.js'), 'Images'],
+  ['/volumes', () => import('./views/volumes.js').then((m) => ({ default: m.volumes })), 'Volumes'],
+  ['/networks', () => import('./views/volumes.js').then((m) => ({ default: m.networks })), 'Networks'],
   ['/ingress', () => import('./views/ingress.js'), 'Ingress'],
   ['/run', () => import('./views/playground.js'), 'Run code'],
   ['/services', () => import('./views/services.js'), 'Services'],

@@ -45,6 +45,24 @@ function portRow() {
   return { nodes: [from, h('span', { 'aria-hidden': 'true' }, '→'), to, proto], first: from, read };
 }
 
+function volumeRow() {
+  const name = input({ 'aria-label': 'Volume', placeholder: 'data', spellcheck: 'false', autocapitalize: 'off' });
+  const path = input({ 'aria-label': 'Path in the container', placeholder: '/data', spellcheck: 'false', autocapitalize: 'off' });
+  const read = () => (name.value || path.value ? `${name.value.trim()}:${path.value.trim()}` : null);
+  return { nodes: [name, h('span', { 'aria-hidden': 'true' }, '→'), path], first: name, read };
+}
+
+/** The tenant's own networks, once the server has told of them; without any the field is not shown. */
+function networkField() {
+  const f = field('Further network', select([['', 'none']], ''), { path: 'config.networks', hint: 'Beside the one that every instance is on' });
+  f.hidden = true;
+  get('/networks?pageSize=500').then(({ networks }) => {
+    f.hidden = !networks.length;
+    for (const n of networks) f.control.append(h('option', { value: n.name }, `${n.name} (${n.cidr})`));
+  }, () => {});
+  return f;
+}
+
 // ── what the form says, as a request ───────────────────────────────────────────────────────────────
 
 const isVm = (f) => f.kind.value === 'vm';
@@ -62,6 +80,9 @@ function requestOf(f) {
   const ports = f.ports.read();
   if (ports.length) body.config.ports = ports;
   if (f.space.control.value.trim()) body.resources.storage = { totalSpace: parseSize(f.space.control.value) };
+  const volumes = f.volumes.read();
+  if (volumes.length && !isVm(f)) body.config.volumes = volumes;
+  if (f.network.control.value && !isVm(f)) body.config.networks = [f.network.control.value];
   if (f.restart.control.value !== 'no') body.config.restartPolicy = f.restart.control.value;
   if (isVm(f)) {
     body.config = body.config.image ? { image: body.config.image } : {};
@@ -105,6 +126,8 @@ function asCommand({ body, ingress }) {
   flag('env', ...(c.env ?? []));
   flag('secret-env', ...(masked(body).config.secretEnv ?? []));
   flag('publish', ...(c.ports ?? []));
+  flag('volume', ...(c.volumes ?? []));
+  flag('nic', ...(c.networks ?? []));
   if (c.restartPolicy) flag('restart', c.restartPolicy);
   flag('label', ...Object.entries(body.labels ?? {}).map(([k, v]) => `${k}=${v}`));
   if (ingress) flag('ingress', ingress.targetPort);
@@ -134,13 +157,16 @@ function buildFields(onchange) {
   f.space = field('Disk space', input({ spellcheck: 'false', placeholder: 'no limit' }), { path: 'resources.storage', hint: 'For what it writes outside volumes, such as 10G' });
   f.env = repeated({ legend: 'Environment', path: 'config.env config.secretEnv', add: 'variable', makeRow: pairRow('NAME', 'value', true), onchange });
   f.ports = repeated({ legend: 'Published ports', path: 'config.ports', add: 'port', makeRow: portRow, onchange, hint: 'For what is not a web page' });
+  f.volumes = repeated({ legend: 'Volumes', path: 'config.volumes', add: 'volume', makeRow: volumeRow, onchange, hint: 'Kept when the instance is deleted; made when there is none of the name' });
+  f.network = networkField();
+  f.network.control.addEventListener('change', onchange);
   f.labels = repeated({ legend: 'Labels', path: 'labels metadata.labels', add: 'label', makeRow: pairRow('key', 'value', false), onchange });
   f.start = h('input', { type: 'checkbox', checked: true, id: 'create-start' });
   return f;
 }
 
 function layout(f, preview) {
-  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.space, f.env, f.ports);
+  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.space, f.env, f.volumes, f.network, f.ports);
   f.moreWord = h('summary', null, '');
   const advanced = h('details', { class: 'more' }, f.moreWord, f.only, f.labels,
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
@@ -229,7 +255,7 @@ function drawKind(f) {
   f.only.hidden = vm;
   f.sizes.hidden = vm && !f.vm.sized();
   f.vm.draw(vm);
-  setText(f.moreWord, vm ? 'Labels' : 'Command, environment, ports, restart policy, labels');
+  setText(f.moreWord, vm ? 'Labels' : 'Command, environment, volumes, ports, restart policy, labels');
   setText(f.imageNote, vm ? f.vm.needs(vmImages().find((i) => i.name === f.image.control.value)) : '');
 }
 

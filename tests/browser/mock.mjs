@@ -9,6 +9,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { execute, languages, prepare, services } from './mock-run.mjs';
+import { storageRoutes } from './mock-storage.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
 const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
@@ -259,6 +260,7 @@ const ROUTES = [
   ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],
   ['GET', '/operations/:id', (s, r) => ({ body: find(s.operations, r.params.id) })],
   ['DELETE', '/operations/:id', (s, r) => cancel(s, find(s.operations, r.params.id))],
+  ...storageRoutes,
   ['GET', '/services', (s) => ({ body: { services: [...services(s).values()] } })],
   ['GET', '/events', (s, r) => {
     if (Number(r.query.get('since') ?? 0) < s.oldest) throw new ApiFail(410, 'GONE', 'events are not kept that long', { oldest: String(s.oldest + 1), last: String(s.last) });
