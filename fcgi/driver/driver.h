@@ -242,7 +242,8 @@ struct lg_driver {
     int (*wake)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     int (*reset)(struct lg_engine *g, const char *id, struct lg_err *e);
     /* A descriptor that speaks the console's bytes both ways (RFB without a password, or a terminal), now the
-     * caller's. One opener of a serial console at a time: a second gets LG_CONFLICT. Not running: LG_STATE.
+     * caller's. A serial console has one opener at a time, as long as its handle is open: another gets
+     * LG_CONFLICT. Not running: LG_STATE.
      */
     int (*console_open)(struct lg_engine *g, const char *id, enum lg_console kind, int *fd, struct lg_err *e);
     /* The screen as a picture into out (its max is the cap); mime gets its type. Not running: LG_STATE. */

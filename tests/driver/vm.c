@@ -64,7 +64,7 @@ static void read_some(int fd, const char *text)
     char tmp[512];
     while (!strstr(lg_buf_cstr(&b), text)) {
         struct pollfd p = {fd, POLLIN, 0};
-        assert_true(poll(&p, 1, 30000) > 0);
+        assert_true(poll(&p, 1, 120000) > 0);
         ssize_t n = read(fd, tmp, sizeof tmp);
         assert_true(n > 0);
         for (ssize_t i = 0; i < n; i++)
@@ -87,6 +87,12 @@ static void test_consoles(void **state)
     ok(&e, D->console_open(G, s.id, LG_CONSOLE_SERIAL, &fd, &e));
     assert_int_equal(write(fd, "\r", 1), 1);
     read_some(fd, "login: ");
+    struct lg_engine *other;
+    int second = -1;
+    ok(&e, D->open(&rig.ctx, &other, &e));
+    if (rig.vm)
+        assert_int_equal(D->console_open(other, s.id, LG_CONSOLE_SERIAL, &second, &e), -LG_CONFLICT);
+    D->close(other);
     close(fd);
     ok(&e, D->screenshot(G, s.id, &picture, mime, &e));
     assert_true(picture.len > 60 && !strncmp(mime, "image/", 6));

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 #define KEEPALIVE_COUNT 3
 
@@ -189,6 +190,7 @@ int lg_vm_open(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct l
     if (!g)
         return lg_fail(e, LG_INTERNAL, "out of memory");
     g->ctx = *ctx;
+    g->console_lock = -1;
     lg_vm_uri(ctx->conf, g->uri);
     g->test = !strncmp(g->uri, "test:", 5);
     g->own = lg_vm_private(ctx->conf, &g->uid, &g->gid);
@@ -200,6 +202,7 @@ void lg_vm_close(struct lg_engine *g)
     if (!g)
         return;
     lg_vm_disconnect(g);
+    lg_fd_close(&g->console_lock);
     free(g->usage);
     free(g);
 }

@@ -24,6 +24,8 @@ struct lg_engine {
     bool own;  /* the private daemon: disks are given to uid and gid */
     uid_t uid;
     gid_t gid;
+    int console_lock; /* of the serial console this handle has opened, -1 none; held until close or the next
+                       */
     struct lg_vm_usage_of *usage; /* owned; of all machines at usage_at (mono ms) */
     int usage_count;
     int64_t usage_at;

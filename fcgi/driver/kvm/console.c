@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -184,19 +185,36 @@ static int running(struct lg_engine *g, const char *id, virDomainPtr *d, struct 
     return !rc && virDomainIsActive(*d) != 1 ? lg_fail(e, LG_STATE, "the virtual machine does not run") : rc;
 }
 
-/* One opener at a time: a lock on a file of ours, carried by the descriptor's twin until both are closed. */
+/* QEMU serves one at a time and lets the next wait without a word, so a lock tells who has it. It is the
+ * handle's: a process that serves a console lives as long as that. */
+static int lock_serial(struct lg_engine *g, const char *id, struct lg_err *e)
+{
+    char path[PATH_MAX];
+    lg_fd_close(&g->console_lock);
+    g->console_lock =
+        open(lg_vm_path(g, id, "console.lock", path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (g->console_lock < 0)
+        return lg_fail_errno(e, LG_INTERNAL, "cannot open %s", path);
+    if (!flock(g->console_lock, LOCK_EX | LOCK_NB))
+        return 0;
+    lg_fd_close(&g->console_lock);
+    return lg_fail(e, LG_CONFLICT, "somebody else has the serial console");
+}
+
 static int open_serial(struct lg_engine *g, const char *id, int *fd, struct lg_err *e)
 {
     char path[PATH_MAX];
     struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int rc = lock_serial(g, id, e);
+    if (rc)
+        return rc;
     int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     snprintf(a.sun_path, sizeof a.sun_path, "%.100s", lg_vm_console_path(g, id, path));
     if (s < 0)
         return lg_fail_errno(e, LG_INTERNAL, "cannot make a socket");
     if (connect(s, (struct sockaddr *)&a, sizeof a)) {
-        bool busy = errno == EAGAIN;
-        int rc = busy ? lg_fail(e, LG_CONFLICT, "somebody else has the serial console")
-                      : lg_fail_errno(e, LG_BACKEND, "the serial console cannot be opened");
+        rc = errno == EAGAIN ? lg_fail(e, LG_CONFLICT, "somebody else has the serial console")
+                             : lg_fail_errno(e, LG_BACKEND, "the serial console cannot be opened");
         close(s);
         return rc;
     }

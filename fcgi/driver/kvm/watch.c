@@ -3,20 +3,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "driver/kvm/vm.h"
 
+/* Shared with the event loop's thread: whoever lets go of it last frees it. */
 struct watch {
     int in, out; /* a pipe of whole messages; an id each, "" when the connection has closed */
+    atomic_int holders;
 };
 
 struct message {
     char id[LG_ID_LEN];
     char what[16];
 };
+
+static void let_go(void *arg)
+{
+    struct watch *w = arg;
+    if (atomic_fetch_sub(&w->holders, 1) != 1)
+        return;
+    close(w->in);
+    close(w->out);
+    free(w);
+}
 
 static void post(struct watch *w, const char *id, const char *what)
 {
@@ -69,30 +83,51 @@ static int deliver(struct lg_engine *g, struct watch *w, lg_watch_fn *fn, void *
     }
 }
 
+static struct watch *watch_new(void)
+{
+    int pair[2];
+    struct watch *w = calloc(1, sizeof *w);
+    if (!w || pipe2(pair, O_CLOEXEC | O_NONBLOCK)) {
+        free(w);
+        return NULL;
+    }
+    w->out = pair[0];
+    w->in = pair[1];
+    atomic_init(&w->holders, 1);
+    return w;
+}
+
+static int watch_on(struct lg_engine *g, virConnectPtr conn, struct watch *w, lg_watch_fn *fn, void *arg,
+                    struct lg_err *e)
+{
+    atomic_fetch_add(&w->holders, 1);
+    int id = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                              VIR_DOMAIN_EVENT_CALLBACK(on_life), w, let_go);
+    if (id < 0) {
+        let_go(w);
+        return lg_vm_fail(g, e, "cannot watch libvirt");
+    }
+    atomic_fetch_add(&w->holders, 1);
+    bool closing = !g->test && virConnectRegisterCloseCallback(conn, on_close, w, let_go) == 0;
+    if (!closing)
+        let_go(w);
+    int rc = deliver(g, w, fn, arg, e);
+    if (closing)
+        virConnectUnregisterCloseCallback(conn, on_close);
+    virConnectDomainEventDeregisterAny(conn, id);
+    return rc;
+}
+
 int lg_vm_watch(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err *e)
 {
     virConnectPtr conn = NULL;
-    int pair[2];
     int rc = lg_vm_dial(g, &conn, e);
     if (rc)
         return rc;
-    if (pipe2(pair, O_CLOEXEC | O_NONBLOCK)) {
-        virConnectClose(conn);
-        return lg_fail_errno(e, LG_INTERNAL, "cannot make a pipe");
-    }
-    struct watch w = {.in = pair[1], .out = pair[0]};
-    int id = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                              VIR_DOMAIN_EVENT_CALLBACK(on_life), &w, NULL);
-    bool closing = !g->test && virConnectRegisterCloseCallback(conn, on_close, &w, NULL) == 0;
-    rc = id < 0 ? lg_vm_fail(g, e, "cannot watch libvirt") : deliver(g, &w, fn, arg, e);
-    if (closing)
-        virConnectUnregisterCloseCallback(conn, on_close);
-    if (id >= 0)
-        virConnectDomainEventDeregisterAny(conn, id);
+    struct watch *w = watch_new();
+    rc = w ? watch_on(g, conn, w, fn, arg, e) : lg_fail_errno(e, LG_INTERNAL, "cannot make a pipe");
     virConnectClose(conn);
-    /* A callback may be at work this moment with `w`: libvirt waits for it on deregistering from this thread.
-     */
-    close(pair[0]);
-    close(pair[1]);
+    if (w)
+        let_go(w);
     return rc;
 }
