@@ -6,10 +6,10 @@ import { go, state as route } from '../router.js';
 import { SETTINGS, TABS, VIEWS } from '../views.js';
 import { act, remove } from './actions.js';
 import { isAdmin, setTheme, signOut, switchTenant } from './shell.js';
-import { refusal, tone, VERBS } from './state.js';
+import { refusal, tone, VERBS, VM_VERBS } from './state.js';
 
 const MOST = 12;
-const OWN_VERBS = ['start', 'stop', 'restart', 'pause', 'unpause', 'delete'];
+const OWN_VERBS = ['start', 'stop', 'restart', 'pause', 'unpause', 'suspend', 'wake', 'reset', 'delete'];
 
 // An entry: {text, also: more words to find it by, group, icon, tone, run}
 
@@ -39,7 +39,7 @@ const opened = (inst) => ({ text: inst.name, also: [inst.network?.address, inst.
 
 /** What can be done to it now; what cannot is not offered. */
 function verbsOf(inst) {
-  const list = OWN_VERBS.filter((verb) => !refusal(verb, inst.state, verb === 'delete'))
+  const list = OWN_VERBS.filter((verb) => (inst.type === 'vm' || !VM_VERBS.has(verb)) && !refusal(verb, inst.state, verb === 'delete'))
     .map((verb) => ({ text: `${VERBS[verb].label} ${inst.name}`, also: '', group: 'Do', icon: VERBS[verb].icon, run: () => (verb === 'delete' ? remove(inst) : act(inst, verb)) }));
   const tabs = TABS.filter(([key, , , when]) => key !== 'overview' && (!when || when(inst))).map(([key, word]) => ({ ...view(`${word} of ${inst.name}`, `/instances/${inst.id}/${key}`), icon: 'right' }));
   return [...list, ...tabs];

@@ -74,11 +74,12 @@ class Usage {
       const fresh = await get(`/compute/instances/${this.inst.id}/usage?since=${encodeURIComponent(new Date(since).toISOString())}&step=${range.step}`);
       if (this.over || range !== this.range) return;
       this.data = merge(this.data, fresh, from);
-      await this.draw(from);
     } catch (e) {
       if (this.over || range !== this.range || e.status === 401) return;
       if (!this.data) this.tell('alert', 'The usage could not be read', e.message, button('Try again', { onclick: () => this.ask() }));
     }
+    if (this.data) await this.draw(from).catch(() => this.tell('alert', 'The charts could not be loaded', 'The library that draws them did not arrive. A server without it gets it by “make static-libs”.', button('Try again', { onclick: () => this.ask() })));
+    if (this.over) return;
     if (document.visibilityState === 'visible' && !this.over) this.timer = setTimeout(() => this.ask(), Math.min(60, range.step) * 1000);
   }
 

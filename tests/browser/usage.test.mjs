@@ -68,7 +68,7 @@ test('new figures come by themselves', { skip: real }, async () => {
 
 test('nothing measured says what to do, an error says what and tries again', { skip: real }, async () => {
   const stopped = [...mock.state.instances.values()].find((i) => i.state === 'stopped');
-  stopped.createdAt = new Date().toISOString();
+  stopped.createdAt = new Date(Date.now() + 864e5).toISOString(); // so that not even one step has begun
   const page = await open(`#/instances/${stopped.id}/usage`);
   await page.getByRole('heading', { name: 'Nothing was measured in the last hour' }).waitFor();
   await page.getByText('It is measured while it runs.').waitFor();
@@ -103,5 +103,15 @@ test('a list sorted by usage moves with it, in one request for all', { skip: rea
   await first('app-001');
   assert.ok(asked <= 4, `${asked} requests`);
   clean(page);
+  await page.close();
+});
+
+test('a server without the library says so', { skip: real }, async () => {
+  const page = await open('');
+  await page.route('**/vendor/**', (route) => route.fulfill({ status: 404, body: '' }));
+  const inst = [...mock.state.instances.values()][0];
+  await page.goto(`${mock.url}/#/instances/${inst.id}/usage`);
+  await page.getByRole('heading', { name: 'The charts could not be loaded' }).waitFor();
+  page.problems.length = 0;
   await page.close();
 });
