@@ -1,4 +1,4 @@
-/* http: matching routes, typed fields of a body. */
+/* http: matching routes, typed fields of a body, the rate limit. */
 // links: http store model base
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "http/body.h"
+#include "http/rate.h"
 #include "http/route.h"
 
 static const struct lg_route one[] = {
@@ -145,13 +146,70 @@ static void bodies_name_the_wrong_field(void **state)
     }
 }
 
+/* --- rate --- */
+
+#define SECOND 1000000LL
+
+static int take(const char *id, int64_t at_us, struct lg_rate *r, struct lg_err *e)
+{
+    *e = (struct lg_err){0};
+    *r = (struct lg_rate){0};
+    return lg_rate_take_at(id, at_us, r, e);
+}
+
+/* Ten a second, three at once: one table for the life of the process. */
+static void a_bucket_empties_and_fills(void **state)
+{
+    (void)state;
+    struct lg_conf c = {.rate_limit = 10, .rate_burst = 3};
+    struct lg_rate r;
+    struct lg_err e = {0};
+    int64_t now = 1000 * SECOND;
+    assert_int_equal(lg_rate_start(&c, &e), 0);
+    for (int left = 2; left >= 0; left--) {
+        assert_int_equal(take("one", now, &r, &e), 0);
+        assert_int_equal(r.remaining, left);
+        assert_int_equal(r.limit, 3);
+    }
+    assert_int_equal(take("one", now, &r, &e), -LG_RATE);
+    assert_int_equal(r.remaining, 0);
+    assert_string_equal(e.detail[0].key, "retryAfter");
+    assert_string_equal(e.detail[0].value, "1");
+    assert_int_equal(take("two", now, &r, &e), 0); /* not to blame */
+    assert_int_equal(take("one", now + SECOND / 10 - 1, &r, &e), -LG_RATE);
+    assert_int_equal(take("one", now + SECOND / 10, &r, &e), 0);
+    assert_int_equal(take("one", now + SECOND / 10, &r, &e), -LG_RATE);
+    assert_int_equal(take("one", now + SECOND, &r, &e), 0); /* full again, and no fuller */
+    assert_int_equal(r.remaining, 2);
+    assert_int_equal(r.reset_s, 1);
+    assert_int_equal(take("one", now + 3600 * SECOND, &r, &e), 0);
+    assert_int_equal(r.remaining, 2);
+}
+
+/* More callers than there are slots: whoever is idle gives way, and nobody who is at work is let off. */
+static void callers_without_number(void **state)
+{
+    (void)state;
+    struct lg_rate r;
+    struct lg_err e;
+    char id[32];
+    int64_t now = 9000 * SECOND;
+    for (int i = 0; i < 100000; i++, now += SECOND / 1000) {
+        snprintf(id, sizeof id, "caller-%d", i);
+        assert_int_equal(take(id, now, &r, &e), 0);
+        if (i % 1000)
+            continue;
+        assert_int_equal(take(id, now, &r, &e), 0);
+        assert_int_equal(take(id, now, &r, &e), 0);
+        assert_int_equal(take(id, now, &r, &e), -LG_RATE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(routes_match_whole_paths),
-        cmocka_unit_test(routes_refuse),
-        cmocka_unit_test(bodies_fill_the_struct),
-        cmocka_unit_test(bodies_name_the_wrong_field),
-    };
+        cmocka_unit_test(routes_match_whole_paths),   cmocka_unit_test(routes_refuse),
+        cmocka_unit_test(bodies_fill_the_struct),     cmocka_unit_test(bodies_name_the_wrong_field),
+        cmocka_unit_test(a_bucket_empties_and_fills), cmocka_unit_test(callers_without_number)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
