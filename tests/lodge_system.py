@@ -418,6 +418,7 @@ class System:
         for m in sorted(self.mounts(), reverse=True):
             subprocess.run(["umount", m], check=False)
         shutil.rmtree(self.engine_run_dir(), ignore_errors=True)
+        shutil.rmtree(self.engine_run_dir().replace("lodge-engine", "lodge-vm"), ignore_errors=True)
         self.pool.close()
         if not os.environ.get("LODGE_TEST_KEEP"):
             shutil.rmtree(self.state, ignore_errors=True)
