@@ -87,7 +87,7 @@ class Console {
   }
 
   build() {
-    this.host = h('div', { class: 'console-host', tabindex: '-1' });
+    this.host = h('div', { class: 'console-host', role: 'group', tabindex: '-1' });
     this.banner = h('div', { class: 'console-banner', role: 'status' });
     this.status = h('span', { class: 'quiet', role: 'status' });
     this.modes = Object.entries(MODES).map(([key, word]) => button(word, { kind: 'small', 'aria-pressed': String(key === this.mode), onclick: () => this.choose(key) }));

@@ -13,6 +13,8 @@ export function views(state) {
   up.createdAt = new Date(Date.now() - 26 * 3600e3).toISOString();
   state.quotas.set(state.tenants[0].id, { limit: { instances: all.length, cpu: 16, memory: 8 * 2 ** 30, tokens: 5 }, version: 1, updatedAt: up.createdAt });
   const one = `/instances/${up.id}`;
+  if (!state.byName('desk')) state.addImage({ name: 'tiny', kind: 'vm', source: 'built', reference: 'localhost/lodge-tiny:1', sizeBytes: 17e6, default: true, public: true, tenant: null, vm: { format: 'qcow2', url: null, sha256: null, virtualBytes: 2 ** 28, minDiskBytes: 2 ** 28, minMemoryBytes: 2 ** 27, defaultUser: 'root', cloudInit: true } });
+  const vm = state.byName('desk') ?? state.addInstance({ name: 'desk', type: 'vm' }, 'admin', 'running');
   return [
     ['list', '/instances'],
     ['selection', '/instances?sort=-memory', async (p) => {
@@ -21,7 +23,7 @@ export function views(state) {
     }],
     ['create', '/instances', async (p) => {
       await press('Create instance')(p);
-      await p.getByText('Command, environment, ports').click();
+      await p.getByText(/^Command, environment/).click();
       await press('Add variable')(p);
       await press('Add port')(p);
       await press('Add label')(p);
@@ -31,6 +33,12 @@ export function views(state) {
       await p.getByRole('combobox', { name: 'Find an instance' }).fill('app 1');
     }],
     ['detail', one],
+    ['vm', `/instances/${vm.id}`],
+    ['console', `/instances/${vm.id}/console`, (p) => p.getByRole('button', { name: 'Serial line' }).click()],
+    ['create vm', '/instances', async (p) => {
+      await press('Create instance')(p);
+      await p.getByRole('dialog').getByLabel('Kind').selectOption('vm');
+    }],
     ['failed', `/instances/${bad.id}`],
     ['log', `${one}/log`, (p) => p.locator('.line.err').first().waitFor()],
     ['its ingress', `${one}/ingress`],
