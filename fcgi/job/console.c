@@ -207,6 +207,19 @@ static int connect_to_keeper(const struct lg_runner *r, const char *id, struct l
     return lg_unix_connect(path, SOCK_STREAM, e);
 }
 
+/* The log has lost the line's carriage returns; a terminal needs them. */
+static void recall_boot(struct keeper *k, const struct lg_console_ask *a)
+{
+    lg_cleanup_buf struct lg_buf log = {.max = SCROLL_BYTES};
+    if (!a->d->log_tail || a->d->log_tail(a->g, a->id, SCROLL_LINES, &log, NULL))
+        return;
+    for (size_t i = 0; i < log.len; i++) {
+        if (log.data[i] == '\n' && (!i || log.data[i - 1] != '\r'))
+            lg_buf_char(&k->scroll, '\r');
+        lg_buf_char(&k->scroll, log.data[i]);
+    }
+}
+
 /* Opens the line and the socket others come to. The boot so far is the first of the scroll-back. */
 static int open_line(struct keeper *k, const struct lg_runner *r, const struct lg_console_ask *a,
                      struct lg_err *e)
@@ -221,8 +234,7 @@ static int open_line(struct keeper *k, const struct lg_runner *r, const struct l
         return k->listener;
     if (lg_fd_nonblock(k->line, true))
         return lg_fail_errno(e, LG_INTERNAL, "cannot watch the console");
-    if (a->d->log_tail && !a->d->log_tail(a->g, a->id, SCROLL_LINES, &k->scroll, NULL))
-        k->scroll.failed = false;
+    recall_boot(k, a);
     return 0;
 }
 
