@@ -85,10 +85,14 @@ def test_the_reconciler_makes_a_card_again(system, admin, name, network):
     network(admin, name, "10.9.0.0/16")
     i = admin.create(name, FOREVER, networkMode=name)
     end = f"lg{system.site[:4]}y{system.query('SELECT max(seq) FROM nic')[0][0]:x}"
+    before = on(system, i["id"], "cat", "/sys/class/net/eth1/ifindex")[1]
     subprocess.run(["ip", "link", "delete", end], check=True)
-    assert on(system, i["id"], "ip", "link", "show", "dev", "eth1")[0] != 0
     system.kill("runner")
-    until("the card is back", lambda: "10.9.0.2/16" in on(system, i["id"], "ip", "addr", "show", "dev", "eth1")[1], timeout=60)
+
+    def back():
+        code, number = on(system, i["id"], "cat", "/sys/class/net/eth1/ifindex")
+        return code == 0 and number != before and "10.9.0.2/16" in on(system, i["id"], "ip", "addr", "show", "dev", "eth1")[1]
+    until("another card with the same address is there", back, timeout=60)
     admin.remove(i["id"])
 
 
