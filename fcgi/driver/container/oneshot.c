@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "driver/container/attach.h"
+#include "driver/container/once.h"
 
 static void strings(struct lg_json *j, const char *key, const char *const *list)
 {
@@ -128,45 +129,10 @@ static int oneshot_ended(struct lg_engine *g, const char *name, int *exit_code, 
     return 0;
 }
 
-/* Killed before it is removed: a forced removal alone would ask it to stop and wait. */
-static int oneshot_remove(struct lg_engine *g, const char *name, struct lg_err *e)
-{
-    lg_cleanup_buf struct lg_buf killed = {0}, reply = {0};
-    int status = lg_callf(g, &killed, e, "POST", "", "/containers/%s/kill?signal=KILL", name);
-    if (status < 0)
-        return status;
-    if (status == 404)
-        return 0;
-    status = lg_callf(g, &reply, e, "DELETE", NULL, "/containers/%s?force=true&v=true", name);
-    if (status < 0)
-        return status;
-    return status < 400 || status == 404 ? 0
-                                         : lg_call_fail(status, &reply, "the container cannot be removed", e);
-}
-
 static int oneshot_sweep(struct lg_engine *g, int *removed, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf filter = {0}, path = {0}, reply = {0};
-    size_t i;
-    json_t *o;
-    *removed = 0;
-    lg_buf_fmt(&filter, "{\"label\":[\"%s=%s\"]}", LG_LABEL_ONESHOT, g->ctx.site);
-    lg_buf_str(&path, "/containers/json?all=true&filters=");
-    lg_url_escape(&path, lg_buf_cstr(&filter), "");
-    struct lg_call c = {.method = "GET", .path = lg_buf_cstr(&path)};
-    int status = lg_call(g, &c, &reply, e);
-    if (status != 200)
-        return status < 0 ? status : lg_call_fail(status, &reply, "containers cannot be listed", e);
-    lg_cleanup_json json_t *list = lg_call_json(&reply, e);
-    json_array_foreach(list, i, o)
-    {
-        int rc = oneshot_remove(g, lg_member_str(o, "Id"), e);
-        if (rc)
-            return rc;
-        ++*removed;
-    }
-    return list ? 0 : -(int)LG_BACKEND;
+    return lg_once_sweep(g, LG_LABEL_ONESHOT, removed, e);
 }
 
 const struct lg_oneshot_ops lg_ct_oneshot_ops = {
-    .start = oneshot_start, .ended = oneshot_ended, .remove = oneshot_remove, .sweep = oneshot_sweep};
+    .start = oneshot_start, .ended = oneshot_ended, .remove = lg_once_remove, .sweep = oneshot_sweep};

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "driver/container/attach.h"
+#include "driver/container/once.h"
 #include "driver/container/usage.h"
 
 static void strings(struct lg_json *j, const char *key, const char *const *list)
@@ -132,15 +133,6 @@ static int start(struct lg_engine *g, const char *name, struct lg_err *e)
                                       : lg_call_fail(status, &reply, "a sandbox does not start", e);
 }
 
-static int sandbox_remove(struct lg_engine *g, const char *name, struct lg_err *e)
-{
-    lg_cleanup_buf struct lg_buf reply = {0};
-    int status = lg_callf(g, &reply, e, "DELETE", NULL, "/containers/%s?force=true&v=true", name);
-    if (status < 0)
-        return status;
-    return status < 400 || status == 404 ? 0 : lg_call_fail(status, &reply, "a sandbox cannot be removed", e);
-}
-
 static int sandbox_make(struct lg_engine *g, const struct lg_sandbox_spec *s, struct lg_sandbox *out,
                         struct lg_err *e)
 {
@@ -156,7 +148,7 @@ static int sandbox_make(struct lg_engine *g, const struct lg_sandbox_spec *s, st
     if (rc < 0) {
         lg_fd_close(&out->stream);
         lg_fd_close(&out->pidfd);
-        sandbox_remove(g, s->name, NULL);
+        lg_once_remove(g, s->name, NULL);
         return rc;
     }
     return 0;
@@ -164,27 +156,8 @@ static int sandbox_make(struct lg_engine *g, const struct lg_sandbox_spec *s, st
 
 static int sandbox_sweep(struct lg_engine *g, int *removed, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf filter = {0}, path = {0}, reply = {0};
-    size_t i;
-    json_t *o;
-    *removed = 0;
-    lg_buf_fmt(&filter, "{\"label\":[\"%s=%s\"]}", LG_LABEL_SANDBOX, g->ctx.site);
-    lg_buf_str(&path, "/containers/json?all=true&filters=");
-    lg_url_escape(&path, lg_buf_cstr(&filter), "");
-    struct lg_call c = {.method = "GET", .path = lg_buf_cstr(&path)};
-    int status = lg_call(g, &c, &reply, e);
-    if (status != 200)
-        return status < 0 ? status : lg_call_fail(status, &reply, "sandboxes cannot be listed", e);
-    lg_cleanup_json json_t *list = lg_call_json(&reply, e);
-    json_array_foreach(list, i, o)
-    {
-        int rc = sandbox_remove(g, lg_member_str(o, "Id"), e);
-        if (rc)
-            return rc;
-        ++*removed;
-    }
-    return list ? 0 : -(int)LG_BACKEND;
+    return lg_once_sweep(g, LG_LABEL_SANDBOX, removed, e);
 }
 
 const struct lg_sandbox_ops lg_ct_sandbox_ops = {
-    .make = sandbox_make, .remove = sandbox_remove, .sweep = sandbox_sweep};
+    .make = sandbox_make, .remove = lg_once_remove, .sweep = sandbox_sweep};
