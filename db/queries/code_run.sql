@@ -14,4 +14,5 @@ FROM code_run WHERE tenant_id = ?1 AND seq < ?4 ORDER BY seq DESC LIMIT ?2 OFFSE
 SELECT count(*) FROM code_run WHERE tenant_id = ?1;
 
 -- name: code_run_prune
-DELETE FROM code_run WHERE seq <= (SELECT coalesce(max(seq), 0) FROM code_run) - ?1;
+DELETE FROM code_run WHERE seq IN
+  (SELECT seq FROM (SELECT seq, row_number() OVER (PARTITION BY tenant_id ORDER BY seq DESC) AS nth FROM code_run) WHERE nth > ?1);

@@ -89,7 +89,7 @@
     S(sandbox_cache, STR, "/var/cache/lodge/images", 1, 200, "where built images for code are kept")         \
     S(sandbox_tenant_sessions, INT, "8", 0, 128, "sessions of one tenant at the same time")                  \
     S(sandbox_session_s, INT, "600", 5, 86400, "lease of a session that names none; each use renews it")     \
-    S(code_run_keep, INT, "10000", 0, 10000000, "code runs kept as history")                                 \
+    S(code_run_keep, INT, "10000", 0, 10000000, "code runs of each tenant kept")                             \
     S(sandbox_prepare, INT, "0", 0, 1, "1: build the images for code at the start, in the background")       \
     S(oneshot_max, INT, "32", 1, 1024, "containers for one command at the same time, of all tenants")        \
     S(oneshot_tenant_max, INT, "8", 1, 1024, "of these, one tenant's")                                       \

@@ -27,6 +27,7 @@ struct lg_sandbox {
     int stream; /* attached: frames as of an engine's log come out, bytes for its standard input go in */
     int pidfd;  /* its first process: SIGKILL to it ends everything in it */
     char memory[512]; /* its memory cgroup's directory on this host; "" unknown */
+    char pids[512];   /* and that of its process numbers */
     bool cgroup2;
 };
 
@@ -46,5 +47,9 @@ int64_t lg_sandbox_memory_peak(const struct lg_sandbox *s);
 bool lg_sandbox_oom(const struct lg_sandbox *s);
 /* Another limit than it was made with, before the program starts. False when the kernel refuses. */
 bool lg_sandbox_memory_limit(const struct lg_sandbox *s, int64_t bytes);
+/* The same for processes and threads, its first process among them; and how often it could not make another
+ * one because of it (pids.events; 0 unknown). */
+bool lg_sandbox_pids_limit(const struct lg_sandbox *s, int64_t pids);
+int64_t lg_sandbox_pids_hits(const struct lg_sandbox *s);
 
 #endif

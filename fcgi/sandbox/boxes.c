@@ -250,10 +250,21 @@ void lg_box_pause(struct lg_box *b, bool pause)
         lg_loop_want(&b->pool->loop, &b->stream, (pause ? 0 : EPOLLIN) | (b->out.len ? EPOLLOUT : 0));
 }
 
+/* The cgroup shall be what stops a fork bomb: it counts how often it did, and the limit of a user does not.
+ */
+static void room_for_processes(struct lg_box *b)
+{
+    char text[48];
+    int n = snprintf(text, sizeof text, "processes %d", (int)b->pool->runner->conf->sandbox_pids + 8);
+    if (*b->sb.pids)
+        lg_box_send(b, LG_BOX_LIMIT, text, (size_t)n);
+}
+
 static void frame(struct lg_box *b, int type, const char *p, size_t n)
 {
     if (type == LG_BOX_HELLO && b->state == LG_BOX_MAKING) {
         b->state = LG_BOX_READY;
+        room_for_processes(b);
         if (b->class->host)
             warm_up(b);
     } else if (b->run) {

@@ -194,6 +194,14 @@ static void say_end(struct lg_task *r)
         lg_task_emit(r, LG_RUN_FRAME_END, text.data, text.len);
 }
 
+/* It could not make a process, and it did not end well: also when it then went on until its time was over. */
+static bool processes_short(const struct lg_task *r)
+{
+    bool good = r->step.ended && !r->step.code && !r->step.signal && !r->limit;
+    return !good && (!r->limit || !strcmp(r->limit, "time")) &&
+           lg_sandbox_pids_hits(&r->box->sb) > r->pids_hits;
+}
+
 static void finish(struct lg_task *r)
 {
     struct lg_pool_state *p = r->pool;
@@ -203,6 +211,8 @@ static void finish(struct lg_task *r)
     if (r->box) {
         if (!r->limit && lg_sandbox_oom(&r->box->sb))
             r->limit = "memory";
+        if (processes_short(r))
+            r->limit = "processes";
         r->memory_peak = lg_sandbox_memory_peak(&r->box->sb);
         if (!r->session)
             lg_box_end(r->box);
@@ -336,7 +346,9 @@ static void begin(struct lg_task *r, struct lg_box *b)
         lg_log(LG_WARN, "a run's memory limit was not set", NULL);
     send_limit(b, "cpu", r->limits.cpu_s);
     send_limit(b, "file", r->limits.file);
-    send_limit(b, "processes", r->limits.processes);
+    if (!lg_sandbox_pids_limit(&b->sb, r->limits.processes))
+        send_limit(b, "processes", r->limits.processes);
+    r->pids_hits = lg_sandbox_pids_hits(&b->sb);
     send_file(b, r->lang->file, p, r->code_size);
     p += r->code_size;
     for (int i = 0; i < r->file_count; i++) {
@@ -456,6 +468,7 @@ int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s,
     r->state = LG_TASK_GOING;
     r->began_mono = r->queued_mono;
     r->box = s->box;
+    r->pids_hits = lg_sandbox_pids_hits(&s->box->sb);
     lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
     lg_repl_order(s, &order, r);
     if (r->input_size)

@@ -34,7 +34,19 @@ def others(neighbour):
 
 def test_fork_bomb(repl, others):
     a = repl.run("bash", FORK_BOMB, limits={"timeMs": 3000})
-    assert not a["success"] and (a["limit"] == "time" or a["exitCode"]), a
+    assert not a["success"] and a["limit"] == "processes", a
+
+
+def test_own_process_limit(repl):
+    fork = "import os, time\nfor i in range(%d):\n    if not os.fork(): time.sleep(2); os._exit(0)\nprint('made')"
+    a = repl.run("python", fork % 12, limits={"processes": 10})
+    assert a["limit"] == "processes" and not a["success"] and "BlockingIOError" in a["stderr"], a
+    a = repl.run("python", fork % 5, limits={"processes": 10})
+    assert a["limit"] is None and a["stdout"] == "made\n", a
+    a = repl.run("python", "import os\ntry:\n    while True: os.fork() or os._exit(0)\nexcept OSError: print('dealt with')")
+    assert a["success"] and a["limit"] is None, a
+    a = repl.run("python", "raise SystemExit(3)")
+    assert a["exitCode"] == 3 and a["limit"] is None, a
 
 
 def test_memory_bomb(repl, others):

@@ -188,12 +188,14 @@ int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct 
     return read_process(s->pid, s->ref, u) ? 0 : lg_fail(e, LG_STATE, "the container does not run");
 }
 
-bool lg_ct_memory_cgroup(int64_t pid, const char *ref, char *out, size_t cap, bool *v2)
+bool lg_ct_sandbox_cgroups(int64_t pid, const char *ref, struct lg_sandbox *out)
 {
     struct cgroups c;
-    if (!find_cgroups(pid, ref, &c) || (size_t)snprintf(out, cap, "%s", c.memory) >= cap)
+    if (!find_cgroups(pid, ref, &c))
         return false;
-    *v2 = c.v2;
+    memcpy(out->memory, c.memory, sizeof out->memory);
+    memcpy(out->pids, c.pids, sizeof out->pids);
+    out->cgroup2 = c.v2;
     return true;
 }
 
@@ -228,4 +230,14 @@ bool lg_sandbox_memory_limit(const struct lg_sandbox *s, int64_t bytes)
     bool down = bytes < number(s->memory, memory, NULL);
     return write_number(s->memory, down ? memory : with_swap, bytes) &&
            write_number(s->memory, down ? with_swap : memory, bytes);
+}
+
+bool lg_sandbox_pids_limit(const struct lg_sandbox *s, int64_t pids)
+{
+    return *s->pids && write_number(s->pids, "pids.max", pids);
+}
+
+int64_t lg_sandbox_pids_hits(const struct lg_sandbox *s)
+{
+    return *s->pids ? number(s->pids, "pids.events", "max") : 0;
 }

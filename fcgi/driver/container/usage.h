@@ -6,9 +6,10 @@
 
 int lg_ct_usage(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
 
-/* The memory cgroup's directory of process `pid`, which must be in container `ref` (the engine's id). False
- * when it is not. */
-bool lg_ct_memory_cgroup(int64_t pid, const char *ref, char *out, size_t cap, bool *v2);
+struct lg_sandbox;
+/* The cgroups' directories of process `pid`, which must be in container `ref` (the engine's id), into *out.
+ * False when it is not. */
+bool lg_ct_sandbox_cgroups(int64_t pid, const char *ref, struct lg_sandbox *out);
 
 /* Where a running container is; LG_NOT_FOUND, or LG_STATE when it does not run. Valid until the next call. */
 int lg_ct_seen(struct lg_engine *g, const char *id, const struct lg_seen **out, struct lg_err *e);
