@@ -49,12 +49,13 @@ int lg_verb_ask_as(struct lg_req *q, enum lg_dialect d, enum lg_verb asked, stru
                    struct lg_operation *op, struct lg_err *e)
 {
     struct lg_dialect_act act = {0};
-    char params[64];
+    char params[96];
     int rc = lg_dialect_verb(d, asked, in->state, &act, e);
     if (rc)
         return rc;
-    snprintf(params, sizeof params, "{\"force\":%s,\"timeout\":%ld}", act.force ? "true" : "false",
-             q->app->conf.stop_timeout_s);
+    /* Other dialects know no stop that fails because a guest does not listen. */
+    snprintf(params, sizeof params, "{\"force\":%s,\"timeout\":%ld,\"insist\":true}",
+             act.force ? "true" : "false", q->app->conf.stop_timeout_s);
     return lg_verb_ask(q, in, act.verb, act.force, params, op, e);
 }
 

@@ -151,6 +151,11 @@ static int stop_timeout_s(const struct lg_job *j)
 static int stop(struct lg_job *j, struct lg_err *e)
 {
     int rc = LG_VERB(j->d, stop, e, j->g, j->in.id, stop_timeout_s(j));
+    if (rc == -LG_TIMEOUT && lg_job_flag(j, "insist", false)) {
+        lg_job_log(j, "%s; switched off", e->msg);
+        lg_err_clear(e);
+        rc = LG_VERB(j->d, stop, e, j->g, j->in.id, 0);
+    }
     return rc == -LG_NOT_FOUND ? lg_err_clear(e), 0 : rc;
 }
 

@@ -210,6 +210,10 @@ def test_tenant_commands(host, owner, key):
         time.sleep(0.2)
     address = owner.instance(a["id"])["network"]["address"]
     until_ssh(key, address)
+    # A guest that does not listen to its power button: an error for whoever did not force it, off in this dialect.
+    ssh(key, address, "killall acpid")
+    deaf = owner.post(f"{BASE}/{a['id']}/stop", {"timeout": 1}, 504).json["error"]
+    assert deaf["code"] == "TIMEOUT" and "force" in deaf["message"] and owner.until(a["id"], "running")
     assert api.post(f"{BASE}/{a['id']}/stop", None, 200).json["status"] == "stopped"
     api.delete(f"{BASE}/{a['id']}", 204)
 
