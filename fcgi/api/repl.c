@@ -469,6 +469,13 @@ static int end_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return ask_session(q, "end", NULL, NULL, 0, &answer, e);
 }
 
+static int interrupt_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    lg_cleanup_json json_t *answer = NULL;
+    lg_resp_empty(r, 204);
+    return ask_session(q, "interrupt", NULL, NULL, 0, &answer, e);
+}
+
 static int execute_in(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     return execute_as(q, r, "text", q->param[0], e);
@@ -561,6 +568,11 @@ const struct lg_route lg_routes_repl[] = {
      .perm = LG_PERM_MEMBER,
      .handler = end_session,
      .doc = "Ends a session"},
+    {.method = "POST",
+     .pattern = BASE "/sessions/:id/interrupt",
+     .perm = LG_PERM_MEMBER,
+     .handler = interrupt_session,
+     .doc = "SIGINT to the snippet that runs in a session, which lives on if it can"},
     SNIPPET(BASE "/sessions/:id/execute", execute_in,
             "Runs a snippet in a session and answers when it has ended"),
     SNIPPET(BASE "/sessions/:id/execute/stream", execute_in_stream,

@@ -1,7 +1,10 @@
 /* lodge run, lodge language …: code in throw-away sandboxes. */
 #include <errno.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +246,54 @@ static bool opens(const char *line, size_t n)
     return n && strchr(":{([\\", line[n - 1]);
 }
 
+static void on_interrupt(int sig)
+{
+    (void)sig; /* getline ends with EINTR */
+}
+
+/* Ctrl-C while nothing runs drops the line. */
+static void catch_interrupt(void (*fn)(int))
+{
+    struct sigaction a = {.sa_handler = fn};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+}
+
+/* A process beside us that hands each Ctrl-C on to the snippet while we read its output. It has a connection
+ * of its own, and ends with us. */
+static pid_t start_interrupter(struct lg_cli *c, const char *session)
+{
+    char path[LG_PATH_LEN];
+    sigset_t set;
+    int sig;
+    catch_interrupt(SIG_IGN);
+    fflush(NULL);
+    pid_t us = getpid(), pid = fork();
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    catch_interrupt(SIG_DFL);
+    c->client = NULL; /* TLS does not survive being shared */
+    lg_path(path, "/api/repl/sessions/%s/interrupt", session);
+    while (getppid() == us && !sigwait(&set, &sig)) {
+        lg_cleanup_answer struct lg_answer a = {.status = 0};
+        lg_try(c, "POST", path, NULL, &a, NULL);
+    }
+    _exit(0);
+}
+
+static void end_interrupter(pid_t pid)
+{
+    catch_interrupt(on_interrupt);
+    if (pid > 0) {
+        kill(pid, SIGTERM);
+        waitpid(pid, NULL, 0);
+    }
+}
+
 /* What is typed until it is whole; false at the end of the input. */
 static bool read_snippet(struct lg_buf *out)
 {
@@ -252,9 +303,18 @@ static bool read_snippet(struct lg_buf *out)
     bool terminal = isatty(STDIN_FILENO), more = false;
     lg_buf_reset(out);
     do {
+        errno = 0;
         if (terminal)
             fputs(more ? "... " : ">>> ", stderr), fflush(stderr);
         n = getline(&line, &cap, stdin);
+        if (n < 0 && errno == EINTR && terminal) {
+            clearerr(stdin);
+            fputc('\n', stderr);
+            lg_buf_reset(out);
+            more = false;
+            n = 1; /* not the end */
+            break;
+        }
         size_t len = n > 0 && line[n - 1] == '\n' ? (size_t)n - 1 : n > 0 ? (size_t)n : 0;
         if (n > 0)
             lg_buf_add(out, line, (size_t)n);
@@ -272,7 +332,10 @@ static int run_snippet(struct lg_cli *c, const char *session, const struct lg_bu
     struct lg_follow f = {.path_now = stream_path, .fn = take_event, .arg = &o};
     json_t *body = json_pack("{s:o}", "code", json_stringn(lg_buf_cstr(code), code->len));
     f.body = body;
+    pid_t beside = isatty(STDIN_FILENO) ? start_interrupter(c, session) : 0;
     int rc = body ? lg_follow(c, &f) : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
+    if (isatty(STDIN_FILENO))
+        end_interrupter(beside);
     json_decref(body);
     if (!rc && (!o.done || *lg_text_at(o.done, "error.message") || *lg_text_at(o.done, "limit")))
         rc = settle(c, o.done);
@@ -294,7 +357,10 @@ int lg_cli_repl(struct lg_cli *c)
         return rc;
     const char *id = lg_text_at(made.json, "id");
     if (isatty(STDIN_FILENO))
-        fprintf(stderr, "%s in a sandbox. An empty line ends a block, Ctrl-D the session.\n", c->arg[0]);
+        fprintf(stderr,
+                "%s in a sandbox. An empty line ends a block, Ctrl-C what runs, Ctrl-D the session.\n",
+                c->arg[0]),
+            catch_interrupt(on_interrupt);
     while (read_snippet(&code)) {
         if (strspn(lg_buf_cstr(&code), " \t\r\n") < code.len)
             rc = run_snippet(c, id, &code);

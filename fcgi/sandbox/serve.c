@@ -334,6 +334,13 @@ static int question_of_session(struct peer *c, const json_t *q, const char *blob
         lg_buf_str(out, "{}");
         return 0;
     }
+    if (!strcmp(what, "interrupt")) {
+        if (!s->task || !s->box)
+            return lg_fail(e, LG_STATE, "no snippet is running in this session");
+        lg_box_send(s->box, LG_BOX_STOP, NULL, 0);
+        lg_buf_str(out, "{}");
+        return 0;
+    }
     if (!strcmp(what, "show")) {
         lg_json_init(&j, out);
         lg_repl_json(s, &j);

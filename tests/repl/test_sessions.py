@@ -1,8 +1,14 @@
 """Sessions: state between snippets, files, leases, limits."""
+import os
+import pty
+import select
+import subprocess
+import threading
 import time
 
 import pytest
 
+from lodge_cli import LODGE, Cli
 from lodge_system import until
 
 
@@ -84,6 +90,57 @@ def test_a_snippet_that_takes_too_long_is_interrupted(repl, session):
     a = run("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", limits={"timeMs": 500})
     assert a["limit"] == "time"
     assert repl.call("POST", f"{run.at}/execute", {"code": "x"}).status == 404
+
+
+def test_interrupt(repl, neighbour, session):
+    run = session("python")
+    run("x = 1")
+    assert repl.call("POST", f"{run.at}/interrupt").status == 409  # nothing runs
+    assert neighbour.call("POST", f"{run.at}/interrupt").status == 404
+    got = []
+    t = threading.Thread(target=lambda: got.append(run("import time\ntime.sleep(60)")))
+    t.start()
+    until("it runs", lambda: repl.call("GET", run.at).json["state"] == "running")
+    time.sleep(0.3)
+    assert repl.call("POST", f"{run.at}/interrupt").status == 204
+    t.join(8)
+    assert got and "KeyboardInterrupt" in got[0]["stderr"] and not got[0]["success"], got
+    assert run("x")["stdout"] == "1\n"
+
+
+def test_ctrl_c_in_the_command(system):
+    master, slave = pty.openpty()
+    p = subprocess.Popen(["setsid", "--ctty", LODGE, "repl", "python"], stdin=slave, stdout=slave, stderr=slave, env=Cli(system).environment())
+    os.close(slave)
+    said = b""
+
+    def reads(mark):
+        nonlocal said
+        end = time.monotonic() + 30
+        while mark not in said:
+            assert time.monotonic() < end and p.poll() is None, said
+            if select.select([master], [], [], 0.2)[0]:
+                said += os.read(master, 4096)
+        said = said[said.index(mark) + len(mark):]
+
+    try:
+        reads(b">>> ")
+        os.write(master, b"half a li\x03")
+        reads(b">>> ")
+        os.write(master, b"import time; print('be' + 'gun', flush=True); time.sleep(60)\n")
+        reads(b"begun")
+        os.write(master, b"\x03")
+        reads(b"KeyboardInterrupt")
+        reads(b">>> ")
+        os.write(master, b"print('still ' + 'here')\n")
+        reads(b"still here")
+        reads(b">>> ")
+        os.write(master, b"\x04")
+        assert p.wait(20) == 0
+    finally:
+        p.kill()
+        p.wait()
+        os.close(master)
 
 
 def test_it_ends_with_its_interpreter_and_its_lease(repl, neighbour, session):
