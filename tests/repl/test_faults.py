@@ -1,5 +1,6 @@
 """What strangers' code may try. Each attempt is contained, gets a clear answer, and leaves others alone and nothing behind."""
 import socket
+import subprocess
 import threading
 import time
 
@@ -207,6 +208,48 @@ try: print(socket.getaddrinfo('localhost.localdomain', 80) and 'REACHED')
 except OSError as e: print('no names')
 """)
     assert "REACHED" not in a["stdout"] and "['lo']" in a["stdout"], a
+
+
+@pytest.fixture
+def gateway():
+    """A bridge of this test, as tenants' networks have; its address."""
+    name, at = "lgtrepl0", "10.213.77.1"
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "addr", "add", f"{at}/24", "dev", name], check=True)
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        yield at
+    finally:
+        subprocess.run(["ip", "link", "del", name], check=True)
+
+
+TRY = """
+import socket
+for at, port in {where}:
+    try:
+        socket.create_connection((at, port), 1)
+        print(at, port, 'REACHED')
+    except OSError as e:
+        print(at, port, e.strerror)
+"""
+
+
+def test_neither_a_gateway_nor_another_sandbox_is_reached(repl, neighbour, gateway):
+    """Somebody answers at each of these addresses: to us at the bridge's, to itself in the other sandbox."""
+    a = neighbour.call("POST", "/sessions", {"language": "python"})
+    assert a.status == 201, a
+    at = f"/sessions/{a.json['id']}"
+    try:
+        said = neighbour.call("POST", f"{at}/execute", {"code": "import socket\ns = socket.create_server(('0.0.0.0', 4711))\n"
+                              "socket.create_connection(('127.0.0.1', 4711), 1) and print('listens')"})
+        assert "listens" in said.json["stdout"], said
+        with socket.create_server((gateway, 0)) as s:
+            port = s.getsockname()[1]
+            socket.create_connection((gateway, port), 1).close()
+            a = repl.run("python", TRY.format(where=[(gateway, port), (gateway, 4711), ("127.0.0.1", 4711), ("10.213.77.2", 4711)]))
+        assert a["success"] and "REACHED" not in a["stdout"] and len(a["stdout"].splitlines()) == 4, a
+    finally:
+        neighbour.call("DELETE", at)
 
 
 def test_nothing_of_the_host_is_in_there(system, repl):
