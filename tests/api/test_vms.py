@@ -348,6 +348,15 @@ def test_tenant_flavors(speaker, flavor):
     speaker.delete(f"{BASE}/{a.json['id']}", 204)
 
 
+def test_a_stop_there_ends_one_that_does_not_listen(vms, speaker, green, vm):
+    """The native stop is an error then; this dialect has no other word, so the machine is switched off."""
+    path = f"{vms.state}/fake-vm/faults"
+    with open(path, "w") as f:
+        f.write("stop hang 1\n")
+    assert speaker.post(f"{BASE}/{vm['id']}/stop", None, 200).json["status"] == "stopped"
+    assert green.api.instance(vm["id"])["state"] == "stopped"
+
+
 def test_asleep_is_stopped_there_and_a_start_wakes_it(speaker, green, vm):
     green.verb(vm["id"], "suspend")
     assert speaker.get(f"{BASE}/{vm['id']}").json["status"] == "stopped"

@@ -218,6 +218,15 @@ def test_tenant_commands(host, owner, key):
     api.delete(f"{BASE}/{a['id']}", 204)
 
 
+def test_a_tenants_stop_ends_a_guest_that_does_not_listen(host, owner):
+    """Printed there: create, wait three seconds, stop, delete; such a guest is still in its boot and hears no button."""
+    api = Api(host, owner.token, headers={"X-Tenant-ID": "ada"})
+    a = api.post(BASE, {"name": "early", "flavor": "small", "type": "vm"}, 201).json
+    owner.until(a["id"], "running", timeout=120)
+    assert api.post(f"{BASE}/{a['id']}/stop", None, 200).json["status"] == "stopped"
+    api.delete(f"{BASE}/{a['id']}", 204)
+
+
 def test_an_uploaded_image_boots(host, owner, key, tmp_path):
     """The disk of the host's own image, as a stranger would bring it; what is no disk is refused with a reason."""
     name = {i["name"]: i for i in host.admin().get("/images?kind=vm").json["images"]}["tiny"]["digest"]
