@@ -333,7 +333,7 @@ class View {
     if (this.emptyKind === kind) return;
     this.emptyKind = kind;
     if (kind === 'none')
-      fill(this.empty, icon('container'), h('h2', null, 'No instances yet'), h('p', null, 'An instance is a container that runs on this host, with an address of its own and, if you like, a web address.'),
+      fill(this.empty, icon('container'), h('h2', null, 'No instances yet'), h('p', null, 'An instance is a container or a virtual machine on this host, with an address of its own and, if you like, a web address.'),
         button('Create the first one', { icon: 'plus', kind: 'primary', onclick: () => openCreate() }));
     else if (kind === 'filter')
       fill(this.empty, icon('search'), h('h2', null, 'None matches'), h('p', null, 'No instance fits the filter and the state.'),
