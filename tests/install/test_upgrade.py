@@ -6,6 +6,7 @@ import glob
 import os
 import sqlite3
 import subprocess
+from collections import Counter
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_upgraded_without_losing_a_row(make_system, dump):
     now = tables(db)
     for table, (columns, old) in before.items():
         assert set(columns) <= set(now[table]), table
-        assert rows(db, table, columns) == old, table
+        assert not Counter(old) - Counter(rows(db, table, columns)), table  # a migration may add rows
     assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     db.close()
