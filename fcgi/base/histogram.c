@@ -42,7 +42,8 @@ int lg_histogram_make(struct lg_histogram **out, const char *path, int gid, stru
     snprintf(tmp, sizeof tmp, "%s.new", path);
     unlink(tmp);
     lg_cleanup_fd int fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-    if (fd < 0 || ftruncate(fd, sizeof **out) || fchmod(fd, 0640) ||
+    /* All its blocks now: on a full disk a write to a mapped hole is a SIGBUS. */
+    if (fd < 0 || (errno = posix_fallocate(fd, 0, sizeof **out)) || fchmod(fd, 0640) ||
         (gid >= 0 && fchown(fd, (uid_t)-1, (gid_t)gid)))
         return lg_fail_errno(e, LG_INTERNAL, "cannot make %s", tmp);
     void *at = mmap(NULL, sizeof **out, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
