@@ -159,7 +159,7 @@ def test_engine_calls_by_duration_and_failure(scrape, red, label, faults):
     i = red.make(label)
     after = scrape()
     assert calls(after, "duration_seconds_count", "create") == calls(before, "duration_seconds_count", "create") + 1
-    assert calls(after, "duration_seconds_sum", "create") >= calls(before, "duration_seconds_sum", "create") + 0.3
+    assert calls(after, "duration_seconds_sum", "create") >= calls(before, "duration_seconds_sum", "create") + 0.29  # a sum of rounded figures
     took = [after.get("lodge_engine_call_duration_seconds_bucket", backend="docker", call="create", le=le) -
             before.get("lodge_engine_call_duration_seconds_bucket", backend="docker", call="create", le=le)
             for le in ("0.25", "10", "+Inf")]
