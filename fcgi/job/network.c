@@ -2,9 +2,14 @@
  * Tenants' own networks: what an instance on them needs before and after it starts, cards that are attached
  * and detached, and the reconciler's part in it.
  */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "driver/network/own.h"
 #include "job/reconcile.h"
@@ -26,8 +31,22 @@ int lg_networks_ready(const struct lg_driver_ctx *ctx, const struct lg_instance 
     return rc;
 }
 
-int lg_networks_live(const struct lg_driver_ctx *ctx, const struct lg_instance *in, int64_t pid,
-                     struct lg_err *e)
+/* One at a time: an operation and the reconciler that see the same start would both make the card, and one
+ * takes away what the other makes. A descriptor that holds the lock, or a negative code. */
+static int lock_cards(const struct lg_driver_ctx *ctx, struct lg_err *e)
+{
+    char path[PATH_MAX];
+    mkdir(lg_conf_path(ctx->conf, path, sizeof path, "run"), 0755);
+    int fd = open(lg_conf_path(ctx->conf, path, sizeof path, "run/cards.lock"),
+                  O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && !flock(fd, LOCK_EX))
+        return fd;
+    lg_fd_close(&fd);
+    return lg_fail_errno(e, LG_INTERNAL, "cannot lock %s", path);
+}
+
+static int sync_cards(const struct lg_driver_ctx *ctx, const struct lg_instance *in, int64_t pid,
+                      struct lg_err *e)
 {
     struct lg_card cards[LG_NICS_MAX];
     char bridge[LG_NICS_MAX][16], name[LG_NICS_MAX][16], mac[LG_NICS_MAX][18];
@@ -45,6 +64,13 @@ int lg_networks_live(const struct lg_driver_ctx *ctx, const struct lg_instance *
                                     .position = c->position};
     }
     return lg_cards_sync(pid, cards, in->nic_count, e);
+}
+
+int lg_networks_live(const struct lg_driver_ctx *ctx, const struct lg_instance *in, int64_t pid,
+                     struct lg_err *e)
+{
+    lg_cleanup_fd int lock = lock_cards(ctx, e);
+    return lock < 0 ? lock : sync_cards(ctx, in, pid, e);
 }
 
 /* ---- operations ---- */
@@ -108,7 +134,9 @@ void lg_networks_keep_one(struct lg_rec *rec, const char *instance_id)
     struct lg_operation op;
     const struct lg_driver *d;
     struct lg_engine *g;
-    if (!lg_id_valid(instance_id) || lg_instance_get(rec->db, "", instance_id, &in, NULL) ||
+    /* Held from before its rows are read: what an operation has detached since is not made again. */
+    lg_cleanup_fd int lock = lock_cards(&rec->engines.ctx, NULL);
+    if (lock < 0 || !lg_id_valid(instance_id) || lg_instance_get(rec->db, "", instance_id, &in, NULL) ||
         in.state != LG_ST_RUNNING || lg_nic_load(rec->db, &in, NULL) || !in.nic_count ||
         lg_operation_open_of(rec->db, in.id, &op, NULL) ||
         lg_engines_get(&rec->engines, in.backend, &d, &g, NULL))
@@ -117,7 +145,7 @@ void lg_networks_keep_one(struct lg_rec *rec, const char *instance_id)
     if (!rc)
         rc = d->inspect(g, in.id, &st, &e);
     if (!rc && st.run == LG_RUN_RUNNING)
-        rc = lg_networks_live(&rec->engines.ctx, &in, st.pid, &e);
+        rc = sync_cards(&rec->engines.ctx, &in, st.pid, &e);
     if (rc && rc != -(int)LG_UNAVAILABLE)
         lg_log(LG_WARN, "an instance's cards could not be made; the next round tries again", "instance",
                in.id, "error", e.msg, NULL);
