@@ -19,14 +19,28 @@ after(async () => {
   await empty?.close();
 });
 
+/** What is wrong for a moment, while a view is laid out or a colour fades, is looked at once more when it rests. */
+async function rests(page, check, where) {
+  try {
+    await check(page, where);
+  } catch {
+    await page.waitForTimeout(1000);
+    await check(page, where);
+  }
+}
+
 async function look(page, url, list, where) {
   for (const [name, hash, act] of list) {
     await visit(page, `${url}/#${hash}`);
     await page.locator('#main h1').first().waitFor({ state: 'attached' });
     await page.waitForTimeout(150);
-    await act?.(page);
-    await axe(page, `${name}, ${where}`);
-    await noSideways(page, `${name}, ${where}`);
+    try {
+      await act?.(page);
+    } catch (e) {
+      throw new Error(`${name}, ${where}: ${e.message}`, { cause: e });
+    }
+    await rests(page, axe, `${name}, ${where}`);
+    await rests(page, noSideways, `${name}, ${where}`);
     await page.keyboard.press('Escape');
   }
 }
