@@ -18,6 +18,9 @@ def network():
         return n
     yield make
     for api, ident in made:
+        a = api.get(f"/networks/{ident}", (200, 404))
+        for member in a.json["attachments"] if a.status == 200 else []:  # what a test that failed has left
+            api.remove(member["instance"])
         api.delete(f"/networks/{ident}", (204, 404))
 
 
