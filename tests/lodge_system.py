@@ -288,15 +288,19 @@ class System:
         return sorted(p.pid for p in every.values() if p.parent in masters) if workers else sorted(masters)
 
     def kill(self, what, sig=signal.SIGKILL, share=1):
-        """Sends a signal to all processes of that kind, or to a random share of them; returns how many there were."""
-        n, pids = 0, self.pids(what)
+        """Sends a signal to all processes of that kind, or to a random share of them; returns how many there were.
+        Those it kills have been waited for by their parent when this returns, or the parent is gone or stopped, too."""
+        pids, hit = self.pids(what), []
         for pid in random.sample(pids, round(len(pids) * share)):
             try:
                 os.kill(pid, sig)
-                n += 1
+                hit.append(pid)
             except ProcessLookupError:
                 pass
-        return n
+        end = time.monotonic() + 2
+        while sig == signal.SIGKILL and any(os.path.exists(f"/proc/{pid}") for pid in hit) and time.monotonic() < end:
+            time.sleep(0.005)
+        return len(hit)
 
     def engine_run_dir(self):
         h = 2166136261
