@@ -14,7 +14,8 @@ import { ApiFail, State } from './mock-state.mjs';
 
 const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
-const CSP = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const HEADERS = await readFile(new URL('../../nginx/snippets/security-headers.conf.in', import.meta.url), 'utf8');
+const CSP = /Content-Security-Policy "([^"]+)"/.exec(HEADERS)[1].replace(/ wss:[^ ;]+/, '');
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const invalid = (field, message) => new ApiFail(400, 'INVALID_REQUEST', message, { field });
@@ -376,10 +377,11 @@ function followLog(s, ws, id) {
   ws.on('close', () => clearInterval(timer));
 }
 
-/** A serial line that greets and echoes; what `s.lines` holds are its viewers, so that a test can cut it. */
+/** A serial line that greets and echoes; what `s.lines` holds are its viewers, so that a test can cut it. A screen stays dark. */
 function serialLine(s, ws, id, query) {
   (s.lines ??= []).push(ws);
-  if (s.instance(id).state !== 'running' || query.get('type') !== 'serial') return ws.close(1011, 'no such line here');
+  if (s.instance(id).state !== 'running') return ws.close(1011, 'no such line here');
+  if (query.get('type') === 'vnc') return undefined;
   ws.send(Buffer.from(`${s.instance(id).name} login: `));
   if (query.get('readonly') !== 'true') ws.on('message', (data) => ws.send(data));
   return undefined;
