@@ -34,7 +34,10 @@ export function views(state) {
     }],
     ['detail', one],
     ['vm', `/instances/${vm.id}`],
-    ['screen', `/instances/${vm.id}/console`, (p) => p.locator('#main canvas').waitFor({ state: 'attached' })],
+    ['screen', `/instances/${vm.id}/console`, async (p) => {
+      await press('Screen')(p);
+      await p.locator('#main canvas').waitFor({ state: 'attached' });
+    }],
     ['console', `/instances/${vm.id}/console`, (p) => p.getByRole('button', { name: 'Serial line' }).click()],
     ['create vm', '/instances', async (p) => {
       await press('Create instance')(p);
