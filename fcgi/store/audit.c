@@ -21,12 +21,7 @@ static int count(struct lg_db *db, const char *tenant_id, const char *find, int6
 {
     lg_stmt *s = tenant_id ? lg_sql(db, Q_AUDIT_COUNT_OF_TENANT, e, "tt", find, tenant_id)
                            : lg_sql(db, Q_AUDIT_COUNT, e, "t", find);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *total = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, s, total, e);
 }
 
 int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int64_t before_id, int64_t limit,
@@ -36,16 +31,14 @@ int lg_audit_each(struct lg_db *db, const char *tenant_id, const char *find, int
     lg_stmt *s =
         tenant_id ? lg_sql(db, Q_AUDIT_LIST_OF_TENANT, e, "iitit", limit, offset, find, before_id, tenant_id)
                   : lg_sql(db, Q_AUDIT_LIST, e, "iiti", limit, offset, find, before_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_audit_line a = read_row(s);
         fn(arg, &a);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    rc = count(db, tenant_id, find, total, e);
+    if (!rc)
+        rc = count(db, tenant_id, find, total, e);
     return rc ? rc : n;
 }
 

@@ -16,8 +16,8 @@ int lg_code_run_each(struct lg_db *db, const char *tenant_id, int64_t before_seq
                      void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_CODE_RUN_LIST, e, "tiii", tenant_id, limit, offset, before_seq);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         const struct lg_code_run r = {.seq = lg_col_int(s, 0),
                                       .id = lg_col_text(s, 1),
                                       .tenant_id = tenant_id,
@@ -38,15 +38,9 @@ int lg_code_run_each(struct lg_db *db, const char *tenant_id, int64_t before_seq
         fn(arg, &r);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    s = lg_sql(db, Q_CODE_RUN_COUNT, e, "t", tenant_id);
-    if (!s || (rc = lg_sql_step(db, s, e)) < 0)
-        return s ? rc : -(int)LG_INTERNAL;
-    *total = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return n;
+    if (!rc)
+        rc = lg_sql_int(db, lg_sql(db, Q_CODE_RUN_COUNT, e, "t", tenant_id), total, e);
+    return rc ? rc : n;
 }
 
 int lg_code_run_prune(struct lg_db *db, int64_t keep, struct lg_err *e)

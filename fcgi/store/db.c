@@ -166,20 +166,64 @@ lg_stmt *lg_sql(struct lg_db *db, enum lg_query q, struct lg_err *e, const char 
 
 int lg_sql_step(struct lg_db *db, lg_stmt *s, struct lg_err *e)
 {
+    if (!s)
+        return -(int)LG_INTERNAL;
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         return 1;
-    if (rc == SQLITE_DONE)
-        return 0;
-    rc = lg_sql_fail(db, sqlite3_extended_errcode(db->h), "reading", e);
+    rc = rc == SQLITE_DONE ? 0 : lg_sql_fail(db, sqlite3_extended_errcode(db->h), "reading", e);
     lg_sql_done(s);
     return rc;
 }
 
 void lg_sql_done(lg_stmt *s)
 {
+    if (!s)
+        return;
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
+}
+
+int lg_sql_found(struct lg_db *db, lg_stmt *s, struct lg_err *e)
+{
+    int rc = lg_sql_step(db, s, e);
+    lg_sql_done(s);
+    return rc;
+}
+
+int lg_sql_two_ints(struct lg_db *db, lg_stmt *s, int64_t *first, int64_t *second, struct lg_err *e)
+{
+    int rc = lg_sql_step(db, s, e);
+    if (rc < 0)
+        return rc;
+    *first = rc ? lg_col_int(s, 0) : 0;
+    if (second)
+        *second = rc ? lg_col_int(s, 1) : 0;
+    lg_sql_done(s);
+    return 0;
+}
+
+int lg_sql_int(struct lg_db *db, lg_stmt *s, int64_t *out, struct lg_err *e)
+{
+    return lg_sql_two_ints(db, s, out, NULL, e);
+}
+
+int lg_sql_int_list(struct lg_db *db, lg_stmt *s, int *out, int cap, struct lg_err *e)
+{
+    int rc = 0, n = 0;
+    while (n < cap && (rc = lg_sql_step(db, s, e)) > 0)
+        out[n++] = (int)lg_col_int(s, 0);
+    lg_sql_done(s);
+    return rc < 0 ? rc : n;
+}
+
+int lg_sql_each_text(struct lg_db *db, lg_stmt *s, void (*fn)(void *arg, const char *text), void *arg,
+                     struct lg_err *e)
+{
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0)
+        fn(arg, lg_col_text(s, 0));
+    return rc;
 }
 
 int lg_sql_run(struct lg_db *db, enum lg_query q, struct lg_err *e, const char *fmt, ...)
@@ -424,11 +468,10 @@ static int64_t user_version(struct lg_db *db)
 static int read_site(struct lg_db *db, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_META_GET, e, "t", "site");
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         lg_col_copy(s, 0, db->site, sizeof db->site);
-    if (s)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc > 0 ? 0 : rc < 0 ? rc : lg_fail(e, LG_STORAGE, "the database names no site; was it migrated?");
 }
 

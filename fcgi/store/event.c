@@ -15,14 +15,7 @@ int lg_event_add(struct lg_db *db, const struct lg_event *ev, struct lg_err *e)
 
 int lg_event_bounds(struct lg_db *db, int64_t *last, int64_t *oldest, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_EVENT_BOUNDS, e, "");
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc <= 0)
-        return rc;
-    *last = lg_col_int(s, 0);
-    *oldest = lg_col_int(s, 1);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_two_ints(db, lg_sql(db, Q_EVENT_BOUNDS, e, ""), last, oldest, e);
 }
 
 int lg_event_each(struct lg_db *db, int64_t after, const char *tenant_id, int limit,
@@ -30,8 +23,6 @@ int lg_event_each(struct lg_db *db, int64_t after, const char *tenant_id, int li
 {
     lg_stmt *s = tenant_id ? lg_sql(db, Q_EVENT_AFTER_OF_TENANT, e, "iit", after, (int64_t)limit, tenant_id)
                            : lg_sql(db, Q_EVENT_AFTER, e, "ii", after, (int64_t)limit);
-    if (!s)
-        return -(int)LG_INTERNAL;
     int rc, n = 0;
     while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_event ev = {.id = lg_col_int(s, 0),
@@ -49,10 +40,7 @@ int lg_event_each(struct lg_db *db, int64_t after, const char *tenant_id, int li
         fn(arg, &ev);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_event_prune(struct lg_db *db, int64_t keep, struct lg_err *e)

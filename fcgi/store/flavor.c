@@ -15,10 +15,8 @@ static void read_row(lg_stmt *s, struct lg_flavor *f)
 int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_FLAVOR_GET, e, "t", name);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    if (rc)
+    int rc = lg_sql_step(db, s, e);
+    if (rc > 0)
         read_row(s, f);
     lg_sql_done(s);
     return rc;
@@ -28,15 +26,12 @@ int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavo
                    struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_FLAVOR_LIST, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_flavor f;
         read_row(s, &f);
         fn(arg, &f);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }

@@ -65,13 +65,7 @@ int lg_history_roll(struct lg_db *hdb, int64_t since_ms, int64_t now_ms, struct 
 int lg_history_each(struct lg_db *hdb, void (*fn)(void *arg, const char *instance_id), void *arg,
                     struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(hdb, Q_HISTORY_SUBJECT_EACH, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(hdb, s, e)) > 0)
-        fn(arg, lg_col_text(s, 0));
-    if (!rc)
-        lg_sql_done(s);
-    return rc;
+    return lg_sql_each_text(hdb, lg_sql(hdb, Q_HISTORY_SUBJECT_EACH, e, ""), fn, arg, e);
 }
 
 int lg_history_remove(struct lg_db *hdb, const char *instance_id, struct lg_err *e)
@@ -86,8 +80,8 @@ int lg_history_series(struct lg_db *hdb, const char *instance_id, const struct l
 {
     lg_stmt *s = lg_sql(hdb, Q_HISTORY_SERIES, e, "tiiii", instance_id, (int64_t)tier->width_s, since_s,
                         until_s, step_s);
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(hdb, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(hdb, s, e)) > 0) {
         struct lg_history_point p = {.at_s = lg_col_int(s, 0),
                                      .samples = lg_col_int(s, 1),
                                      .span_ms = lg_col_int(s, 2),
@@ -103,7 +97,5 @@ int lg_history_series(struct lg_db *hdb, const char *instance_id, const struct l
         p.cpu_avg = p.span_ms > 0 ? (double)lg_col_int(s, 3) / (double)p.span_ms / 10 : 0;
         fn(arg, &p);
     }
-    if (!rc)
-        lg_sql_done(s);
     return rc;
 }

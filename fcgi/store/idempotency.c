@@ -19,9 +19,7 @@ int lg_idempotency_get(struct lg_db *db, struct lg_idempotency *i, struct lg_buf
     size_t n;
     lg_stmt *s = lg_sql(db, Q_IDEMPOTENCY_GET, e, "ttti", i->caller, i->tenant, i->key,
                         lg_clock_ms() - LG_IDEMPOTENCY_KEEP_MS);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         const void *request = lg_col_blob(s, 0, &n);
         memset(i->request, 0, sizeof i->request);

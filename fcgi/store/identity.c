@@ -58,7 +58,7 @@ static int read_token(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], c
                       int64_t now, struct known *k, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_AUTH_TOKEN, e, "bi", digest, (size_t)LG_DIGEST_BYTES, now);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     memset(k, 0, sizeof *k);
@@ -101,18 +101,16 @@ int lg_auth_session(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], con
     int64_t now = lg_clock_ms();
     const char *want = want_slug ? want_slug : "";
     lg_stmt *s = lg_sql(db, Q_AUTH_SESSION, e, "bit", digest, (size_t)LG_DIGEST_BYTES, now, want);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
+    int rc = lg_sql_step(db, s, e);
     int64_t used_at = now;
-    if (rc) {
+    if (rc > 0) {
         read_identity(s, id);
         lg_col_copy(s, 7, id->session_id, sizeof id->session_id);
         used_at = lg_col_int(s, 8);
     }
     lg_sql_done(s);
-    if (!rc)
-        return 0;
+    if (rc <= 0)
+        return rc;
     if (*want && !*id->tenant_id) {
         memset(id, 0, sizeof *id);
         return lg_fail(e, LG_FORBIDDEN, "you are not a member of that tenant");
@@ -124,12 +122,8 @@ int lg_auth_session(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], con
 
 int64_t lg_user_count(struct lg_db *db)
 {
-    lg_stmt *s = lg_sql(db, Q_USER_COUNT, NULL, "");
-    if (!s || lg_sql_step(db, s, NULL) <= 0)
-        return -1;
-    int64_t n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return n;
+    int64_t n;
+    return lg_sql_int(db, lg_sql(db, Q_USER_COUNT, NULL, ""), &n, NULL) ? -1 : n;
 }
 
 /* Everything of the first start, within its transaction. */

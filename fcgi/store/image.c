@@ -46,13 +46,11 @@ static int no_image(struct lg_err *e)
 int lg_image_get(struct lg_db *db, const char *id, struct lg_image *im, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_IMAGE_GET, e, "t", id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, im);
     lg_sql_done(s);
-    return rc > 0 ? 0 : no_image(e);
+    return rc < 0 ? rc : rc ? 0 : no_image(e);
 }
 
 int lg_image_resolve(struct lg_db *db, const char *tenant_id, const char *name, const char *kind,
@@ -61,7 +59,7 @@ int lg_image_resolve(struct lg_db *db, const char *tenant_id, const char *name, 
     char id[LG_ID_LEN] = "";
     lg_stmt *s = *name ? lg_sql(db, Q_IMAGE_RESOLVE, e, "ttt", tenant_id, name, kind)
                        : lg_sql(db, Q_IMAGE_DEFAULT_OF_KIND, e, "t", kind);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     if (rc > 0)
@@ -77,16 +75,13 @@ int lg_image_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg,
                   void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_IMAGE_LIST, e, "t", tenant_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_image im;
-    for (; s && (rc = lg_sql_step(db, s, e)) > 0; n++) {
+    for (; (rc = lg_sql_step(db, s, e)) > 0; n++) {
         read_row(s, &im);
         fn(arg, &im);
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 static void render_aliases(struct lg_json *j, const char *aliases)
@@ -237,12 +232,8 @@ int lg_image_set_aliases(struct lg_db *db, const struct lg_image *im, const char
 
 static int64_t one_number(struct lg_db *db, lg_stmt *s)
 {
-    int rc = s ? lg_sql_step(db, s, NULL) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return -1;
-    int64_t n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return n;
+    int64_t n;
+    return lg_sql_int(db, s, &n, NULL) ? -1 : n;
 }
 
 int64_t lg_image_users(struct lg_db *db, const char *id)
@@ -253,14 +244,7 @@ int64_t lg_image_users(struct lg_db *db, const char *id)
 int lg_image_load(struct lg_db *db, const char *tenant_id, int64_t *under_way, int64_t *total,
                   struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_IMAGE_LOAD, e, "t", tenant_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *under_way = lg_col_int(s, 0);
-    *total = lg_col_int(s, 1);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_two_ints(db, lg_sql(db, Q_IMAGE_LOAD, e, "t", tenant_id), under_way, total, e);
 }
 
 int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im)

@@ -66,10 +66,7 @@ static int tell(struct lg_db *db, const char *kind, const struct lg_instance *in
 
 static int taken(struct lg_db *db, const char *host, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_INGRESS_TAKEN, e, "t", host);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc >= 0)
-        lg_sql_done(s);
+    int rc = lg_sql_found(db, lg_sql(db, Q_INGRESS_TAKEN, e, "t", host), e);
     if (rc <= 0)
         return rc;
     lg_fail(e, LG_CONFLICT, "the host name %s is taken; choose another with \"host\"", host);
@@ -99,14 +96,12 @@ int lg_ingress_remove(struct lg_db *db, const struct lg_instance *in, int port, 
 {
     struct lg_ingress r;
     lg_stmt *s = lg_sql(db, Q_INGRESS_GET, e, "ti", in->id, (int64_t)port);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, &r);
     lg_sql_done(s);
-    if (rc == 0)
-        return lg_fail(e, LG_NOT_FOUND, "the instance has no ingress rule for port %d", port);
+    if (rc <= 0)
+        return rc ? rc : lg_fail(e, LG_NOT_FOUND, "the instance has no ingress rule for port %d", port);
     rc = lg_sql_run(db, Q_INGRESS_REMOVE, e, "ti", in->id, (int64_t)port);
     return rc < 0 ? rc : tell(db, "ingress.deleted", in, &r, e);
 }
@@ -116,22 +111,19 @@ int lg_ingress_each(struct lg_db *db, const char *tenant_id, const char *instanc
 {
     lg_stmt *s = *instance_id ? lg_sql(db, Q_INGRESS_OF_INSTANCE, e, "tt", tenant_id, instance_id)
                               : lg_sql(db, Q_INGRESS_OF_TENANT, e, "t", tenant_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_ingress r;
-    for (; s && (rc = lg_sql_step(db, s, e)) > 0; n++) {
+    for (; (rc = lg_sql_step(db, s, e)) > 0; n++) {
         read_row(s, &r);
         fn(arg, &r);
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_ingress_lookup(struct lg_db *db, const char *host, struct lg_route_target *t, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_INGRESS_LOOKUP, e, "t", host);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, t->instance_id, sizeof t->instance_id);
         lg_col_copy(s, 1, t->tenant_id, sizeof t->tenant_id);
@@ -142,8 +134,7 @@ int lg_ingress_lookup(struct lg_db *db, const char *host, struct lg_route_target
         t->host_number = (int)lg_col_int(s, 5);
         t->target_port = (int)lg_col_int(s, 6);
     }
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -161,27 +152,21 @@ int lg_app_code_take(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], st
                      struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_APP_CODE_GET, e, "b", digest, (size_t)LG_DIGEST_BYTES);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, c->host, sizeof c->host);
         lg_col_copy(s, 1, c->user_id, sizeof c->user_id);
         lg_col_copy(s, 2, c->path, sizeof c->path);
         c->expires_at = lg_col_int(s, 3);
     }
-    if (rc < 0)
-        return rc;
     lg_sql_done(s);
-    if (rc == 0)
-        return 0;
+    if (rc <= 0)
+        return rc;
     rc = lg_sql_run(db, Q_APP_CODE_REMOVE, e, "b", digest, (size_t)LG_DIGEST_BYTES);
     return rc < 0 ? rc : c->expires_at > lg_clock_ms();
 }
 
 int lg_app_member(struct lg_db *db, const char *user_id, const char *tenant_id, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_APP_MEMBER, e, "tt", user_id, tenant_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc >= 0)
-        lg_sql_done(s);
-    return rc;
+    return lg_sql_found(db, lg_sql(db, Q_APP_MEMBER, e, "tt", user_id, tenant_id), e);
 }

@@ -65,13 +65,11 @@ static void read_row(lg_stmt *s, struct lg_instance *in)
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_instance *in, struct lg_err *e)
 {
     memset(in, 0, sizeof *in);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, in);
     lg_sql_done(s);
-    return rc > 0 ? 0 : lg_fail(e, LG_NO_INSTANCE, "there is no such instance");
+    return rc < 0 ? rc : rc ? 0 : lg_fail(e, LG_NO_INSTANCE, "there is no such instance");
 }
 
 int lg_instance_get(struct lg_db *db, const char *tenant_id, const char *id, struct lg_instance *in,
@@ -98,12 +96,7 @@ static int count(struct lg_db *db, const struct lg_instance_filter *f, const cha
     lg_stmt *s = plain(f) ? lg_sql(db, Q_INSTANCE_COUNT_ALL, e, "tt", f->tenant_id, state)
                           : lg_sql(db, Q_INSTANCE_COUNT_FILTERED, e, "ttttttt", f->tenant_id, state,
                                    f->backend, f->name, f->q, f->label_key, f->label_value);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *total = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, s, total, e);
 }
 
 static lg_stmt *list(struct lg_db *db, const struct lg_instance_filter *f, const char *state,
@@ -123,27 +116,24 @@ int lg_instance_each(struct lg_db *db, const struct lg_instance_filter *f, int64
 {
     const char *state = f->state < 0 ? "" : lg_state_name((enum lg_state)f->state);
     int rc = total ? count(db, f, state, total, e) : 0, n = 0;
-    lg_stmt *s = rc ? NULL : list(db, f, state, e);
-    if (!s)
-        return rc ? rc : -(int)LG_INTERNAL;
+    if (rc)
+        return rc;
+    lg_stmt *s = list(db, f, state, e);
     while ((rc = lg_sql_step(db, s, e)) > 0) {
         lg_cleanup_instance struct lg_instance in;
         read_row(s, &in);
         fn(arg, &in);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_instance_each_of_backend(struct lg_db *db, const char *backend,
                                 void (*fn)(void *arg, struct lg_instance *in), void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_INSTANCE_OF_BACKEND, e, "t", backend);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_instance in = {0};
         lg_col_copy(s, 0, in.id, sizeof in.id);
         lg_col_copy(s, 1, in.tenant_id, sizeof in.tenant_id);
@@ -156,34 +146,20 @@ int lg_instance_each_of_backend(struct lg_db *db, const char *backend,
         fn(arg, &in);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
-}
-
-static int two_sums(struct lg_db *db, lg_stmt *s, int64_t *cpu_millis, int64_t *memory_bytes,
-                    struct lg_err *e)
-{
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *cpu_millis = lg_col_int(s, 0);
-    *memory_bytes = lg_col_int(s, 1);
-    lg_sql_done(s);
-    return 0;
+    return rc < 0 ? rc : n;
 }
 
 int lg_instance_admitted(struct lg_db *db, const char *but_id, int64_t *cpu_millis, int64_t *memory_bytes,
                          struct lg_err *e)
 {
-    return two_sums(db, lg_sql(db, Q_INSTANCE_ADMITTED, e, "t", but_id), cpu_millis, memory_bytes, e);
+    return lg_sql_two_ints(db, lg_sql(db, Q_INSTANCE_ADMITTED, e, "t", but_id), cpu_millis, memory_bytes, e);
 }
 
 int lg_instance_admitted_of(struct lg_db *db, const char *backend, int64_t *cpu_millis, int64_t *memory_bytes,
                             struct lg_err *e)
 {
-    return two_sums(db, lg_sql(db, Q_INSTANCE_ADMITTED_OF, e, "t", backend), cpu_millis, memory_bytes, e);
+    return lg_sql_two_ints(db, lg_sql(db, Q_INSTANCE_ADMITTED_OF, e, "t", backend), cpu_millis, memory_bytes,
+                           e);
 }
 
 /* {state, previous, reason, address, desired, health, version}: what a client needs to repaint without
@@ -230,7 +206,7 @@ static int pick_host(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
     lg_stmt *s = rc < 0 ? NULL
                         : lg_sql(db, Q_INSTANCE_FREE_HOST, e, "tiii", in->tenant_id, now,
                                  (int64_t)LG_NET_FIRST_HOST, (int64_t)LG_NET_LAST_HOST);
-    rc = rc < 0 ? rc : s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    rc = rc < 0 ? rc : lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     in->host_number = rc ? (int)lg_col_int(s, 0) : 0;
@@ -314,7 +290,7 @@ static char *reason_json(const struct lg_reason *r)
 static int head(struct lg_db *db, const char *id, enum lg_state *state, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_INSTANCE_HEAD, e, "t", id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     int found = rc ? lg_state_of(lg_col_text(s, 0)) : 0;

@@ -142,8 +142,8 @@ static char *open_value(const void *p, size_t n, bool secret, const struct lg_ke
 static int load_env(struct lg_db *db, struct lg_instance *in, const struct lg_key *key, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_ENV_OF, e, "t", in->id);
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         size_t n;
         const void *p = lg_col_blob(s, 1, &n);
         bool secret = lg_col_int(s, 2);
@@ -157,39 +157,33 @@ static int load_env(struct lg_db *db, struct lg_instance *in, const struct lg_ke
         return lg_fail(e, LG_INTERNAL, "the secret %s cannot be opened; is keys/env.key the right one?",
                        v->name);
     }
-    if (rc == 0)
-        lg_sql_done(s);
     return rc;
 }
 
 static int load_labels(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_LABEL_OF, e, "t", in->id);
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         in->labels = grow(in->labels, in->label_count, sizeof *in->labels);
         struct lg_label *l = &in->labels[in->label_count++];
         lg_col_copy(s, 0, l->key, sizeof l->key);
         lg_col_copy(s, 1, l->value, sizeof l->value);
     }
-    if (rc == 0)
-        lg_sql_done(s);
     return rc;
 }
 
 static int load_ports(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_PORT_OF, e, "t", in->id);
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         in->ports = grow(in->ports, in->port_count, sizeof *in->ports);
         struct lg_port *p = &in->ports[in->port_count++];
         p->host_port = (int)lg_col_int(s, 0);
         p->instance_port = (int)lg_col_int(s, 1);
         lg_col_copy(s, 2, p->protocol, sizeof p->protocol);
     }
-    if (rc == 0)
-        lg_sql_done(s);
     return rc;
 }
 

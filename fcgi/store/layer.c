@@ -7,15 +7,14 @@
 int lg_layer_get(struct lg_db *db, const char *instance_id, struct lg_layer_row *l, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_LAYER_GET, e, "t", instance_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         *l = (struct lg_layer_row){.bytes = lg_col_int(s, 0),
                                    .hard = lg_col_int(s, 1),
                                    .warned = lg_col_int(s, 2),
                                    .stopped_bytes = lg_col_int(s, 3),
                                    .at = lg_col_int(s, 4)};
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 

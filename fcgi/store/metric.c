@@ -17,8 +17,8 @@ int lg_metric_each(struct lg_db *db, const char *tenant_id, const char *name, in
                    void (*fn)(void *arg, const struct lg_metric *m), void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_METRIC_LIST, e, "tti", tenant_id, name, (int64_t)limit);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         const struct lg_metric m = {.id = lg_col_int(s, 0),
                                     .at = lg_col_int(s, 1),
                                     .name = lg_col_text(s, 2),
@@ -28,8 +28,5 @@ int lg_metric_each(struct lg_db *db, const char *tenant_id, const char *name, in
         fn(arg, &m);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }

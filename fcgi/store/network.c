@@ -28,22 +28,10 @@ static int no_network(struct lg_err *e)
 /* 1 and the row, 0 none. */
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_network *n, struct lg_err *e)
 {
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, n);
-    if (rc >= 0)
-        lg_sql_done(s);
-    return rc;
-}
-
-/* 1 and a number, 0 no row. */
-static int read_int(struct lg_db *db, lg_stmt *s, int64_t *out, struct lg_err *e)
-{
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc > 0)
-        *out = lg_col_int(s, 0);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -63,26 +51,21 @@ int lg_network_each(struct lg_db *db, const char *tenant_id, int64_t after_at, c
                     int64_t limit, int64_t offset, int64_t *total,
                     void (*fn)(void *arg, const struct lg_network *n), void *arg, struct lg_err *e)
 {
-    int rc = total ? read_int(db, lg_sql(db, Q_NETWORK_COUNT, e, "t", tenant_id), total, e) : 0, count = 0;
-    lg_stmt *s =
-        rc < 0 ? NULL : lg_sql(db, Q_NETWORK_LIST, e, "tiiit", tenant_id, limit, offset, after_at, after_id);
+    int rc = total ? lg_sql_int(db, lg_sql(db, Q_NETWORK_COUNT, e, "t", tenant_id), total, e) : 0, count = 0;
     struct lg_network n;
-    if (!s)
-        return rc < 0 ? rc : -(int)LG_INTERNAL;
+    if (rc)
+        return rc;
+    lg_stmt *s = lg_sql(db, Q_NETWORK_LIST, e, "tiiit", tenant_id, limit, offset, after_at, after_id);
     for (; (rc = lg_sql_step(db, s, e)) > 0; count++) {
         read_row(s, &n);
         fn(arg, &n);
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return count;
+    return rc < 0 ? rc : count;
 }
 
 int lg_network_count_all(struct lg_db *db, int64_t *n, struct lg_err *e)
 {
-    int rc = read_int(db, lg_sql(db, Q_NETWORK_COUNT_ALL, e, ""), n, e);
-    return rc < 0 ? rc : 0;
+    return lg_sql_int(db, lg_sql(db, Q_NETWORK_COUNT_ALL, e, ""), n, e);
 }
 
 /* --- cards --- */
@@ -109,46 +92,35 @@ int lg_nic_each(struct lg_db *db, const char *network_id, void (*fn)(void *arg, 
                 void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_NIC_OF_NETWORK, e, "t", network_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_nic c;
-    for (; s && (rc = lg_sql_step(db, s, e)) > 0; n++) {
+    for (; (rc = lg_sql_step(db, s, e)) > 0; n++) {
         read_nic(s, &c);
         fn(arg, &c);
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_nic_load(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_NIC_OF_INSTANCE, e, "t", in->id);
-    int rc = s ? 0 : -(int)LG_INTERNAL;
+    int rc = 0;
     free(in->nics);
     in->nics = NULL;
     in->nic_count = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         if (!in->nics && !(in->nics = calloc(LG_NICS_MAX, sizeof *in->nics)))
             abort();
         if (in->nic_count < LG_NICS_MAX)
             read_nic(s, &in->nics[in->nic_count++]);
     }
-    if (rc == 0)
-        lg_sql_done(s);
     return rc;
 }
 
 int lg_nic_instances(struct lg_db *db, void (*fn)(void *arg, const char *instance_id), void *arg,
                      struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_NIC_OF_ANY, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0)
-        fn(arg, lg_col_text(s, 0));
-    if (rc == 0)
-        lg_sql_done(s);
-    return rc;
+    return lg_sql_each_text(db, lg_sql(db, Q_NIC_OF_ANY, e, ""), fn, arg, e);
 }
 
 /* --- rendering and events --- */
@@ -214,14 +186,14 @@ static int tell_again(struct lg_db *db, struct lg_network *n, const char *kind, 
 int lg_network_add(struct lg_db *db, struct lg_network *n, struct lg_err *e)
 {
     int64_t count = 0;
-    int rc = read_int(db, lg_sql(db, Q_NETWORK_COUNT, e, "t", n->tenant_id), &count, e);
-    if (rc >= 0 && count >= LG_NETWORKS_MAX) {
+    int rc = lg_sql_int(db, lg_sql(db, Q_NETWORK_COUNT, e, "t", n->tenant_id), &count, e);
+    if (!rc && count >= LG_NETWORKS_MAX) {
         lg_fail(e, LG_LIMIT, "the tenant has %d networks; delete one first", LG_NETWORKS_MAX);
         return lg_err_detail(e, "limit", "networks");
     }
-    if (rc >= 0)
-        rc = read_int(db, lg_sql(db, Q_NETWORK_FREE_NUMBER, e, ""), &n->number, e);
-    if (rc < 0)
+    if (!rc)
+        rc = lg_sql_int(db, lg_sql(db, Q_NETWORK_FREE_NUMBER, e, ""), &n->number, e);
+    if (rc)
         return rc;
     if (n->number > 0xffff)
         return lg_fail(e, LG_LIMIT, "this host has as many networks as it can name");
@@ -272,16 +244,16 @@ int lg_nic_add(struct lg_db *db, struct lg_instance *in, struct lg_network *n, s
     struct lg_cidr cidr;
     int64_t position = 0, host = 0;
     int rc = lg_parse_cidr("cidr", n->cidr, &cidr, e);
-    if (rc || (rc = read_int(db, lg_sql(db, Q_NIC_FREE_POSITION, e, "t", in->id), &position, e)) < 0)
+    if (rc || (rc = lg_sql_int(db, lg_sql(db, Q_NIC_FREE_POSITION, e, "t", in->id), &position, e)))
         return rc;
     if (position > LG_NICS_MAX) {
         lg_fail(e, LG_LIMIT, "an instance can be on %d networks beside its first one", LG_NICS_MAX);
         return lg_err_detail(e, "limit", "nics");
     }
-    rc = read_int(db, lg_sql(db, Q_NIC_FREE_HOST, e, "ti", n->id, lg_cidr_last(&cidr)), &host, e);
-    if (rc < 0)
+    rc = lg_sql_int(db, lg_sql(db, Q_NIC_FREE_HOST, e, "ti", n->id, lg_cidr_last(&cidr)), &host, e);
+    if (rc)
         return rc;
-    if (!rc) {
+    if (!host) {
         lg_fail(e, LG_LIMIT, "the network %s has no free address", n->name);
         return lg_err_detail(e, "limit", "addresses");
     }
@@ -306,14 +278,7 @@ int lg_nic_remove(struct lg_db *db, struct lg_instance *in, struct lg_network *n
 
 int lg_network_removal_list(struct lg_db *db, int *out, int cap, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_NETWORK_REMOVAL_LIST, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && n < cap && (rc = lg_sql_step(db, s, e)) > 0)
-        out[n++] = (int)lg_col_int(s, 0);
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return lg_sql_int_list(db, lg_sql(db, Q_NETWORK_REMOVAL_LIST, e, ""), out, cap, e);
 }
 
 int lg_network_removal_clear(struct lg_db *db, int number, struct lg_err *e)

@@ -33,13 +33,7 @@ static void read_row(lg_stmt *s, struct lg_oneshot *o, bool command)
 
 static int active(struct lg_db *db, const char *tenant_id, int64_t *n, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_ONESHOT_ACTIVE, e, "t", tenant_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_ONESHOT_ACTIVE, e, "t", tenant_id), n, e);
 }
 
 static int admit(struct lg_db *db, const char *tenant_id, struct lg_err *e)
@@ -84,11 +78,10 @@ int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, st
     if (rc <= 0)
         return rc;
     lg_stmt *s = lg_sql(db, Q_ONESHOT_GET, e, "t", id);
-    rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, o, true);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -100,10 +93,9 @@ int lg_oneshot_stop(struct lg_db *db, const char *id, const char *tenant_id, str
 bool lg_oneshot_stopped(struct lg_db *db, const char *id)
 {
     lg_stmt *s = lg_sql(db, Q_ONESHOT_STOPPED, NULL, "t", id);
-    int rc = s ? lg_sql_step(db, s, NULL) : -1;
+    int rc = lg_sql_step(db, s, NULL);
     bool stop = rc > 0 && lg_col_int(s, 0);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return stop || !rc; /* its tenant was deleted */
 }
 
@@ -152,14 +144,11 @@ int lg_oneshot_each(struct lg_db *db, const char *tenant_id,
 {
     struct lg_oneshot o;
     lg_stmt *s = lg_sql(db, Q_ONESHOT_LIST, e, "t", tenant_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         read_row(s, &o, false);
         fn(arg, &o);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }

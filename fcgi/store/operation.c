@@ -39,28 +39,24 @@ static void read_row(lg_stmt *s, struct lg_operation *op)
 /* 1 and the row, 0 none. */
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_operation *op, struct lg_err *e)
 {
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, op);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
 static int read_all(struct lg_db *db, lg_stmt *s, void (*fn)(void *arg, const struct lg_operation *op),
                     void *arg, struct lg_err *e)
 {
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_operation op;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         read_row(s, &op);
         fn(arg, &op);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 bool lg_operation_ended(const struct lg_operation *op)
@@ -96,13 +92,7 @@ int lg_operation_each(struct lg_db *db, const char *tenant_id, const char *insta
 int lg_operation_count(struct lg_db *db, const char *tenant_id, const char *instance_id, const char *status,
                        int64_t *n, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_OPERATION_COUNT, e, "ttt", tenant_id, instance_id, status);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_OPERATION_COUNT, e, "ttt", tenant_id, instance_id, status), n, e);
 }
 
 int lg_operation_open_each(struct lg_db *db, int limit, void (*fn)(void *arg, const struct lg_operation *op),

@@ -20,22 +20,20 @@ int lg_quota_get(struct lg_db *db, const char *tenant_id, struct lg_quota *q, st
     LG_QUOTAS(X)
 #undef X
     lg_stmt *s = lg_sql(db, Q_QUOTA_GET, e, "t", tenant_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    if (rc) {
+    int rc = lg_sql_step(db, s, e);
+    if (rc > 0) {
         read_amounts(s, &q->limit);
         q->version = lg_col_int(s, 6);
         q->updated_at = lg_col_int(s, 7);
     }
     lg_sql_done(s);
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 int lg_quota_used(struct lg_db *db, const char *tenant_id, struct lg_amounts *used, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_QUOTA_USED, e, "ti", tenant_id, lg_clock_ms());
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     read_amounts(s, used);

@@ -5,11 +5,8 @@
 
 bool lg_tombstone_exists(struct lg_db *db, const char *instance_id)
 {
-    lg_stmt *s = lg_sql(db, Q_TOMBSTONE_EXISTS, NULL, "t", instance_id);
-    int rc = s ? lg_sql_step(db, s, NULL) : -(int)LG_INTERNAL;
-    if (rc >= 0)
-        lg_sql_done(s);
-    return rc > 0; /* unknown is not deleted: what the database cannot answer for is never removed */
+    /* Unknown is not deleted: what the database cannot answer for is never removed. */
+    return lg_sql_found(db, lg_sql(db, Q_TOMBSTONE_EXISTS, NULL, "t", instance_id), NULL) > 0;
 }
 
 int lg_quarantine_put(struct lg_db *db, const char *backend, const char *engine_ref, const char *instance_id,
@@ -31,13 +28,10 @@ int lg_quarantine_each(struct lg_db *db,
                        void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_QUARANTINE_LIST, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    for (; s && (rc = lg_sql_step(db, s, e)) > 0; n++)
+    int rc, n = 0;
+    for (; (rc = lg_sql_step(db, s, e)) > 0; n++)
         fn(arg, lg_col_text(s, 0), lg_col_text(s, 1), lg_col_text(s, 2), lg_col_int(s, 3));
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_engine_state_put(struct lg_db *db, const struct lg_engine_state *st, struct lg_err *e)
@@ -50,7 +44,7 @@ int lg_engine_state_put(struct lg_db *db, const struct lg_engine_state *st, stru
 int lg_engine_state_get(struct lg_db *db, const char *backend, struct lg_engine_state *st, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_ENGINE_STATE_GET, e, "t", backend);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, st->backend, sizeof st->backend);
         st->healthy = lg_col_int(s, 1);
@@ -60,7 +54,6 @@ int lg_engine_state_get(struct lg_db *db, const char *backend, struct lg_engine_
         lg_col_copy(s, 5, st->reason, sizeof st->reason);
         st->checked_at = lg_col_int(s, 6);
     }
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }

@@ -25,24 +25,21 @@ static void read_row(lg_stmt *s, struct lg_sample *m)
 int lg_sample_get(struct lg_db *db, const char *instance_id, struct lg_sample *m, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_SAMPLE_GET, e, "t", instance_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, m);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
 int lg_sample_each(struct lg_db *db, const char *tenant_id, lg_sample_fn *fn, void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_SAMPLE_LIST_OF_TENANT, e, "t", tenant_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_sample m;
         read_row(s, &m);
         fn(arg, lg_col_text(s, 9), &m);
     }
-    if (!rc)
-        lg_sql_done(s);
     return rc;
 }

@@ -29,11 +29,10 @@ static void read_row(lg_stmt *q, struct lg_service *s)
 /* 1 and fills `s`, 0: no row. */
 static int read_one(struct lg_db *db, lg_stmt *q, struct lg_service *s, struct lg_err *e)
 {
-    int rc = q ? lg_sql_step(db, q, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, q, e);
     if (rc > 0)
         read_row(q, s);
-    if (rc >= 0)
-        lg_sql_done(q);
+    lg_sql_done(q);
     return rc;
 }
 
@@ -82,16 +81,10 @@ static int tell(struct lg_db *db, const struct lg_service *s, const char *kind, 
 
 static int check_count(struct lg_db *db, const char *tenant_id, struct lg_err *e)
 {
-    lg_stmt *q = *tenant_id ? lg_sql(db, Q_SERVICE_COUNT, e, "t", tenant_id) : NULL;
-    if (!*tenant_id)
-        return 0;
-    int rc = q ? lg_sql_step(db, q, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
+    int64_t n = 0;
+    int rc = *tenant_id ? lg_sql_int(db, lg_sql(db, Q_SERVICE_COUNT, e, "t", tenant_id), &n, e) : 0;
+    if (rc || n < LG_SERVICES_MAX)
         return rc;
-    int64_t n = lg_col_int(q, 0);
-    lg_sql_done(q);
-    if (n < LG_SERVICES_MAX)
-        return 0;
     lg_fail(e, LG_LIMIT, "the tenant has %d registered services; deregister one first", LG_SERVICES_MAX);
     return lg_err_detail(e, "limit", "%d", LG_SERVICES_MAX);
 }
@@ -197,16 +190,13 @@ static int each(struct lg_db *db, lg_stmt *q, void (*fn)(void *arg, const struct
                 struct lg_err *e)
 {
     struct lg_service s;
-    int rc = q ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (q && (rc = lg_sql_step(db, q, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, q, e)) > 0) {
         read_row(q, &s);
         fn(arg, &s);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(q);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_service_each(struct lg_db *db, const char *tenant_id, const char *name,
@@ -225,13 +215,7 @@ int lg_service_each_own(struct lg_db *db, void (*fn)(void *arg, const struct lg_
 
 int lg_service_next_expiry(struct lg_db *db, int64_t *at, struct lg_err *e)
 {
-    lg_stmt *q = lg_sql(db, Q_SERVICE_NEXT_EXPIRY, e, "");
-    int rc = q ? lg_sql_step(db, q, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *at = lg_col_int(q, 0);
-    lg_sql_done(q);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_SERVICE_NEXT_EXPIRY, e, ""), at, e);
 }
 
 /* One transaction's worth: how many. */

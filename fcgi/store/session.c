@@ -20,23 +20,16 @@ static int oldest(struct lg_db *db, const char *user_id, const char *keep, char 
                   struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_SESSION_ONE_OF_USER, e, "tt", user_id, keep);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         lg_col_copy(s, 0, id, LG_ID_LEN);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
 static int count_of(struct lg_db *db, const char *user_id, int64_t *n, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_SESSION_COUNT_OF_USER, e, "t", user_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_SESSION_COUNT_OF_USER, e, "t", user_id), n, e);
 }
 
 int lg_session_add(struct lg_db *db, const char *user_id, const uint8_t digest[LG_DIGEST_BYTES],
@@ -93,13 +86,12 @@ static int end_expired(struct lg_db *db, int64_t now, struct lg_err *e)
 {
     char id[LG_ID_LEN] = "", user[LG_ID_LEN] = "";
     lg_stmt *s = lg_sql(db, Q_SESSION_ONE_EXPIRED, e, "i", now);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, id, sizeof id);
         lg_col_copy(s, 1, user, sizeof user);
     }
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     if (rc <= 0)
         return rc;
     rc = lg_session_end(db, id, user, e);
@@ -109,11 +101,10 @@ static int end_expired(struct lg_db *db, int64_t now, struct lg_err *e)
 static int due(struct lg_db *db, int64_t now, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_SESSION_DUE, e, "iii", now, now - WINDOW_MS, now - LG_TOKEN_KEEP_MS);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         rc = lg_col_int(s, 0) != 0;
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -165,7 +156,7 @@ int lg_sign_in_wait(struct lg_db *db, const char *username, const char *address,
     address_subject(address, from);
     lg_stmt *s =
         lg_sql(db, Q_SIGN_IN_WORST, e, "ttiii", user, from, limit * USER_SHARE, limit, now - WINDOW_MS);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     *wait_ms = rc ? lg_col_int(s, 0) + WINDOW_MS - now : 0;

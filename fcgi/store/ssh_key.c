@@ -3,26 +3,16 @@
 #include "base/clock.h"
 #include "store/sql.h"
 
-static int first_int(struct lg_db *db, lg_stmt *s, int64_t *out, struct lg_err *e)
-{
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *out = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
-}
-
 int lg_ssh_key_add(struct lg_db *db, const char *user_id, struct lg_ssh_key_row *k, struct lg_err *e)
 {
     int64_t n;
-    int rc = first_int(db, lg_sql(db, Q_SSH_KEY_COUNT, e, "t", user_id), &n, e);
+    int rc = lg_sql_int(db, lg_sql(db, Q_SSH_KEY_COUNT, e, "t", user_id), &n, e);
     if (rc)
         return rc;
     if (n >= LG_SSH_KEYS_MAX)
         return lg_fail(e, LG_LIMIT, "a user may have %d SSH keys; remove one first", LG_SSH_KEYS_MAX);
     k->created_at = lg_clock_ms();
-    rc = first_int(
+    rc = lg_sql_int(
         db,
         lg_sql(db, Q_SSH_KEY_ADD, e, "tttti", user_id, k->name, k->public_key, k->fingerprint, k->created_at),
         &k->id, e);
@@ -36,8 +26,8 @@ int lg_ssh_key_each(struct lg_db *db, const char *user_id,
                     void (*fn)(void *arg, const struct lg_ssh_key_row *k), void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_SSH_KEY_LIST, e, "t", user_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc, n = 0;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         const struct lg_ssh_key_row k = {.id = lg_col_int(s, 0),
                                          .name = lg_col_text(s, 1),
                                          .public_key = lg_col_text(s, 2),
@@ -46,10 +36,7 @@ int lg_ssh_key_each(struct lg_db *db, const char *user_id,
         fn(arg, &k);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_ssh_key_remove(struct lg_db *db, const char *user_id, int64_t id, struct lg_err *e)

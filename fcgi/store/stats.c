@@ -7,11 +7,9 @@
 static int rows(struct lg_db *db, enum lg_query q, lg_stats_row *fn, void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, q, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0)
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0)
         fn(arg, lg_col_text(s, 0), lg_col_text(s, 1), lg_col_int(s, 2));
-    if (!rc)
-        lg_sql_done(s);
     return rc;
 }
 
@@ -29,22 +27,20 @@ int lg_stats_queue(struct lg_db *db, struct lg_queue *q, struct lg_err *e)
 {
     memset(q, 0, sizeof *q);
     lg_stmt *s = lg_sql(db, Q_STATS_QUEUE, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         bool queued = !strcmp(lg_col_text(s, 0), "queued");
         *(queued ? &q->queued : &q->running) = lg_col_int(s, 1);
         *(queued ? &q->oldest_queued_at : &q->oldest_running_at) = lg_col_int(s, 2);
     }
-    if (!rc)
-        lg_sql_done(s);
     return rc;
 }
 
 int lg_stats_usage(struct lg_db *db, lg_stats_usage_row *fn, void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_STATS_USAGE, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_sample m = {.cpu_us = lg_col_int(s, 2),
                               .memory_bytes = lg_col_int(s, 3),
                               .rx_bytes = lg_col_int(s, 4),
@@ -53,8 +49,6 @@ int lg_stats_usage(struct lg_db *db, lg_stats_usage_row *fn, void *arg, struct l
                               .pids = lg_col_int(s, 7)};
         fn(arg, lg_col_text(s, 0), lg_col_text(s, 1), &m);
     }
-    if (!rc)
-        lg_sql_done(s);
     return rc;
 }
 
@@ -62,8 +56,8 @@ int lg_stats_engines(struct lg_db *db, void (*fn)(void *arg, const struct lg_eng
                      struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_STATS_ENGINES, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         struct lg_engine_state st = {.healthy = lg_col_int(s, 1), .checked_at = lg_col_int(s, 6)};
         lg_col_copy(s, 0, st.backend, sizeof st.backend);
         lg_col_copy(s, 2, st.type, sizeof st.type);
@@ -72,18 +66,10 @@ int lg_stats_engines(struct lg_db *db, void (*fn)(void *arg, const struct lg_eng
         lg_col_copy(s, 5, st.reason, sizeof st.reason);
         fn(arg, &st);
     }
-    if (!rc)
-        lg_sql_done(s);
     return rc;
 }
 
 int lg_stats_quarantine(struct lg_db *db, int64_t *n, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_STATS_QUARANTINE, e, "");
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_STATS_QUARANTINE, e, ""), n, e);
 }

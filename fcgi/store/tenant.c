@@ -23,13 +23,11 @@ static void read_row(lg_stmt *s, struct lg_tenant *t)
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_tenant *t, struct lg_err *e)
 {
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    if (rc)
+    int rc = lg_sql_step(db, s, e);
+    if (rc > 0)
         read_row(s, t);
     lg_sql_done(s);
-    return rc ? 0 : lg_fail(e, LG_NOT_FOUND, "there is no such tenant");
+    return rc < 0 ? rc : rc ? 0 : lg_fail(e, LG_NOT_FOUND, "there is no such tenant");
 }
 
 int lg_tenant_get(struct lg_db *db, const char *id, struct lg_tenant *t, struct lg_err *e)
@@ -42,35 +40,21 @@ int lg_tenant_by_slug(struct lg_db *db, const char *slug, struct lg_tenant *t, s
     return read_one(db, lg_sql(db, Q_TENANT_BY_SLUG, e, "t", slug), t, e);
 }
 
-/* The one number that a statement yields. */
-static int read_int(struct lg_db *db, lg_stmt *s, int64_t *n, struct lg_err *e)
-{
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = rc ? lg_col_int(s, 0) : 0;
-    lg_sql_done(s);
-    return 0;
-}
-
 int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, const struct lg_tenant_key *after,
                    int64_t limit, int64_t offset, int64_t *total,
                    void (*fn)(void *arg, const struct lg_tenant *t), void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_TENANT_LIST, e, "tiiiit", user_id, (int64_t)all, limit, offset,
                         after ? after->since : -1, after ? after->slug : "");
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_tenant t;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         read_row(s, &t);
         fn(arg, &t);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    if (total)
-        rc = read_int(db, lg_sql(db, Q_TENANT_COUNT, e, "ti", user_id, (int64_t)all), total, e);
+    if (!rc && total)
+        rc = lg_sql_int(db, lg_sql(db, Q_TENANT_COUNT, e, "ti", user_id, (int64_t)all), total, e);
     return rc ? rc : n;
 }
 
@@ -86,28 +70,24 @@ int lg_member_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg
                    void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_MEMBER_LIST, e, "t", tenant_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_member m;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         read_member(s, &m);
         fn(arg, &m);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_member_get(struct lg_db *db, const char *tenant_id, const char *user_id, struct lg_member *m,
                   struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_MEMBER_GET, e, "tt", tenant_id, user_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_member(s, m);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -121,7 +101,7 @@ static int pick_network(struct lg_db *db, int *net_index, struct lg_err *e)
 {
     int64_t n = 0;
     int capacity = lg_net_capacity(lg_db_conf(db)->subnet_pool, e);
-    int rc = capacity < 0 ? capacity : read_int(db, lg_sql(db, Q_TENANT_FREE_NET, e, ""), &n, e);
+    int rc = capacity < 0 ? capacity : lg_sql_int(db, lg_sql(db, Q_TENANT_FREE_NET, e, ""), &n, e);
     if (!rc && n >= capacity)
         rc = lg_fail(e, LG_LIMIT, "all %d tenant networks of %s are in use", capacity,
                      lg_db_conf(db)->subnet_pool);
@@ -152,7 +132,7 @@ int lg_tenant_add(struct lg_db *db, struct lg_tenant *t, struct lg_err *e)
 static int check_empty(struct lg_db *db, const struct lg_tenant *t, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_TENANT_CONTENT, e, "t", t->id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     int instances = (int)lg_col_int(s, 0), images = (int)lg_col_int(s, 1), volumes = (int)lg_col_int(s, 2),
@@ -248,14 +228,7 @@ int lg_tenant_remove(struct lg_db *db, const struct lg_tenant *t, struct lg_err 
 
 int lg_network_release_list(struct lg_db *db, int *out, int cap, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_NETWORK_RELEASE_LIST, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
-    while (s && n < cap && (rc = lg_sql_step(db, s, e)) > 0)
-        out[n++] = (int)lg_col_int(s, 0);
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return lg_sql_int_list(db, lg_sql(db, Q_NETWORK_RELEASE_LIST, e, ""), out, cap, e);
 }
 
 int lg_network_release_clear(struct lg_db *db, int net_index, struct lg_err *e)
@@ -268,7 +241,7 @@ static int check_not_last_owner(struct lg_db *db, const char *tenant_id, const c
                                 struct lg_err *e)
 {
     int64_t others = 0;
-    int rc = read_int(db, lg_sql(db, Q_MEMBER_OTHER_OWNERS, e, "tt", tenant_id, user_id), &others, e);
+    int rc = lg_sql_int(db, lg_sql(db, Q_MEMBER_OTHER_OWNERS, e, "tt", tenant_id, user_id), &others, e);
     if (rc || others)
         return rc;
     return lg_fail(e, LG_CONFLICT, "this is the last owner of the tenant; make another one first");

@@ -25,24 +25,16 @@ static void read_row(lg_stmt *s, struct lg_token *t)
 int lg_token_get(struct lg_db *db, const char *id, struct lg_token *t, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_TOKEN_GET, e, "t", id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    if (rc)
+    int rc = lg_sql_step(db, s, e);
+    if (rc > 0)
         read_row(s, t);
     lg_sql_done(s);
-    return rc ? 0 : lg_fail(e, LG_NOT_FOUND, "there is no such token");
+    return rc < 0 ? rc : rc ? 0 : lg_fail(e, LG_NOT_FOUND, "there is no such token");
 }
 
 static int count(struct lg_db *db, const char *tenant_id, const char *user_id, int64_t *n, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_TOKEN_COUNT, e, "tt", tenant_id, user_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_TOKEN_COUNT, e, "tt", tenant_id, user_id), n, e);
 }
 
 int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id, int64_t before_at,
@@ -51,30 +43,24 @@ int lg_token_each(struct lg_db *db, const char *tenant_id, const char *user_id, 
 {
     lg_stmt *s =
         lg_sql(db, Q_TOKEN_LIST, e, "ttitii", tenant_id, user_id, before_at, before_id, limit, offset);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_token t;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         read_row(s, &t);
         fn(arg, &t);
         n++;
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    rc = count(db, tenant_id, user_id, total, e);
+    if (!rc)
+        rc = count(db, tenant_id, user_id, total, e);
     return rc ? rc : n;
 }
 
 static int check_count(struct lg_db *db, const char *user_id, int64_t now, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_TOKEN_COUNT_LIVE, e, "ti", user_id, now);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
+    int64_t n;
+    int rc = lg_sql_int(db, lg_sql(db, Q_TOKEN_COUNT_LIVE, e, "ti", user_id, now), &n, e);
+    if (rc || n < LG_TOKENS_MAX)
         return rc;
-    int64_t n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    if (n < LG_TOKENS_MAX)
-        return 0;
     return lg_fail(e, LG_LIMIT, "you have %d tokens; revoke one first", LG_TOKENS_MAX);
 }
 
@@ -125,14 +111,13 @@ static int next_live(struct lg_db *db, const char *tenant_id, struct lg_token *t
     char after[LG_ID_LEN];
     memcpy(after, t->id, sizeof after);
     lg_stmt *s = lg_sql(db, Q_TOKEN_LIVE_AFTER, e, "ttt", t->user_id, after, tenant_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, t->id, sizeof t->id);
         lg_col_copy(s, 1, t->tenant_id, sizeof t->tenant_id);
         lg_col_copy(s, 2, t->prefix, sizeof t->prefix);
     }
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -162,15 +147,14 @@ int lg_token_tell_all(struct lg_db *db, const char *user_id, const char *tenant_
 static int one_expired(struct lg_db *db, int64_t now, struct lg_token *t, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_TOKEN_ONE_EXPIRED, e, "i", now);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, t->id, sizeof t->id);
         lg_col_copy(s, 1, t->tenant_id, sizeof t->tenant_id);
         lg_col_copy(s, 2, t->prefix, sizeof t->prefix);
         lg_col_copy(s, 3, t->user_id, sizeof t->user_id);
     }
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 

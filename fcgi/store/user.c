@@ -20,11 +20,10 @@ static void read_row(lg_stmt *s, struct lg_user *u)
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_user *u, struct lg_err *e)
 {
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, u);
-    if (rc >= 0)
-        lg_sql_done(s);
+    lg_sql_done(s);
     return rc;
 }
 
@@ -45,16 +44,15 @@ int lg_user_each(struct lg_db *db, const char *after, int64_t limit, int64_t off
                  void (*fn)(void *arg, const struct lg_user *u), void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_USER_LIST, e, "iit", limit, offset, after);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_user u;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         read_row(s, &u);
         fn(arg, &u);
         n++;
     }
     if (rc < 0)
         return rc;
-    lg_sql_done(s);
     if (total)
         *total = lg_user_count(db);
     return n;
@@ -85,12 +83,10 @@ int lg_user_set_password(struct lg_db *db, const char *id, const char *password_
 /* The host must keep one admin who can sign in. */
 static int check_not_last_admin(struct lg_db *db, const char *id, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_USER_OTHER_ADMINS, e, "t", id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
+    int64_t others;
+    int rc = lg_sql_int(db, lg_sql(db, Q_USER_OTHER_ADMINS, e, "t", id), &others, e);
+    if (rc)
         return rc;
-    int64_t others = lg_col_int(s, 0);
-    lg_sql_done(s);
     return others ? 0 : lg_fail(e, LG_CONFLICT, "this is the last administrator; make another one first");
 }
 

@@ -16,9 +16,7 @@ int lg_image_vm_put(struct lg_db *db, const char *image_id, const struct lg_imag
 static int image_get(struct lg_db *db, const char *image_id, struct lg_image_vm *vm, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_IMAGE_VM_GET, e, "t", image_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         lg_col_copy(s, 0, vm->format, sizeof vm->format);
         lg_col_copy(s, 1, vm->url, sizeof vm->url);
@@ -30,7 +28,7 @@ static int image_get(struct lg_db *db, const char *image_id, struct lg_image_vm 
         vm->cloud_init = lg_col_int(s, 7);
     }
     lg_sql_done(s);
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 static void wipe(char **text)
@@ -95,7 +93,7 @@ int lg_instance_vm_get(struct lg_db *db, const char *instance_id, const char *im
     if (!vm)
         return lg_fail(e, LG_INTERNAL, "out of memory for a virtual machine");
     lg_stmt *s = lg_sql(db, Q_INSTANCE_VM_GET, e, "t", instance_id);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
     if (rc > 0) {

@@ -32,23 +32,11 @@ static int no_volume(struct lg_err *e)
 /* 1 and the row, 0 none. */
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_volume *v, struct lg_err *e)
 {
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    int rc = lg_sql_step(db, s, e);
     if (rc > 0)
         read_row(s, v);
-    if (rc >= 0)
-        lg_sql_done(s);
-    return rc;
-}
-
-/* One number of a row that is always there. */
-static int read_int(struct lg_db *db, lg_stmt *s, int64_t *out, struct lg_err *e)
-{
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *out = rc ? lg_col_int(s, 0) : 0;
     lg_sql_done(s);
-    return 0;
+    return rc;
 }
 
 int lg_volume_get(struct lg_db *db, const char *id, struct lg_volume *v, struct lg_err *e)
@@ -67,27 +55,21 @@ int lg_volume_each(struct lg_db *db, const char *tenant_id, int64_t after_at, co
                    int64_t limit, int64_t offset, int64_t *total,
                    void (*fn)(void *arg, const struct lg_volume *v), void *arg, struct lg_err *e)
 {
-    int rc = total ? read_int(db, lg_sql(db, Q_VOLUME_COUNT, e, "t", tenant_id), total, e) : 0, n = 0;
-    lg_stmt *s =
-        rc ? NULL : lg_sql(db, Q_VOLUME_LIST, e, "tiiit", tenant_id, limit, offset, after_at, after_id);
+    int rc = total ? lg_sql_int(db, lg_sql(db, Q_VOLUME_COUNT, e, "t", tenant_id), total, e) : 0, n = 0;
     struct lg_volume v;
-    if (!s)
-        return rc ? rc : -(int)LG_INTERNAL;
+    if (rc)
+        return rc;
+    lg_stmt *s = lg_sql(db, Q_VOLUME_LIST, e, "tiiit", tenant_id, limit, offset, after_at, after_id);
     for (; (rc = lg_sql_step(db, s, e)) > 0; n++) {
         read_row(s, &v);
         fn(arg, &v);
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_volume_exists(struct lg_db *db, const char *id, struct lg_err *e)
 {
-    int64_t there;
-    int rc = read_int(db, lg_sql(db, Q_VOLUME_EXISTS, e, "t", id), &there, e);
-    return rc ? rc : there != 0;
+    return lg_sql_found(db, lg_sql(db, Q_VOLUME_EXISTS, e, "t", id), e);
 }
 
 int lg_volume_made_each(struct lg_db *db,
@@ -95,17 +77,15 @@ int lg_volume_made_each(struct lg_db *db,
                         struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_VOLUME_MADE, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0)
+    int rc;
+    while ((rc = lg_sql_step(db, s, e)) > 0)
         fn(arg, lg_col_text(s, 0), lg_col_text(s, 1), lg_col_text(s, 2));
-    if (rc == 0)
-        lg_sql_done(s);
     return rc;
 }
 
 int lg_volume_total(struct lg_db *db, int64_t *bytes, struct lg_err *e)
 {
-    return read_int(db, lg_sql(db, Q_VOLUME_TOTAL, e, ""), bytes, e);
+    return lg_sql_int(db, lg_sql(db, Q_VOLUME_TOTAL, e, ""), bytes, e);
 }
 
 /* --- attachments --- */
@@ -132,26 +112,23 @@ int lg_attachment_each(struct lg_db *db, const char *volume_id,
                        void (*fn)(void *arg, const struct lg_attachment *a), void *arg, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_ATTACHMENT_OF_VOLUME, e, "t", volume_id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0;
+    int rc, n = 0;
     struct lg_attachment a;
-    for (; s && (rc = lg_sql_step(db, s, e)) > 0; n++) {
+    for (; (rc = lg_sql_step(db, s, e)) > 0; n++) {
         read_attachment(s, &a);
         fn(arg, &a);
     }
-    if (rc < 0)
-        return rc;
-    lg_sql_done(s);
-    return n;
+    return rc < 0 ? rc : n;
 }
 
 int lg_attachment_load(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
 {
     lg_stmt *s = lg_sql(db, Q_ATTACHMENT_OF_INSTANCE, e, "t", in->id);
-    int rc = s ? 0 : -(int)LG_INTERNAL, n = 0, cap = 0;
+    int rc, n = 0, cap = 0;
     free(in->attachments);
     in->attachments = NULL;
     in->attachment_count = 0;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0) {
+    while ((rc = lg_sql_step(db, s, e)) > 0) {
         if (n == cap) {
             cap = cap ? cap * 2 : 4;
             struct lg_attachment *at = realloc(in->attachments, (size_t)cap * sizeof *at);
@@ -162,21 +139,13 @@ int lg_attachment_load(struct lg_db *db, struct lg_instance *in, struct lg_err *
         read_attachment(s, &in->attachments[n]);
         in->attachment_count = ++n;
     }
-    if (rc == 0)
-        lg_sql_done(s);
     return rc;
 }
 
 int lg_attachment_instances(struct lg_db *db, void (*fn)(void *arg, const char *instance_id), void *arg,
                             struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_ATTACHMENT_OF_ANY, e, "");
-    int rc = s ? 0 : -(int)LG_INTERNAL;
-    while (s && (rc = lg_sql_step(db, s, e)) > 0)
-        fn(arg, lg_col_text(s, 0));
-    if (rc == 0)
-        lg_sql_done(s);
-    return rc;
+    return lg_sql_each_text(db, lg_sql(db, Q_ATTACHMENT_OF_ANY, e, ""), fn, arg, e);
 }
 
 /* --- rendering and events --- */
@@ -320,7 +289,7 @@ int lg_attachment_add(struct lg_db *db, struct lg_instance *in, struct lg_volume
                       const char *path, bool read_only, struct lg_err *e)
 {
     int64_t number;
-    int rc = read_int(db, lg_sql(db, Q_ATTACHMENT_NEXT, e, "t", in->id), &number, e);
+    int rc = lg_sql_int(db, lg_sql(db, Q_ATTACHMENT_NEXT, e, "t", in->id), &number, e);
     if (rc)
         return rc;
     rc = lg_sql_run(db, Q_ATTACHMENT_ADD, e, "titttii", in->id, number, v ? v->id : "", host_path, path,
