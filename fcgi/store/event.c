@@ -13,6 +13,29 @@ int lg_event_add(struct lg_db *db, const struct lg_event *ev, struct lg_err *e)
     return rc < 0 ? rc : 0;
 }
 
+void lg_event_draft_done(struct lg_event_draft *d)
+{
+    lg_buf_done(&d->data);
+}
+
+struct lg_json *lg_event_begin(struct lg_event_draft *d)
+{
+    d->data = (struct lg_buf){0};
+    lg_json_init(&d->j, &d->data);
+    lg_json_obj(&d->j, NULL);
+    return &d->j;
+}
+
+int lg_event_end(struct lg_db *db, struct lg_event_draft *d, const struct lg_event *ev, struct lg_err *e)
+{
+    lg_json_end_obj(&d->j);
+    if (d->data.failed)
+        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
+    struct lg_event with = *ev;
+    with.data = d->data.data;
+    return lg_event_add(db, &with, e);
+}
+
 int lg_event_bounds(struct lg_db *db, int64_t *last, int64_t *oldest, struct lg_err *e)
 {
     return lg_sql_two_ints(db, lg_sql(db, Q_EVENT_BOUNDS, e, ""), last, oldest, e);

@@ -21,6 +21,18 @@ struct lg_event {
 /* Adds it (id, at and tenant_slug are ignored); needs a write transaction. */
 int lg_event_add(struct lg_db *db, const struct lg_event *ev, struct lg_err *e);
 
+/* For an event with more than a line of data: begin, write members, end. */
+struct lg_event_draft {
+    struct lg_buf data;
+    struct lg_json j;
+};
+#define lg_cleanup_event_draft __attribute__((cleanup(lg_event_draft_done)))
+void lg_event_draft_done(struct lg_event_draft *d);
+/* The inside of the data's object, `d`'s own. */
+struct lg_json *lg_event_begin(struct lg_event_draft *d);
+/* Adds the event with that data; its own `data` is ignored. */
+int lg_event_end(struct lg_db *db, struct lg_event_draft *d, const struct lg_event *ev, struct lg_err *e);
+
 /* Highest id ever given and lowest one kept (0 when none). */
 int lg_event_bounds(struct lg_db *db, int64_t *last, int64_t *oldest, struct lg_err *e);
 

@@ -142,21 +142,15 @@ void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *
 /* A host image has no tenant: its events reach those who watch everything. */
 static int tell(struct lg_db *db, const char *kind, const struct lg_image *im, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf b = {0};
-    struct lg_json j;
-    lg_json_init(&j, &b);
-    lg_json_obj(&j, NULL);
-    lg_image_render(&j, "image", im);
-    lg_json_end_obj(&j);
-    if (b.failed)
-        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
-    return lg_event_add(db,
+    lg_cleanup_event_draft struct lg_event_draft d;
+    struct lg_json *j = lg_event_begin(&d);
+    lg_image_render(j, "image", im);
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = kind,
                                            .tenant_id = im->tenant_id,
                                            .subject_type = "image",
                                            .subject_id = im->id,
-                                           .subject_name = im->name,
-                                           .data = b.data},
+                                           .subject_name = im->name},
                         e);
 }
 

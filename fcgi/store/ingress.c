@@ -45,22 +45,16 @@ void lg_ingress_render(struct lg_json *j, const char *key, const struct lg_ingre
 static int tell(struct lg_db *db, const char *kind, const struct lg_instance *in, const struct lg_ingress *r,
                 struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf b = {0};
-    struct lg_json j;
-    lg_json_init(&j, &b);
-    lg_json_obj(&j, NULL);
-    lg_json_str(&j, "instance", in->id);
-    lg_ingress_render(&j, "rule", r, lg_db_conf(db));
-    lg_json_end_obj(&j);
-    if (b.failed)
-        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
-    return lg_event_add(db,
+    lg_cleanup_event_draft struct lg_event_draft d;
+    struct lg_json *j = lg_event_begin(&d);
+    lg_json_str(j, "instance", in->id);
+    lg_ingress_render(j, "rule", r, lg_db_conf(db));
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = kind,
                                            .tenant_id = in->tenant_id,
                                            .subject_type = "ingress",
                                            .subject_id = in->id,
-                                           .subject_name = r->host,
-                                           .data = b.data},
+                                           .subject_name = r->host},
                         e);
 }
 

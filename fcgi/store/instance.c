@@ -167,35 +167,29 @@ int lg_instance_admitted_of(struct lg_db *db, const char *backend, int64_t *cpu_
 static int tell(struct lg_db *db, const char *kind, const struct lg_instance *in, enum lg_state previous,
                 const char *operation_id, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf b = {0};
-    struct lg_json j;
+    lg_cleanup_event_draft struct lg_event_draft d;
+    struct lg_json *j = lg_event_begin(&d);
     struct lg_net net;
     char address[16], mac[18];
     int rc = lg_net_of(lg_db_conf(db)->subnet_pool, lg_db_site(db), in->net_index, &net, e);
     if (rc)
         return rc;
     lg_net_host(&net, in->host_number, address, mac);
-    lg_json_init(&j, &b);
-    lg_json_obj(&j, NULL);
-    lg_json_str(&j, "state", lg_state_name(in->state));
-    lg_json_str(&j, "previous", lg_state_name(previous));
-    lg_json_raw(&j, "reason", in->reason ? in->reason : "null");
-    lg_json_str(&j, "address", address);
-    lg_json_str(&j, "desired", in->desired);
-    lg_json_str(&j, "health", in->health);
-    lg_json_int(&j, "version", in->version);
-    lg_json_time(&j, "startedAt", in->started_at);
-    lg_json_end_obj(&j);
-    if (b.failed)
-        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
-    return lg_event_add(db,
+    lg_json_str(j, "state", lg_state_name(in->state));
+    lg_json_str(j, "previous", lg_state_name(previous));
+    lg_json_raw(j, "reason", in->reason ? in->reason : "null");
+    lg_json_str(j, "address", address);
+    lg_json_str(j, "desired", in->desired);
+    lg_json_str(j, "health", in->health);
+    lg_json_int(j, "version", in->version);
+    lg_json_time(j, "startedAt", in->started_at);
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = kind,
                                            .tenant_id = in->tenant_id,
                                            .subject_type = "instance",
                                            .subject_id = in->id,
                                            .subject_name = in->name,
-                                           .operation_id = operation_id,
-                                           .data = b.data},
+                                           .operation_id = operation_id},
                         e);
 }
 

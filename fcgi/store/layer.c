@@ -28,21 +28,17 @@ int lg_layer_put(struct lg_db *db, const char *instance_id, const struct lg_laye
 int lg_layer_tell(struct lg_db *db, const struct lg_instance *in, const char *level, int64_t used,
                   struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf data = {0};
-    struct lg_json j;
-    lg_json_init(&j, &data);
-    lg_json_obj(&j, NULL);
-    lg_json_str(&j, "level", level);
-    lg_json_int(&j, "used", used);
-    lg_json_int(&j, "limit", in->storage_bytes);
-    lg_json_int(&j, "percent", in->storage_bytes ? used * 100 / in->storage_bytes : 0);
-    lg_json_end_obj(&j);
-    return lg_event_add(db,
+    lg_cleanup_event_draft struct lg_event_draft d;
+    struct lg_json *j = lg_event_begin(&d);
+    lg_json_str(j, "level", level);
+    lg_json_int(j, "used", used);
+    lg_json_int(j, "limit", in->storage_bytes);
+    lg_json_int(j, "percent", in->storage_bytes ? used * 100 / in->storage_bytes : 0);
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = "instance.storage",
                                            .tenant_id = in->tenant_id,
                                            .subject_type = "instance",
                                            .subject_id = in->id,
-                                           .subject_name = in->name,
-                                           .data = lg_buf_cstr(&data)},
+                                           .subject_name = in->name},
                         e);
 }

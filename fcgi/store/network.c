@@ -155,21 +155,17 @@ int lg_network_render(struct lg_db *db, struct lg_json *j, const char *key, cons
 
 static int tell(struct lg_db *db, const char *kind, const struct lg_network *n, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf b = {0};
-    struct lg_json j;
-    lg_json_init(&j, &b);
-    lg_json_obj(&j, NULL);
-    int rc = lg_network_render(db, &j, "network", n, e);
-    lg_json_end_obj(&j);
-    if (rc || b.failed)
-        return rc ? rc : lg_fail(e, LG_INTERNAL, "out of memory for an event");
-    return lg_event_add(db,
+    lg_cleanup_event_draft struct lg_event_draft d;
+    struct lg_json *j = lg_event_begin(&d);
+    int rc = lg_network_render(db, j, "network", n, e);
+    if (rc)
+        return rc;
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = kind,
                                            .tenant_id = n->tenant_id,
                                            .subject_type = "network",
                                            .subject_id = n->id,
-                                           .subject_name = n->name,
-                                           .data = b.data},
+                                           .subject_name = n->name},
                         e);
 }
 

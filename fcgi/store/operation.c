@@ -175,23 +175,17 @@ static int tell(struct lg_db *db, const char *kind, const char *id, struct lg_er
     if (rc)
         return rc;
     shorten_log(&op);
-    lg_cleanup_buf struct lg_buf b = {0};
-    struct lg_json j;
-    lg_json_init(&j, &b);
-    lg_json_obj(&j, NULL);
-    lg_operation_render(&j, "operation", &op);
-    lg_json_end_obj(&j);
-    if (b.failed)
-        return lg_fail(e, LG_INTERNAL, "out of memory for an event");
-    return lg_event_add(db,
+    lg_cleanup_event_draft struct lg_event_draft d;
+    struct lg_json *j = lg_event_begin(&d);
+    lg_operation_render(j, "operation", &op);
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = kind,
                                            .tenant_id = op.tenant_id,
                                            .subject_type = "operation",
                                            .subject_id = op.id,
                                            .subject_name = op.subject_name,
                                            .operation_id = op.id,
-                                           .op_done = lg_operation_ended(&op),
-                                           .data = b.data},
+                                           .op_done = lg_operation_ended(&op)},
                         e);
 }
 

@@ -59,21 +59,16 @@ void lg_service_render(struct lg_json *j, const char *key, const struct lg_servi
 
 static int tell(struct lg_db *db, const struct lg_service *s, const char *kind, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf b = {.max = (size_t)64 << 10};
+    lg_cleanup_event_draft struct lg_event_draft d;
     char subject[260];
-    struct lg_json j;
-    lg_json_init(&j, &b);
-    lg_json_obj(&j, NULL);
-    lg_service_render(&j, "service", s, true);
-    lg_json_end_obj(&j);
+    lg_service_render(lg_event_begin(&d), "service", s, true);
     snprintf(subject, sizeof subject, "%s/%s", s->name, s->id);
-    return lg_event_add(db,
+    return lg_event_end(db, &d,
                         &(struct lg_event){.kind = kind,
                                            .tenant_id = *s->tenant_id ? s->tenant_id : LG_EVENT_ALL_TENANTS,
                                            .subject_type = "service",
                                            .subject_id = subject,
-                                           .subject_name = s->name,
-                                           .data = lg_buf_cstr(&b)},
+                                           .subject_name = s->name},
                         e);
 }
 
