@@ -32,12 +32,6 @@ static const struct lg_field fields[] = {
 
 /* --- what is asked for --- */
 
-static int wrong_command(struct lg_err *e, const char *why)
-{
-    lg_fail(e, LG_INVALID, "command %s", why);
-    return lg_err_detail(e, "field", "command");
-}
-
 /* A text is for the image's own shell, inside the container. */
 static json_t *as_array(json_t *given)
 {
@@ -51,14 +45,14 @@ static int check_command(const json_t *command, struct lg_err *e)
     size_t i, all = 0;
     json_t *word;
     if (!json_is_array(command) || json_array_size(command) > LG_COMMAND_MAX)
-        return wrong_command(e, "must be an array of at most 256 strings, or one string");
+        return lg_invalid(e, "command", "must be an array of at most 256 strings, or one string");
     json_array_foreach(command, i, word)
     {
         if (!json_is_string(word) || (!i && !json_string_length(word)))
-            return wrong_command(e, "must be strings, the first one not empty");
+            return lg_invalid(e, "command", "must be strings, the first one not empty");
         all += json_string_length(word);
     }
-    return all > COMMAND_BYTES ? wrong_command(e, "is longer than 128 KiB") : 0;
+    return all > COMMAND_BYTES ? lg_invalid(e, "command", "is longer than 128 KiB") : 0;
 }
 
 /* An image of the catalogue, or a registry's, which is pulled when it is not there. */

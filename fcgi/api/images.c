@@ -133,8 +133,7 @@ int lg_image_names_parse(const json_t *list, struct lg_image_names *out, struct 
     }
     if (total <= LG_IMAGE_ALIASES_TEXT)
         return 0;
-    lg_fail(e, LG_INVALID, "aliases are longer than %d characters together", LG_IMAGE_ALIASES_TEXT);
-    return lg_err_detail(e, "field", "aliases");
+    return lg_invalid(e, "aliases", "are longer than %d characters together", LG_IMAGE_ALIASES_TEXT);
 }
 
 /* --- pull and upload --- */
@@ -230,8 +229,7 @@ static int take_reference(struct lg_req *q, const struct pull *p, struct lg_imag
                        "only an image of kind vm, fetched from a url, has a size, a user and cloud-init");
     if (lg_image_ref_full(p->reference, full, sizeof full, e) ||
         (lg_image_ref_loopback(p->reference) && !q->who.admin)) {
-        lg_fail(e, LG_INVALID, "reference must name an image in a registry outside this host");
-        return lg_err_detail(e, "field", "reference");
+        return lg_invalid(e, "reference", "must name an image in a registry outside this host");
     }
     lg_image_new(q, im, p->name ? p->name : p->reference, "container", "pull");
     memcpy(im->reference, full, sizeof full);

@@ -76,12 +76,6 @@ static const struct lg_field fields[] = {
     {.name = "access", .type = LG_T_STRING, .offset = offsetof(struct body, access)},
     {0}};
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 int lg_ingress_parse(struct lg_req *q, bool strict, struct lg_ingress *rule, struct lg_err *e)
 {
     json_t *json;
@@ -94,12 +88,12 @@ int lg_ingress_parse(struct lg_req *q, bool strict, struct lg_ingress *rule, str
     if (rc)
         return rc;
     if (b.port.set && b.port.v != HTTPS_PORT)
-        return wrong(e, "port", "must be 443: applications are served over HTTPS");
+        return lg_invalid(e, "port", "must be 443: applications are served over HTTPS");
     if (b.target.set == b.target_too.set)
-        return wrong(e, "targetPort", b.target.set ? "is given twice" : "is required");
+        return lg_invalid(e, "targetPort", b.target.set ? "is given twice" : "is required");
     const char *access = b.access ? b.access : "public";
     if (strcmp(access, "public") && strcmp(access, "members"))
-        return wrong(e, "access", "must be public or members");
+        return lg_invalid(e, "access", "must be public or members");
     rule->port = HTTPS_PORT;
     rule->target_port = (int)(b.target.set ? b.target.v : b.target_too.v);
     snprintf(rule->host, sizeof rule->host, "%s", b.host ? b.host : "");
@@ -214,7 +208,7 @@ static int authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     const struct lg_conf *c = &q->app->conf;
     int rc = lg_check_name("host", host, e);
     if (!rc && !path_is_safe(path))
-        rc = wrong(e, "path", "must be a path such as /");
+        rc = lg_invalid(e, "path", "must be a path such as /");
     if (rc)
         return rc;
     if (!q->signed_in)

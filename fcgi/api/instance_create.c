@@ -73,12 +73,6 @@ static const struct lg_field config_fields[] = {
     {.name = "tpm", .type = LG_T_BOOL, .offset = offsetof(struct config, vm.tpm)},
     {0}};
 
-static int wrong(struct lg_err *e, enum lg_code code, const char *field, const char *why)
-{
-    lg_fail(e, code, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* --- backend --- */
 
 static const struct {
@@ -139,10 +133,10 @@ static int parse_backend(const struct body *b, struct lg_instance *in, struct lg
     backend = backend ? backend : "docker";
     type = type ? type : "container";
     if (strcmp(type, "container") && strcmp(type, "vm"))
-        return wrong(e, LG_INVALID, "type", "must be container or vm");
+        return lg_invalid(e, "type", "must be container or vm");
     for (size_t i = 0; i < BACKENDS; i++)
         if (!strcmp(backends[i].backend, backend) && strcmp(backends[i].type, type))
-            return wrong(e, LG_INVALID, "type", "and backend contradict each other");
+            return lg_invalid(e, "type", "and backend contradict each other");
     snprintf(in->backend, sizeof in->backend, "%s", backend);
     snprintf(in->type, sizeof in->type, "%s", type);
     return 0;
@@ -168,9 +162,9 @@ static int parse_env(const json_t *list, const char *field, bool secret, struct 
             return rc;
         size_t n = strcspn(kv, "=");
         if (has_env(in, kv, n))
-            return wrong(e, LG_INVALID, field, "names a variable twice");
+            return lg_invalid(e, field, "names a variable twice");
         if (in->env_count == LG_ENV_MAX)
-            return wrong(e, LG_INVALID, field, "has too many variables");
+            return lg_invalid(e, field, "has too many variables");
         in->env[in->env_count++] = (struct lg_env){strndup(kv, n), strdup(kv + n + 1), secret};
     }
     return 0;
@@ -206,7 +200,7 @@ static int parse_port(const struct lg_conf *c, const char *text, struct lg_insta
         return rc;
     for (int i = 0; i < in->port_count; i++)
         if (in->ports[i].host_port == p->host_port && !strcmp(in->ports[i].protocol, p->protocol))
-            return wrong(e, LG_INVALID, "config.ports", "names a host port twice");
+            return lg_invalid(e, "config.ports", "names a host port twice");
     if (is_ours(c, p)) {
         lg_fail(e, LG_CONFLICT, "host port %d is Lodge's own", p->host_port);
         return lg_err_detail(e, "field", "config.ports");
@@ -238,20 +232,20 @@ int lg_labels_parse(const json_t *map, const char *where, struct lg_instance *in
     const char *key;
     json_t *v;
     if (map && !json_is_object(map))
-        return wrong(e, LG_INVALID, where, "must be an object of strings");
+        return lg_invalid(e, where, "must be an object of strings");
     if (!in->labels && !(in->labels = calloc(LG_LABELS_MAX, sizeof *in->labels)))
         return lg_fail(e, LG_INTERNAL, "out of memory");
     json_object_foreach((json_t *)(uintptr_t)map, key, v)
     {
         if (!json_is_string(v))
-            return wrong(e, LG_INVALID, where, "must be an object of strings");
+            return lg_invalid(e, where, "must be an object of strings");
         int rc = lg_check_label(where, key, json_string_value(v), e);
         if (rc)
             return rc;
         if (has_label(in, key))
-            return wrong(e, LG_INVALID, where, "names a label twice");
+            return lg_invalid(e, where, "names a label twice");
         if (in->label_count == LG_LABELS_MAX)
-            return wrong(e, LG_INVALID, where, "has too many labels");
+            return lg_invalid(e, where, "has too many labels");
         struct lg_label *l = &in->labels[in->label_count++];
         snprintf(l->key, sizeof l->key, "%s", key);
         snprintf(l->value, sizeof l->value, "%s", json_string_value(v));
@@ -369,8 +363,7 @@ int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t m
 static int check_config(const struct config *c, struct lg_err *e)
 {
     if (c->restart && !lg_restart_policy_valid(c->restart))
-        return wrong(e, LG_INVALID, "config.restartPolicy",
-                     "must be no, always, on-failure or unless-stopped");
+        return lg_invalid(e, "config.restartPolicy", "must be no, always, on-failure or unless-stopped");
     return 0;
 }
 

@@ -10,12 +10,6 @@
 #include "model/net.h"
 #include "store/tenant.h"
 
-static int wrong(struct lg_err *e, enum lg_code code, const char *field, const char *why)
-{
-    lg_fail(e, code, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* --- reading --- */
 
 /* A foreign one is not there. */
@@ -120,8 +114,7 @@ int lg_network_ask_create(struct lg_req *q, struct lg_network *n, struct lg_err 
         return rc;
     /* An instance would have two ways to the same address. Others' ranges are no concern. */
     if (!lg_parse_cidr("cidr", net.subnet, &first, NULL) && lg_cidr_overlap(&own, &first)) {
-        lg_fail(e, LG_INVALID, "cidr must not overlap %s, the tenant's first network", net.subnet);
-        return lg_err_detail(e, "field", "cidr");
+        return lg_invalid(e, "cidr", "must not overlap %s, the tenant's first network", net.subnet);
     }
     return lg_network_add(q->db, n, e);
 }
@@ -239,13 +232,12 @@ int lg_view_network(struct lg_req *q, struct lg_resp *r, const struct lg_handoff
 static int add_name(struct lg_instance *in, const char *field, const char *name, struct lg_err *e)
 {
     if (!lg_id_valid(name) && lg_check_network_name(field, name, NULL))
-        return wrong(e, LG_INVALID, field,
-                     "must be bridge, none, or the name of one of the tenant's networks");
+        return lg_invalid(e, field, "must be bridge, none, or the name of one of the tenant's networks");
     for (int i = 0; i < in->network_count; i++)
         if (!strcmp(in->networks[i], name))
-            return wrong(e, LG_INVALID, field, "names a network twice");
+            return lg_invalid(e, field, "names a network twice");
     if (in->network_count == LG_NICS_MAX)
-        return wrong(e, LG_INVALID, field, "names too many networks");
+        return lg_invalid(e, field, "names too many networks");
     snprintf(in->networks[in->network_count++], sizeof *in->networks, "%s", name);
     return 0;
 }
@@ -255,10 +247,10 @@ int lg_networks_parse(const char *mode, const json_t *list, struct lg_instance *
     bool own = mode && strcmp(mode, "bridge") && strcmp(mode, "none");
     int rc = 0;
     if (mode && !strcmp(mode, "host"))
-        return wrong(e, LG_UNSUPPORTED, "config.networkMode",
-                     "must not be host: no instance shares the host's network");
+        return lg_fail_field(e, LG_UNSUPPORTED, "config.networkMode",
+                             "must not be host: no instance shares the host's network");
     if (mode && !strcmp(mode, "none") && in->port_count)
-        return wrong(e, LG_INVALID, "config.ports", "cannot be published without a network");
+        return lg_invalid(e, "config.ports", "cannot be published without a network");
     if (!own && !json_array_size(list))
         return 0;
     if (!(in->networks = calloc(LG_NICS_MAX, sizeof *in->networks)))

@@ -52,17 +52,12 @@ static const struct lg_field lease_fields[] = {
     {.name = "status", .type = LG_T_STRING, .offset = offsetof(struct lease_body, status)},
     {.name = NULL}};
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* `absent` when it is not there. */
 static int parse_status(const char *text, int absent, int *status, struct lg_err *e)
 {
     *status = text ? lg_service_status_of(text) : absent;
-    return text && *status < 0 ? wrong(e, "status", "must be Starting, Healthy, Unhealthy or Stopping") : 0;
+    return text && *status < 0 ? lg_invalid(e, "status", "must be Starting, Healthy, Unhealthy or Stopping")
+                               : 0;
 }
 
 static int write_metadata(const json_t *metadata, struct lg_service *s, struct lg_err *e)
@@ -73,20 +68,20 @@ static int write_metadata(const json_t *metadata, struct lg_service *s, struct l
     json_t *value;
     json_t *map = (json_t *)(uintptr_t)metadata; /* iterating wants it writable and writes nothing */
     if (json_object_size(metadata) > METADATA_KEYS_MAX)
-        return wrong(e, "metadata", "has more than 64 members");
+        return lg_invalid(e, "metadata", "has more than 64 members");
     lg_json_init(&j, &b);
     lg_json_obj(&j, NULL);
     json_object_foreach(map, key, value)
     {
         if (!json_is_string(value))
-            return wrong(e, "metadata", "must have strings as values");
+            return lg_invalid(e, "metadata", "must have strings as values");
         if (!*key || strlen(key) > 128)
-            return wrong(e, "metadata", "must have names of 1 to 128 bytes");
+            return lg_invalid(e, "metadata", "must have names of 1 to 128 bytes");
         lg_json_str(&j, key, json_string_value(value));
     }
     lg_json_end_obj(&j);
     if (b.failed)
-        return wrong(e, "metadata", "is longer than 8192 bytes");
+        return lg_invalid(e, "metadata", "is longer than 8192 bytes");
     snprintf(s->metadata, sizeof s->metadata, "%s", lg_buf_cstr(&b));
     return 0;
 }

@@ -70,8 +70,7 @@ static int check_type(const char *type, struct lg_err *e)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (!strcmp(type, all[i]))
             return 0;
-    lg_fail(e, LG_INVALID, "type must be counter, gauge, histogram or summary");
-    return lg_err_detail(e, "field", "type");
+    return lg_invalid(e, "type", "must be counter, gauge, histogram or summary");
 }
 
 static void write_labels(const struct lg_instance *labels, struct lg_buf *out)

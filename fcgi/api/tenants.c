@@ -252,8 +252,7 @@ static int read_member(struct lg_req *q, struct member_body *b, struct lg_err *e
         return rc;
     if (!strcmp(b->role, "member") || !strcmp(b->role, "owner"))
         return 0;
-    lg_fail(e, LG_INVALID, "role must be member or owner");
-    return lg_err_detail(e, "field", "role");
+    return lg_invalid(e, "role", "must be member or owner");
 }
 
 static int find_user(struct lg_req *q, const char *username, struct lg_user *u, struct lg_err *e)

@@ -43,8 +43,7 @@ static int check_role(const char *role, struct lg_err *e)
 {
     if (!role || !strcmp(role, "user") || !strcmp(role, "admin"))
         return 0;
-    lg_fail(e, LG_INVALID, "role must be user or admin");
-    return lg_err_detail(e, "field", "role");
+    return lg_invalid(e, "role", "must be user or admin");
 }
 
 static int read_body(struct lg_req *q, const struct lg_field *fields, struct user_body *b, struct lg_err *e)

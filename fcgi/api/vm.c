@@ -14,10 +14,8 @@ static int check_disk(const struct lg_instance *in, int64_t bytes, struct lg_err
 {
     if (bytes < 0 || bytes >= in->storage_bytes)
         return 0;
-    lg_fail(e, LG_INVALID,
-            "resources.storage.totalSpace is less than the %lld bytes it has: a disk only grows",
-            (long long)in->storage_bytes);
-    return lg_err_detail(e, "field", "resources.storage.totalSpace");
+    return lg_invalid(e, "resources.storage.totalSpace",
+                      "is less than the %lld bytes it has: a disk only grows", (long long)in->storage_bytes);
 }
 
 static int check_memory(struct lg_req *q, const struct lg_instance *in, int64_t bytes, struct lg_err *e)

@@ -17,12 +17,6 @@
 #define MEMORY_GROWS      2         /* times what it begins with, without a restart */
 #define NETWORK_OF_TENANT "default" /* every tenant's first network, also under its slug */
 
-static int wrong(struct lg_err *e, enum lg_code code, const char *field, const char *why)
-{
-    lg_fail(e, code, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* --- config --- */
 
 struct cloud_init {
@@ -65,8 +59,9 @@ static int check_network(const struct lg_req *q, const struct lg_vm_config *c, s
     if (rc || !own || lg_id_valid(own) ||
         (!word && !lg_check_network_name("config.networkSource", own, NULL)))
         return rc;
-    return wrong(e, LG_INVALID, "config.networkSource",
-                 "must be default (the tenant's first network) or the name of one of the tenant's networks");
+    return lg_invalid(
+        e, "config.networkSource",
+        "must be default (the tenant's first network) or the name of one of the tenant's networks");
 }
 
 /* Each in its plain form, once. */
@@ -173,7 +168,7 @@ static int check_gpus(const struct lg_flavor *f, const struct lg_instance *in, s
     if (!f->gpus)
         return 0;
     if (strcmp(in->type, "vm"))
-        return wrong(e, LG_INVALID, "flavor", "passes a GPU through, which only a virtual machine can take");
+        return lg_invalid(e, "flavor", "passes a GPU through, which only a virtual machine can take");
     if (host >= f->gpus)
         return 0;
     lg_fail(e, LG_UNSUPPORTED, "flavor %s needs %lld GPU%s to pass through; this host has %d", f->name,

@@ -7,12 +7,6 @@
 #include "model/validate.h"
 #include "store/quota.h"
 
-static int wrong(struct lg_err *e, enum lg_code code, const char *field, const char *why)
-{
-    lg_fail(e, code, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* --- room --- */
 
 /* Volumes are sparse: more may be promised than the disk has, as far as the setting goes. */
@@ -146,8 +140,7 @@ int lg_volume_ask_attach(struct lg_req *q, struct lg_volume *v, struct lg_instan
     if (in->state == LG_ST_DELETING)
         return lg_fail(e, LG_STATE, "the instance %s is being deleted", in->name);
     if (path && !strcmp(in->type, "vm"))
-        return wrong(e, LG_INVALID, "path",
-                     "is for containers: a virtual machine gets a disk and mounts it itself");
+        return lg_invalid(e, "path", "is for containers: a virtual machine gets a disk and mounts it itself");
     int rc = check_room(q, in, e);
     if (!rc)
         rc = attach_row(q, v, in, path ? path : usual, read_only, e);
@@ -200,12 +193,13 @@ int lg_volume_ask_delete(struct lg_req *q, struct lg_volume *v, struct lg_operat
 static int check_host_path(struct lg_req *q, const struct lg_mount *m, struct lg_err *e)
 {
     if (!q->who.admin)
-        return wrong(e, LG_FORBIDDEN, "config.volumes",
-                     "names a directory of the host: only administrators may; volume:/path is a volume of "
-                     "the tenant's own");
+        return lg_fail_field(
+            e, LG_FORBIDDEN, "config.volumes",
+            "names a directory of the host: only administrators may; volume:/path is a volume of "
+            "the tenant's own");
     if (!lg_path_under(q->app->conf.host_path_roots, m->host_path))
-        return wrong(e, LG_FORBIDDEN, "config.volumes",
-                     "names a directory that is not below the setting host_path_roots");
+        return lg_fail_field(e, LG_FORBIDDEN, "config.volumes",
+                             "names a directory that is not below the setting host_path_roots");
     return 0;
 }
 
@@ -225,10 +219,10 @@ static int parse_one(struct lg_req *q, const char *text, struct lg_instance *in,
     }
     for (int i = 0; i < in->mount_count; i++)
         if (!strcmp(in->mounts[i].path, m->path) || (*m->name && !strcmp(in->mounts[i].name, m->name)))
-            return wrong(e, LG_INVALID, "config.volumes", "names a volume or a path twice");
+            return lg_invalid(e, "config.volumes", "names a volume or a path twice");
     if (*m->host_path && !strcmp(in->type, "vm"))
-        return wrong(e, LG_UNSUPPORTED, "config.volumes",
-                     "names a directory of the host: those are for containers");
+        return lg_fail_field(e, LG_UNSUPPORTED, "config.volumes",
+                             "names a directory of the host: those are for containers");
     in->mount_count++;
     return *m->host_path ? check_host_path(q, m, e) : 0;
 }

@@ -166,8 +166,7 @@ static int parse(struct lg_req *q, struct lg_volume *v, struct lg_err *e)
         (rc = lg_check_name("name", b.name, e)) || (rc = lg_check_volume_size("size", b.size.v, e)))
         return rc;
     if (b.kind && strcmp(b.kind, "filesystem") && strcmp(b.kind, "block")) {
-        lg_fail(e, LG_INVALID, "kind must be filesystem, for containers, or block, for virtual machines");
-        return lg_err_detail(e, "field", "kind");
+        return lg_invalid(e, "kind", "must be filesystem, for containers, or block, for virtual machines");
     }
     *v = (struct lg_volume){.size_bytes = b.size.v};
     snprintf(v->name, sizeof v->name, "%s", b.name);
@@ -219,9 +218,8 @@ static int check_growth(struct lg_req *q, const struct lg_volume *v, int64_t siz
     if (strcmp(v->state, "ready"))
         return lg_fail(e, LG_STATE, "the volume is %s", v->state);
     if (size <= v->size_bytes) {
-        lg_fail(e, LG_INVALID, "size must be more than the %lld bytes it has: a volume only grows",
-                (long long)v->size_bytes);
-        return lg_err_detail(e, "field", "size");
+        return lg_invalid(e, "size", "must be more than the %lld bytes it has: a volume only grows",
+                          (long long)v->size_bytes);
     }
     int rc = lg_attachment_each(q->db, v->id, note_running, &u, e);
     if (rc < 0)

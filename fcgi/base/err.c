@@ -62,6 +62,20 @@ int lg_err_detail(struct lg_err *e, const char *key, const char *fmt, ...)
     return -(int)e->code;
 }
 
+int lg_fail_field(struct lg_err *e, enum lg_code code, const char *field, const char *fmt, ...)
+{
+    if (e) {
+        lg_fail(e, code, "%s ", field);
+        size_t n = strlen(e->msg);
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(e->msg + n, sizeof e->msg - n, fmt, ap);
+        va_end(ap);
+        lg_err_detail(e, "field", "%s", field);
+    }
+    return -(int)code;
+}
+
 void lg_err_clear(struct lg_err *e)
 {
     memset(e, 0, sizeof *e);

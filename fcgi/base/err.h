@@ -72,6 +72,11 @@ int lg_fail_errno(struct lg_err *e, enum lg_code code, const char *fmt, ...)
 int lg_err_detail(struct lg_err *e, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What is wrong with one field of a request: "<field> <the sentence's rest>", details.field. */
+int lg_fail_field(struct lg_err *e, enum lg_code code, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+#define lg_invalid(e, field, ...) lg_fail_field(e, LG_INVALID, field, __VA_ARGS__)
+
 void lg_err_clear(struct lg_err *e);
 
 const char *lg_code_name(enum lg_code code);

@@ -7,12 +7,6 @@
 
 #include "model/validate.h"
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 static uint32_t mask(int prefix)
 {
     return ~(uint32_t)0 << (32 - prefix);
@@ -36,13 +30,13 @@ int lg_parse_cidr(const char *field, const char *s, struct lg_cidr *out, struct 
         ok = !*end && inet_pton(AF_INET, text, &a) == 1;
     }
     if (!ok)
-        return wrong(e, field, "must be an IPv4 range such as 10.0.1.0/24");
+        return lg_invalid(e, field, "must be an IPv4 range such as 10.0.1.0/24");
     if (out->prefix < 8 || out->prefix > 29)
-        return wrong(e, field, "must have a prefix from /8 to /29");
+        return lg_invalid(e, field, "must have a prefix from /8 to /29");
     out->base = ntohl(a.s_addr);
     if (out->base & ~mask(out->prefix))
-        return wrong(e, field, "must be the range itself: the bits after the prefix are zero");
-    return unicast(out->base) ? 0 : wrong(e, field, "must be a range of unicast addresses");
+        return lg_invalid(e, field, "must be the range itself: the bits after the prefix are zero");
+    return unicast(out->base) ? 0 : lg_invalid(e, field, "must be a range of unicast addresses");
 }
 
 bool lg_cidr_overlap(const struct lg_cidr *a, const struct lg_cidr *b)
@@ -67,7 +61,8 @@ int lg_check_network_name(const char *field, const char *s, struct lg_err *e)
     static const char *const taken[] = {"bridge", "none", "host", "default"};
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
         if (!strcmp(s, taken[i]))
-            return wrong(e, field, "must not be bridge, none, host or default: those are modes of their own");
+            return lg_invalid(e, field,
+                              "must not be bridge, none, host or default: those are modes of their own");
     return lg_check_name(field, s, e);
 }
 

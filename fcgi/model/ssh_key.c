@@ -28,12 +28,6 @@ struct bytes {
     size_t n;
 };
 
-static int wrong(struct lg_err *e, const char *why)
-{
-    lg_fail(e, LG_INVALID, "public_key %s", why);
-    return lg_err_detail(e, "field", "public_key");
-}
-
 /* One length-prefixed field; false when the data ends within it. */
 static bool next(struct bytes *in, struct bytes *out)
 {
@@ -99,12 +93,13 @@ int lg_ssh_key_parse(const char *text, struct lg_ssh_key *k, struct lg_err *e)
     while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         n--;
     if (strcspn(text, "\r\n") < n)
-        return wrong(e, "must be one line");
+        return lg_invalid(e, "public_key", "must be one line");
     const struct type *t = type_of(text, head);
     if (!t)
-        return wrong(e, strstr(text, "PRIVATE KEY")
-                            ? "is a private key: keep it secret, and send the .pub file"
-                            : "must begin with ssh-ed25519, ssh-rsa or ecdsa-sha2-…");
+        return lg_invalid(e, "public_key",
+                          strstr(text, "PRIVATE KEY")
+                              ? "is a private key: keep it secret, and send the .pub file"
+                              : "must begin with ssh-ed25519, ssh-rsa or ecdsa-sha2-…");
     const char *base64 = text + head + (text[head] == ' ');
     size_t size = strcspn(base64, " \r\n");
     struct bytes data = {blob, 0};
@@ -112,9 +107,9 @@ int lg_ssh_key_parse(const char *text, struct lg_ssh_key *k, struct lg_err *e)
         sodium_base642bin(blob, sizeof blob, base64, size, NULL, &data.n, NULL,
                           sodium_base64_VARIANT_ORIGINAL) ||
         !data_is(t, data))
-        return wrong(e, "is cut off or damaged");
+        return lg_invalid(e, "public_key", "is cut off or damaged");
     if (!strcmp(t->name, "ssh-rsa") && modulus_size(data) < RSA_MIN_BYTES)
-        return wrong(e, "is too short: RSA needs 2048 bits");
+        return lg_invalid(e, "public_key", "is too short: RSA needs 2048 bits");
     snprintf(k->text, sizeof k->text, "%.*s %.*s", (int)head, text, (int)size, base64);
     fingerprint(data, k);
     return 0;

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* True when s has min…max bytes, all of them out of `set`. */
 static bool made_of(const char *s, size_t min, size_t max, const char *set)
 {
@@ -25,21 +19,21 @@ int lg_check_name(const char *field, const char *s, struct lg_err *e)
 {
     size_t n = strlen(s);
     if (!made_of(s, 1, LG_NAME_MAX, LOWER DIGITS "-") || s[0] == '-' || s[n - 1] == '-')
-        return wrong(e, field, "must be 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends");
+        return lg_invalid(e, field, "must be 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends");
     return 0;
 }
 
 int lg_check_username(const char *field, const char *s, struct lg_err *e)
 {
     if (!made_of(s, 1, 64, LOWER UPPER DIGITS "._-@+"))
-        return wrong(e, field, "must be 1 to 64 letters, digits or . _ - @ +");
+        return lg_invalid(e, field, "must be 1 to 64 letters, digits or . _ - @ +");
     return 0;
 }
 
 int lg_check_password(const char *field, const char *s, struct lg_err *e)
 {
     size_t n = strlen(s);
-    return n < 10 || n > 256 ? wrong(e, field, "must have 10 to 256 characters") : 0;
+    return n < 10 || n > 256 ? lg_invalid(e, field, "must have 10 to 256 characters") : 0;
 }
 
 int lg_check_title(const char *field, const char *s, struct lg_err *e)
@@ -48,15 +42,15 @@ int lg_check_title(const char *field, const char *s, struct lg_err *e)
     bool plain = n >= 1 && n <= 100;
     for (size_t i = 0; plain && i < n; i++)
         plain = (unsigned char)s[i] >= 0x20 && s[i] != 0x7f;
-    return plain ? 0 : wrong(e, field, "must have 1 to 100 printable characters");
+    return plain ? 0 : lg_invalid(e, field, "must have 1 to 100 printable characters");
 }
 
 int lg_check_image_ref(const char *field, const char *s, struct lg_err *e)
 {
     if (!made_of(s, 1, 255, LOWER UPPER DIGITS "._-/:@") || !isalnum((unsigned char)s[0]) ||
         strstr(s, "..") || strstr(s, "//"))
-        return wrong(e, field,
-                     "must be an image reference such as nginx:alpine or registry.example/app@sha256:…");
+        return lg_invalid(e, field,
+                          "must be an image reference such as nginx:alpine or registry.example/app@sha256:…");
     return 0;
 }
 
@@ -65,19 +59,19 @@ int lg_check_env(const char *field, const char *kv, struct lg_err *e)
     const char *eq = strchr(kv, '=');
     size_t n = eq ? (size_t)(eq - kv) : 0;
     if (!n || n > 128 || strspn(kv, LOWER UPPER DIGITS "_") != n || isdigit((unsigned char)kv[0]))
-        return wrong(e, field, "must be NAME=value, NAME of letters, digits and _");
+        return lg_invalid(e, field, "must be NAME=value, NAME of letters, digits and _");
     if (strlen(eq + 1) > LG_ENV_VALUE_MAX)
-        return wrong(e, field, "has a value longer than 32768 bytes");
+        return lg_invalid(e, field, "has a value longer than 32768 bytes");
     return 0;
 }
 
 int lg_check_label(const char *field, const char *key, const char *value, struct lg_err *e)
 {
     if (!made_of(key, 1, 63, LOWER UPPER DIGITS "._-/") || !strncmp(key, "lodge.", 6))
-        return wrong(e, field,
-                     "has a key that is not 1 to 63 letters, digits or . _ - / (lodge. is reserved)");
+        return lg_invalid(e, field,
+                          "has a key that is not 1 to 63 letters, digits or . _ - / (lodge. is reserved)");
     if (strlen(value) > 256)
-        return wrong(e, field, "has a value longer than 256 bytes");
+        return lg_invalid(e, field, "has a value longer than 256 bytes");
     return 0;
 }
 
@@ -97,7 +91,7 @@ int lg_parse_port(const char *field, const char *s, struct lg_port *out, struct 
               port_number(end + 1, &end, &out->instance_port) &&
               (!*end || !strcmp(end, "/tcp") || !strcmp(end, "/udp"));
     if (!ok)
-        return wrong(e, field, "must be hostPort:instancePort, with /udp if wanted, each 1 to 65535");
+        return lg_invalid(e, field, "must be hostPort:instancePort, with /udp if wanted, each 1 to 65535");
     memcpy(out->protocol, *end ? end + 1 : "tcp", 4);
     return 0;
 }

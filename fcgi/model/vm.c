@@ -4,12 +4,6 @@
 #include <stddef.h>
 #include <string.h>
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* Members that only one type has; all others belong to both. */
 static const struct {
     const char *member, *type, *why;
@@ -42,18 +36,19 @@ int lg_check_config_member(const char *member, const char *type, struct lg_err *
 
 int lg_check_disk_format(const char *field, const char *s, struct lg_err *e)
 {
-    return !strcmp(s, "qcow2") || !strcmp(s, "raw") ? 0 : wrong(e, field, "must be qcow2 or raw");
+    return !strcmp(s, "qcow2") || !strcmp(s, "raw") ? 0 : lg_invalid(e, field, "must be qcow2 or raw");
 }
 
 int lg_check_firmware(const char *field, const char *s, struct lg_err *e)
 {
-    return !strcmp(s, "bios") || !strcmp(s, "uefi") ? 0 : wrong(e, field, "must be bios or uefi");
+    return !strcmp(s, "bios") || !strcmp(s, "uefi") ? 0 : lg_invalid(e, field, "must be bios or uefi");
 }
 
 int lg_check_network_type(const char *field, const char *s, struct lg_err *e)
 {
-    return !strcmp(s, "bridge") ? 0
-                                : wrong(e, field, "must be bridge: every tenant has a network of its own");
+    return !strcmp(s, "bridge")
+               ? 0
+               : lg_invalid(e, field, "must be bridge: every tenant has a network of its own");
 }
 
 int lg_check_user_data(const char *field, const char *s, struct lg_err *e)
@@ -65,7 +60,7 @@ int lg_check_user_data(const char *field, const char *s, struct lg_err *e)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (!strncasecmp(s + blank, known[i], strlen(known[i])))
             return 0;
-    return wrong(e, field, "must begin as cloud-init knows it: #cloud-config, #!, #include or MIME");
+    return lg_invalid(e, field, "must begin as cloud-init knows it: #cloud-config, #!, #include or MIME");
 }
 
 int lg_check_default_user(const char *field, const char *s, struct lg_err *e)
@@ -74,13 +69,14 @@ int lg_check_default_user(const char *field, const char *s, struct lg_err *e)
     bool fine = n >= 1 && n <= LG_DEFAULT_USER_MAX && (islower((unsigned char)*s) || *s == '_');
     for (size_t i = 0; fine && i < n; i++)
         fine = islower((unsigned char)s[i]) || isdigit((unsigned char)s[i]) || s[i] == '_' || s[i] == '-';
-    return fine ? 0 : wrong(e, field, "must be a login name: 1 to 32 of a-z, 0-9, _ and -, a letter first");
+    return fine ? 0
+                : lg_invalid(e, field, "must be a login name: 1 to 32 of a-z, 0-9, _ and -, a letter first");
 }
 
 int lg_check_sha256(const char *field, const char *s, struct lg_err *e)
 {
     size_t n = strspn(s, "0123456789abcdefABCDEF");
-    return n == 64 && !s[n] ? 0 : wrong(e, field, "must be 64 hexadecimal digits");
+    return n == 64 && !s[n] ? 0 : lg_invalid(e, field, "must be 64 hexadecimal digits");
 }
 
 /* The host and the port: what stands between the scheme and the path. */
@@ -99,11 +95,11 @@ int lg_check_url(const char *field, const char *s, bool plain, struct lg_err *e)
                        : plain && !strncasecmp(s, "http://", 7) ? s + 7
                                                                 : NULL;
     if (!host)
-        return wrong(e, field, "must be an https:// address");
+        return lg_invalid(e, field, "must be an https:// address");
     if (!authority_is_plain(host, strcspn(host, "/?#")))
-        return wrong(e, field, "must name a host, without user name and password");
+        return lg_invalid(e, field, "must name a host, without user name and password");
     for (const unsigned char *p = (const unsigned char *)s; *p; p++)
         if (*p <= 0x20 || *p >= 0x7f || strchr("\"<>\\^`{|}#", *p))
-            return wrong(e, field, "must be an address without spaces, fragment and special characters");
+            return lg_invalid(e, field, "must be an address without spaces, fragment and special characters");
     return 0;
 }

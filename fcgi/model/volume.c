@@ -7,17 +7,11 @@
 
 #define BLOCK_BYTES 4096
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "%s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 int lg_check_volume_size(const char *field, int64_t bytes, struct lg_err *e)
 {
     if (bytes < LG_VOLUME_MIN_BYTES || bytes > LG_VOLUME_MAX_BYTES)
-        return wrong(e, field, "must be from 16 MiB to 64 TiB");
-    return bytes % BLOCK_BYTES ? wrong(e, field, "must be a multiple of 4096 bytes") : 0;
+        return lg_invalid(e, field, "must be from 16 MiB to 64 TiB");
+    return bytes % BLOCK_BYTES ? lg_invalid(e, field, "must be a multiple of 4096 bytes") : 0;
 }
 
 /* Absolute, printable, without a part that is empty, "." or "..". */
@@ -50,10 +44,10 @@ int lg_check_mount_path(const char *field, const char *s, char out[LG_MOUNT_PATH
     if (n > 1 && s[n - 1] == '/')
         n--;
     if (!plain_path(s, n))
-        return wrong(e, field, "must name an absolute path in the instance, without . and .. in it");
+        return lg_invalid(e, field, "must name an absolute path in the instance, without . and .. in it");
     for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
         if (below(engines[i], strlen(engines[i]), s))
-            return wrong(e, field, "must not be /proc, /sys or /dev");
+            return lg_invalid(e, field, "must not be /proc, /sys or /dev");
     snprintf(out, LG_MOUNT_PATH_LEN, "%.*s", (int)n, s);
     return 0;
 }
@@ -67,13 +61,13 @@ static int parse_source(const char *field, const char *s, size_t n, struct lg_mo
         snprintf(out->name, sizeof out->name, "%.*s", (int)len, name);
         if (!lg_check_name(field, out->name, NULL))
             return 0;
-        return wrong(
+        return lg_invalid(
             e, field,
             "must begin with a volume's name: 1 to 63 of a-z, 0-9 and -, with a letter or digit at both "
             "ends");
     }
     if (!plain_path(s, n))
-        return wrong(e, field, "must be volume:/path, with :ro if wanted");
+        return lg_invalid(e, field, "must be volume:/path, with :ro if wanted");
     snprintf(out->host_path, sizeof out->host_path, "%.*s", (int)n, s);
     return 0;
 }
@@ -84,10 +78,10 @@ int lg_parse_mount(const char *field, const char *s, struct lg_mount *out, struc
     char path[LG_MOUNT_PATH_LEN + 2];
     memset(out, 0, sizeof *out);
     if (!colon || colon == s || (end && strcmp(end, ":ro") && strcmp(end, ":rw")))
-        return wrong(e, field, "must be volume:/path, with :ro if wanted");
+        return lg_invalid(e, field, "must be volume:/path, with :ro if wanted");
     size_t n = end ? (size_t)(end - colon - 1) : strlen(colon + 1);
     if (n >= sizeof path)
-        return wrong(e, field, "has a path longer than 255 bytes");
+        return lg_invalid(e, field, "has a path longer than 255 bytes");
     snprintf(path, sizeof path, "%.*s", (int)n, colon + 1);
     out->read_only = end && !strcmp(end, ":ro");
     int rc = lg_check_mount_path(field, path, out->path, e);
