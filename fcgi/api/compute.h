@@ -87,8 +87,11 @@ int lg_instance_list(struct lg_db *db, struct lg_instance_filter *f, int limit, 
 void lg_instance_list_done(struct lg_instance_list *l);
 #define lg_cleanup_instance_list __attribute__((cleanup(lg_instance_list_done)))
 
-/* The operation of a wait that ended, and the instance it was about. 1 when it is done, 0 when it still runs;
- * what it failed of otherwise. An instance that is deleted by now leaves `in` empty. */
+/* For views: the operation of a wait that ended. 1 when it is done, 0 when it still runs, what it failed of
+ * otherwise. */
+int lg_wait_operation(struct lg_req *q, const struct lg_handoff *h, struct lg_operation *op,
+                      struct lg_err *e);
+/* The same, with the instance it was about. One that is deleted by now leaves `in` empty. */
 int lg_wait_result(struct lg_req *q, const struct lg_handoff *h, struct lg_operation *op,
                    struct lg_instance *in, struct lg_err *e);
 
@@ -101,8 +104,6 @@ void lg_operation_header(struct lg_resp *r, const struct lg_operation *op);
 /* Parks the request until `op` ends or `seconds` have passed; then /render shows `view` of `id`. */
 int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, const char *view,
             const char *id, int seconds, struct lg_err *e);
-/* What the failed or cancelled operation says, as this request's error. */
-int lg_operation_failure(const struct lg_operation *op, struct lg_err *e);
 
 /* --- ingress.c: of the instance in the route's first parameter --- */
 

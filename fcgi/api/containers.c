@@ -203,11 +203,6 @@ int lg_view_container_deleted(struct lg_req *q, struct lg_resp *r, const struct 
 {
     lg_cleanup_instance struct lg_instance in = {0};
     struct lg_operation op;
-    int rc = lg_tx_read(q->db, e);
-    if (rc)
-        return rc;
-    lg_cleanup_read struct lg_db *db = q->db;
-    (void)db;
     int done = lg_wait_result(q, h, &op, &in, e);
     if (done < 0)
         return done;

@@ -152,12 +152,6 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 static const struct lg_field attach_fields[] = {
     {.name = "instance", .type = LG_T_STRING, .required = true, .min = 1}, {0}};
 
-static int find_instance(struct lg_req *q, const char *which, struct lg_instance *in, struct lg_err *e)
-{
-    return lg_id_valid(which) ? lg_instance_get(q->db, q->who.tenant_id, which, in, e)
-                              : lg_instance_by_name(q->db, q->who.tenant_id, which, in, e);
-}
-
 static int add_operation(struct lg_req *q, const char *kind, const struct lg_network *n,
                          const struct lg_instance *in, struct lg_operation *op, struct lg_err *e)
 {
@@ -194,7 +188,7 @@ static int change(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     int wait = lg_req_wait(q, LG_VERB_WAIT_S, 300), rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, attach_fields, true, "", &instance, e)) ||
         (rc = lg_req_begin(q, e)) || (rc = find(q, q->param[0], &n, e)) ||
-        (rc = find_instance(q, instance, &in, e)))
+        (rc = lg_instance_find(q->db, q->who.tenant_id, instance, &in, e)))
         return rc;
     if (in.state == LG_ST_DELETING)
         return lg_fail(e, LG_STATE, "the instance %s is being deleted", in.name);
@@ -212,16 +206,8 @@ int lg_view_network(struct lg_req *q, struct lg_resp *r, const struct lg_handoff
 {
     struct lg_operation op;
     struct lg_network n;
-    int rc = lg_tx_read(q->db, e);
+    int done = lg_wait_operation(q, h, &op, e), rc = done < 0 ? done : find(q, h->id, &n, e);
     if (rc)
-        return rc;
-    lg_cleanup_read struct lg_db *db = q->db;
-    if ((rc = lg_operation_get(db, h->op, &op, e)))
-        return rc;
-    bool done = !strcmp(op.status, "done");
-    if (lg_operation_ended(&op) && !done)
-        return lg_operation_failure(&op, e);
-    if ((rc = find(q, h->id, &n, e)))
         return rc;
     lg_operation_header(r, &op);
     return answer(q, r, done ? 200 : 202, &n, e);

@@ -34,7 +34,7 @@ int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, 
     return lg_handoff(q, r, &h, e);
 }
 
-int lg_operation_failure(const struct lg_operation *op, struct lg_err *e)
+static int operation_failure(const struct lg_operation *op, struct lg_err *e)
 {
     bool cancelled = !strcmp(op->status, "cancelled");
     enum lg_code code = *op->error_code ? lg_code_of(op->error_code) : cancelled ? LG_CANCELLED : LG_INTERNAL;
@@ -177,16 +177,21 @@ static int answer_deleted(struct lg_resp *r, const struct lg_operation *op)
     return 0;
 }
 
+int lg_wait_operation(struct lg_req *q, const struct lg_handoff *h, struct lg_operation *op, struct lg_err *e)
+{
+    int rc = find(q, h->op, op, e);
+    if (rc || !lg_operation_ended(op))
+        return rc;
+    return strcmp(op->status, "done") ? operation_failure(op, e) : 1;
+}
+
 int lg_wait_result(struct lg_req *q, const struct lg_handoff *h, struct lg_operation *op,
                    struct lg_instance *in, struct lg_err *e)
 {
-    int rc = find(q, h->op, op, e);
-    if (rc)
-        return rc;
-    bool done = !strcmp(op->status, "done");
-    if (lg_operation_ended(op) && !done)
-        return lg_operation_failure(op, e);
-    rc = lg_instance_get(q->db, q->who.tenant_id, h->id, in, e);
+    int done = lg_wait_operation(q, h, op, e);
+    if (done < 0)
+        return done;
+    int rc = lg_instance_get(q->db, q->who.tenant_id, h->id, in, e);
     if (rc == -(int)LG_NO_INSTANCE && done && !strcmp(op->kind, "instance.delete")) {
         lg_err_clear(e);
         rc = 0;
@@ -201,11 +206,6 @@ static int show_instance(struct lg_req *q, struct lg_resp *r, const struct lg_ha
 {
     struct lg_operation op;
     lg_cleanup_instance struct lg_instance in = {0};
-    int rc = lg_tx_read(q->db, e);
-    if (rc)
-        return rc;
-    lg_cleanup_read struct lg_db *db = q->db;
-    (void)db;
     int done = lg_wait_result(q, h, &op, &in, e);
     if (done < 0)
         return done;

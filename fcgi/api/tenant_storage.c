@@ -165,13 +165,10 @@ static int delete (struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 int lg_view_tenant_volume(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, struct lg_err *e)
 {
     struct lg_operation op;
-    int rc = lg_operation_get(q->db, h->op, &op, e);
-    if (rc)
-        return rc;
-    bool ended = lg_operation_ended(&op);
-    if (ended && strcmp(op.status, "done"))
-        return lg_operation_failure(&op, e);
-    lg_resp_empty(r, ended ? 204 : 202);
+    int done = lg_wait_operation(q, h, &op, e);
+    if (done < 0)
+        return done;
+    lg_resp_empty(r, done ? 204 : 202);
     return 0;
 }
 

@@ -84,20 +84,10 @@ static int show(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h,
 {
     struct lg_operation op;
     struct lg_volume v;
-    int rc = lg_tx_read(q->db, e);
-    if (rc)
-        return rc;
-    lg_cleanup_read struct lg_db *db = q->db;
-    rc = lg_operation_get(db, h->op, &op, e);
-    if (rc)
-        return rc;
-    bool done = !strcmp(op.status, "done");
-    if (lg_operation_ended(&op) && !done)
-        return lg_operation_failure(&op, e);
-    rc = find(q, h->id, &v, e);
+    int done = lg_wait_operation(q, h, &op, e), rc = done < 0 ? done : find(q, h->id, &v, e);
     if (!rc)
         return answer(q, r, done ? status : 202, &v, &op, e);
-    if (rc != -(int)LG_NOT_FOUND || !done || strcmp(op.kind, "volume.delete"))
+    if (rc != -(int)LG_NOT_FOUND || done <= 0 || strcmp(op.kind, "volume.delete"))
         return rc;
     struct lg_json j;
     lg_resp_json(r, 200, &j);
@@ -282,13 +272,6 @@ static const struct lg_field detach_fields[] = {{.name = "instance",
                                                  .offset = offsetof(struct attach, instance)},
                                                 {0}};
 
-/* By id or by name. */
-static int find_instance(struct lg_req *q, const char *which, struct lg_instance *in, struct lg_err *e)
-{
-    return lg_id_valid(which) ? lg_instance_get(q->db, q->who.tenant_id, which, in, e)
-                              : lg_instance_by_name(q->db, q->who.tenant_id, which, in, e);
-}
-
 static int attach(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     json_t *json;
@@ -300,7 +283,8 @@ static int attach(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, attach_fields, true, "", &a, e)) ||
         (rc = a.path ? lg_check_mount_path("path", a.path, path, e) : 0) || (rc = lg_req_begin(q, e)) ||
-        (rc = find(q, q->param[0], &v, e)) || (rc = find_instance(q, a.instance, &in, e)) ||
+        (rc = find(q, q->param[0], &v, e)) ||
+        (rc = lg_instance_find(q->db, q->who.tenant_id, a.instance, &in, e)) ||
         (rc = lg_volume_ask_attach(q, &v, &in, a.path ? path : NULL, a.read_only.v, &op, e)))
         return rc;
     return finish(q, r, &v, &op, 202, lg_req_wait(q, LG_VERB_WAIT_S, 300), e);
@@ -315,7 +299,8 @@ static int detach(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     lg_cleanup_instance struct lg_instance in = {0};
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, detach_fields, true, "", &a, e)) || (rc = lg_req_begin(q, e)) ||
-        (rc = find(q, q->param[0], &v, e)) || (rc = find_instance(q, a.instance, &in, e)) ||
+        (rc = find(q, q->param[0], &v, e)) ||
+        (rc = lg_instance_find(q->db, q->who.tenant_id, a.instance, &in, e)) ||
         (rc = lg_volume_ask_detach(q, &v, &in, &op, e)))
         return rc;
     return finish(q, r, &v, &op, 202, lg_req_wait(q, LG_VERB_WAIT_S, 300), e);

@@ -38,7 +38,7 @@ int lg_handoff_proto(const struct lg_req *q, const char **proto, struct lg_err *
  * The strings of `h` live as long as q->json. */
 int lg_handoff_open(struct lg_req *q, struct lg_handoff *h, struct lg_err *e);
 
-/* A view: renders the stored result of h->op as what h->view names. */
+/* A view: renders the stored result of h->op as what h->view names. Runs in a read transaction. */
 typedef int lg_view(struct lg_req *q, struct lg_resp *r, const struct lg_handoff *h, struct lg_err *e);
 struct lg_view_entry {
     const char *name;

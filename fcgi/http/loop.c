@@ -219,7 +219,11 @@ static int view(struct lg_req *q, const struct lg_pool *pool, struct lg_resp *r,
     for (const struct lg_view_entry *v = pool->views; v && v->name; v++)
         if (!strcmp(v->name, h->view)) {
             q->dialect = v->dialect;
-            return v->fn(q, r, h, e);
+            int rc = lg_tx_read(q->db, e);
+            if (!rc)
+                rc = v->fn(q, r, h, e);
+            lg_tx_rollback(q->db);
+            return rc;
         }
     return lg_fail(e, LG_UNAVAILABLE, "the stream service does not answer; try again in a moment");
 }

@@ -84,6 +84,12 @@ int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *nam
     return read_one(db, lg_sql(db, Q_INSTANCE_GET_BY_NAME, e, "tt", tenant_id, name), in, e);
 }
 
+int lg_instance_find(struct lg_db *db, const char *tenant_id, const char *which, struct lg_instance *in,
+                     struct lg_err *e)
+{
+    return (lg_id_valid(which) ? lg_instance_get : lg_instance_by_name)(db, tenant_id, which, in, e);
+}
+
 /* Only state and tenant: those have a count and an index of their own. */
 static bool plain(const struct lg_instance_filter *f)
 {

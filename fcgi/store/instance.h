@@ -95,6 +95,9 @@ int lg_instance_get(struct lg_db *db, const char *tenant_id, const char *id, str
                     struct lg_err *e);
 int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_instance *in,
                         struct lg_err *e);
+/* `which` is an id or a name. */
+int lg_instance_find(struct lg_db *db, const char *tenant_id, const char *which, struct lg_instance *in,
+                     struct lg_err *e);
 /* env (secrets opened when env_key is not NULL, else value "" ), labels, ports, attachments, what a VM has
  * besides. */
 int lg_instance_load_parts(struct lg_db *db, struct lg_instance *in, const struct lg_key *env_key,
