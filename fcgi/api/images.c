@@ -80,41 +80,19 @@ static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc ? rc : answer_tagged(q, r, &im);
 }
 
-struct list {
-    struct lg_json j;
-    const char *kind;
-    struct lg_page p;
-};
-
-/* Oldest first; does the page begin after this one? */
-static bool is_before(const struct lg_page *p, const struct lg_image *im)
-{
-    if (!p->keyed)
-        return p->total <= p->offset;
-    return im->created_at < p->key_n || (im->created_at == p->key_n && strcmp(im->id, p->key_s) <= 0);
-}
-
 static void add_one(void *arg, const struct lg_image *im)
 {
-    struct list *l = arg;
-    if (*l->kind && strcmp(l->kind, im->kind))
-        return;
-    l->p.total++;
-    if (!is_before(&l->p, im) && lg_page_take(&l->p, im->created_at, im->id))
+    struct lg_list *l = arg;
+    const char *kind = lg_req_query(l->q, "kind", "");
+    if ((!*kind || !strcmp(kind, im->kind)) && lg_page_take_of_all(&l->p, im->created_at, im->id))
         lg_image_render(&l->j, NULL, im);
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct list l = {.kind = lg_req_query(q, "kind", "")};
-    int rc = lg_page_of(q, &l.p, e);
-    if (rc)
-        return rc;
-    lg_resp_json(r, 200, &l.j);
-    lg_json_arr(&l.j, "images");
-    rc = lg_image_each(q->db, q->who.tenant_id, add_one, &l, e);
-    lg_page_end(&l.j, &l.p);
-    return rc < 0 ? rc : 0;
+    struct lg_list l;
+    int rc = lg_list_begin(&l, q, r, "images", e);
+    return rc ? rc : lg_list_end(&l, lg_image_each(q->db, q->who.tenant_id, add_one, &l, e));
 }
 
 /* --- aliases --- */

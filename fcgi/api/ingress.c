@@ -12,39 +12,18 @@
 
 /* --- rules --- */
 
-struct list {
-    struct lg_json j;
-    const struct lg_conf *conf;
-    struct lg_page p;
-};
-
-/* Oldest first; does the page begin after this one? */
-static bool is_before(const struct lg_page *p, const struct lg_ingress *r)
-{
-    if (!p->keyed)
-        return p->total <= p->offset;
-    return r->created_at < p->key_n || (r->created_at == p->key_n && strcmp(r->host, p->key_s) <= 0);
-}
-
 static void add_one(void *arg, const struct lg_ingress *r)
 {
-    struct list *l = arg;
-    l->p.total++;
-    if (!is_before(&l->p, r) && lg_page_take(&l->p, r->created_at, r->host))
-        lg_ingress_render(&l->j, NULL, r, l->conf);
+    struct lg_list *l = arg;
+    if (lg_page_take_of_all(&l->p, r->created_at, r->host))
+        lg_ingress_render(&l->j, NULL, r, &l->q->app->conf);
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, const char *instance, struct lg_err *e)
 {
-    struct list l = {.conf = &q->app->conf};
-    int rc = lg_page_of(q, &l.p, e);
-    if (rc)
-        return rc;
-    lg_resp_json(r, 200, &l.j);
-    lg_json_arr(&l.j, "ingress");
-    rc = lg_ingress_each(q->db, q->who.tenant_id, instance, add_one, &l, e);
-    lg_page_end(&l.j, &l.p);
-    return rc < 0 ? rc : 0;
+    struct lg_list l;
+    int rc = lg_list_begin(&l, q, r, "ingress", e);
+    return rc ? rc : lg_list_end(&l, lg_ingress_each(q->db, q->who.tenant_id, instance, add_one, &l, e));
 }
 
 static int list_all(struct lg_req *q, struct lg_resp *r, struct lg_err *e)

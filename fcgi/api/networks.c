@@ -45,35 +45,24 @@ static int get_one(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc ? rc : answer(q, r, 200, &n, e);
 }
 
-struct list {
-    struct lg_json j;
-    struct lg_db *db;
-    struct lg_err *e;
-    int rc;
-    struct lg_page p;
-};
-
 static void add_one(void *arg, const struct lg_network *n)
 {
-    struct list *l = arg;
+    struct lg_list *l = arg;
     if (!l->rc && lg_page_take(&l->p, n->created_at, n->id))
-        l->rc = lg_network_render(l->db, &l->j, NULL, n, l->e);
+        l->rc = lg_network_render(l->q->db, &l->j, NULL, n, l->e);
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct list l = {.db = q->db, .e = e};
+    struct lg_list l;
     struct lg_page *p = &l.p;
-    int rc = lg_page_of(q, p, e);
+    int rc = lg_list_begin(&l, q, r, "networks", e);
     if (rc || (rc = lg_tx_read(q->db, e)))
         return rc;
     lg_cleanup_read struct lg_db *db = q->db;
-    lg_resp_json(r, 200, &l.j);
-    lg_json_arr(&l.j, "networks");
     rc = lg_network_each(db, q->who.tenant_id, p->key_n, p->key_s, p->size + 1, p->offset, &p->total, add_one,
                          &l, e);
-    lg_page_end(&l.j, p);
-    return rc < 0 ? rc : l.rc;
+    return lg_list_end(&l, rc);
 }
 
 /* --- create, delete --- */

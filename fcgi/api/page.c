@@ -10,7 +10,7 @@ static int no_cursor(struct lg_err *e)
     return lg_err_detail(e, "field", "cursor");
 }
 
-int lg_page_of(const struct lg_req *q, struct lg_page *p, struct lg_err *e)
+static int page_of(const struct lg_req *q, struct lg_page *p, struct lg_err *e)
 {
     const char *cursor = lg_req_query(q, "cursor", NULL);
     char *end;
@@ -41,8 +41,31 @@ bool lg_page_take(struct lg_page *p, int64_t n, const char *s)
     return true;
 }
 
-void lg_page_end(struct lg_json *j, const struct lg_page *p)
+bool lg_page_take_of_all(struct lg_page *p, int64_t n, const char *s)
 {
+    bool before =
+        p->keyed ? n < p->key_n || (n == p->key_n && strcmp(s, p->key_s) <= 0) : p->total < p->offset;
+    p->total++;
+    return !before && lg_page_take(p, n, s);
+}
+
+int lg_list_begin(struct lg_list *l, struct lg_req *q, struct lg_resp *r, const char *items, struct lg_err *e)
+{
+    int rc = page_of(q, &l->p, e);
+    if (rc)
+        return rc;
+    l->q = q;
+    l->e = e;
+    l->rc = 0;
+    lg_resp_json(r, 200, &l->j);
+    lg_json_arr(&l->j, items);
+    return 0;
+}
+
+int lg_list_end(struct lg_list *l, int rc)
+{
+    const struct lg_page *p = &l->p;
+    struct lg_json *j = &l->j;
     char next[LG_PAGE_KEY + 24];
     snprintf(next, sizeof next, "%lld.%s", (long long)p->last_n, p->last_s);
     lg_json_end_arr(j);
@@ -51,4 +74,5 @@ void lg_page_end(struct lg_json *j, const struct lg_page *p)
     lg_json_int(j, "pageSize", p->size);
     lg_json_str(j, "next", p->more ? next : NULL);
     lg_json_end_obj(j);
+    return rc < 0 ? rc : l->rc;
 }

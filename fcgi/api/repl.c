@@ -311,16 +311,11 @@ static int stop_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* ---- history ---- */
 
-struct history {
-    struct lg_json j;
-    struct lg_page p;
-};
-
 static void add_row(void *arg, const struct lg_code_run *r)
 {
-    struct history *h = arg;
-    struct lg_json *j = &h->j;
-    if (!lg_page_take(&h->p, r->seq, ""))
+    struct lg_list *l = arg;
+    struct lg_json *j = &l->j;
+    if (!lg_page_take(&l->p, r->seq, ""))
         return;
     lg_json_obj(j, NULL);
     lg_json_str(j, "id", r->id);
@@ -345,17 +340,14 @@ static void add_row(void *arg, const struct lg_code_run *r)
 
 static int list_runs(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct history h;
-    struct lg_page *p = &h.p;
-    int rc = lg_page_of(q, p, e);
+    struct lg_list l;
+    struct lg_page *p = &l.p;
+    int rc = lg_list_begin(&l, q, r, "runs", e);
     if (rc)
         return rc;
-    lg_resp_json(r, 200, &h.j);
-    lg_json_arr(&h.j, "runs");
     rc = lg_code_run_each(q->db, q->who.tenant_id, p->keyed ? p->key_n : INT64_MAX, p->size + 1, p->offset,
-                          &p->total, add_row, &h, e);
-    lg_page_end(&h.j, p);
-    return rc < 0 ? rc : 0;
+                          &p->total, add_row, &l, e);
+    return lg_list_end(&l, rc);
 }
 
 /* ---- languages ---- */

@@ -35,33 +35,24 @@ static void render_tenant(void *arg, const struct lg_tenant *t)
     lg_json_end_obj(x->j);
 }
 
-struct listing {
-    struct render x;
-    struct lg_page *p;
-};
-
 static void add_tenant(void *arg, const struct lg_tenant *t)
 {
-    struct listing *l = arg;
-    if (lg_page_take(l->p, t->since, t->slug))
-        render_tenant(&l->x, t);
+    struct lg_list *l = arg;
+    if (lg_page_take(&l->p, t->since, t->slug))
+        render_tenant(&(struct render){&l->j, l->q}, t);
 }
 
 static int list_tenants(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_page p;
-    struct lg_json j;
-    struct listing l = {{&j, q}, &p};
-    int rc = lg_page_of(q, &p, e);
+    struct lg_list l;
+    struct lg_page *p = &l.p;
+    int rc = lg_list_begin(&l, q, r, "tenants", e);
     if (rc)
         return rc;
-    lg_resp_json(r, 200, &j);
-    lg_json_arr(&j, "tenants");
-    const struct lg_tenant_key after = {p.key_n, p.key_s};
-    rc = lg_tenant_each(q->db, q->who.user_id, q->who.admin, p.keyed ? &after : NULL, p.size + 1, p.offset,
-                        &p.total, add_tenant, &l, e);
-    lg_page_end(&j, &p);
-    return rc < 0 ? rc : 0;
+    const struct lg_tenant_key after = {p->key_n, p->key_s};
+    rc = lg_tenant_each(q->db, q->who.user_id, q->who.admin, p->keyed ? &after : NULL, p->size + 1, p->offset,
+                        &p->total, add_tenant, &l, e);
+    return lg_list_end(&l, rc);
 }
 
 /* As the caller sees it. */

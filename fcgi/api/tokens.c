@@ -88,32 +88,24 @@ static int create_token(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc;
 }
 
-struct list {
-    struct lg_json j;
-    struct lg_page p;
-};
-
 static void add_token(void *arg, const struct lg_token *t)
 {
-    struct list *l = arg;
+    struct lg_list *l = arg;
     if (lg_page_take(&l->p, t->created_at, t->id))
         lg_token_render(&l->j, NULL, t, NULL);
 }
 
 static int list_tokens(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct list l;
+    struct lg_list l;
     struct lg_page *p = &l.p;
-    int rc = lg_page_of(q, p, e);
+    int rc = lg_list_begin(&l, q, r, "tokens", e);
     if (rc)
         return rc;
-    lg_resp_json(r, 200, &l.j);
-    lg_json_arr(&l.j, "tokens");
     rc = lg_token_each(q->db, q->who.tenant_id, q->who.owner ? "" : q->who.user_id,
                        p->keyed ? p->key_n : INT64_MAX, p->key_s, p->size + 1, p->offset, &p->total,
                        add_token, &l, e);
-    lg_page_end(&l.j, p);
-    return rc < 0 ? rc : 0;
+    return lg_list_end(&l, rc);
 }
 
 static int delete_token(struct lg_req *q, struct lg_resp *r, struct lg_err *e)

@@ -159,30 +159,22 @@ int lg_user_update(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc ? rc : answer(q, r, 200, &u);
 }
 
-struct list {
-    struct lg_json j;
-    struct lg_page p;
-};
-
 static void add_user(void *arg, const struct lg_user *u)
 {
-    struct list *l = arg;
+    struct lg_list *l = arg;
     if (lg_page_take(&l->p, 0, u->username))
         lg_user_render(&l->j, NULL, u);
 }
 
 static int list_users(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct list l;
+    struct lg_list l;
     struct lg_page *p = &l.p;
-    int rc = lg_page_of(q, p, e);
+    int rc = lg_list_begin(&l, q, r, "users", e);
     if (rc)
         return rc;
-    lg_resp_json(r, 200, &l.j);
-    lg_json_arr(&l.j, "users");
     rc = lg_user_each(q->db, p->key_s, p->size + 1, p->offset, &p->total, add_user, &l, e);
-    lg_page_end(&l.j, p);
-    return rc < 0 ? rc : 0;
+    return lg_list_end(&l, rc);
 }
 
 static int delete_user(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
