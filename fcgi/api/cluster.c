@@ -92,10 +92,7 @@ static void render_info(struct lg_json *j, size_t i, const struct lg_engine_stat
     lg_json_str(j, "version", *st->version ? st->version : NULL);
     lg_json_str(j, "apiVersion", *st->api_version ? st->api_version : NULL);
     lg_json_str(j, "status", st->healthy ? "running" : "unavailable");
-    lg_json_arr(j, "capabilities");
-    for (const char *const *c = backends[i].capabilities; *c; c++)
-        lg_json_str(j, NULL, *c);
-    lg_json_end_arr(j);
+    lg_json_strings(j, "capabilities", backends[i].capabilities);
     lg_json_arr(j, "supportedTypes");
     lg_json_str(j, NULL, backends[i].type);
     lg_json_end_arr(j);

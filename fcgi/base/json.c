@@ -113,6 +113,14 @@ void lg_json_str(struct lg_json *j, const char *key, const char *value)
         lg_json_null(j, key);
 }
 
+void lg_json_strings(struct lg_json *j, const char *key, const char *const *list)
+{
+    lg_json_arr(j, key);
+    for (; list && *list; list++)
+        lg_json_str(j, NULL, *list);
+    lg_json_end_arr(j);
+}
+
 void lg_json_int(struct lg_json *j, const char *key, int64_t value)
 {
     prefix(j, key);

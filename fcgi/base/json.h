@@ -22,6 +22,7 @@ void lg_json_arr(struct lg_json *j, const char *key);
 void lg_json_end_obj(struct lg_json *j);
 void lg_json_end_arr(struct lg_json *j);
 void lg_json_str(struct lg_json *j, const char *key, const char *value); /* NULL value writes null */
+void lg_json_strings(struct lg_json *j, const char *key, const char *const *list); /* ended by NULL */
 void lg_json_strn(struct lg_json *j, const char *key, const char *value, size_t n);
 void lg_json_int(struct lg_json *j, const char *key, int64_t value);
 void lg_json_real(struct lg_json *j, const char *key, double value); /* non-finite becomes null */

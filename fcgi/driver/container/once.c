@@ -1,8 +1,64 @@
 #include "driver/container/once.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "driver/container/leaks.h"
+
+/* Equal ones: Podman swaps unequal ones. */
+static void ulimit(struct lg_json *j, const char *name, int64_t value)
+{
+    lg_json_obj(j, NULL);
+    lg_json_str(j, "Name", name);
+    lg_json_int(j, "Soft", value);
+    lg_json_int(j, "Hard", value);
+    lg_json_end_obj(j);
+}
+
+static void host_config(struct lg_json *j, const struct lg_once_spec *s)
+{
+    static const char *const all[] = {"ALL", NULL}, *const hardened[] = {"no-new-privileges", NULL};
+    lg_json_obj(j, "HostConfig");
+    lg_json_str(j, "NetworkMode", "none");
+    lg_json_bool(j, "ReadonlyRootfs", true);
+    lg_json_obj(j, "Tmpfs"); /* Podman adds large ones of its own on a read-only root unless they are named */
+    for (int i = 0; s->places[i].path; i++)
+        lg_json_str(j, s->places[i].path, s->places[i].options);
+    lg_json_end_obj(j);
+    lg_json_int(j, "ShmSize", 8 << 20);
+    lg_json_int(j, "Memory", s->memory_bytes);
+    lg_json_int(j, "MemorySwap", s->memory_bytes);
+    lg_json_int(j, "NanoCpus", s->cpu_millis * 1000000);
+    lg_json_int(j, "PidsLimit", s->pids);
+    lg_json_strings(j, "CapDrop", all);
+    lg_json_strings(j, "SecurityOpt", hardened);
+    lg_json_str(j, "IpcMode", "private");
+    lg_json_obj(j, "LogConfig"); /* what it prints goes to the attached stream, never to the host's disk */
+    lg_json_str(j, "Type", "none");
+    lg_json_end_obj(j);
+    lg_json_arr(j, "Ulimits"); /* unless nproc is named Podman wants its own, which may be more than it has */
+    ulimit(j, "nofile", 1024);
+    ulimit(j, "nproc", s->nproc);
+    ulimit(j, "core", 0);
+    lg_json_end_arr(j);
+    lg_json_end_obj(j);
+}
+
+void lg_once_write(const struct lg_engine *g, struct lg_json *j, const struct lg_once_spec *s)
+{
+    char user[32];
+    snprintf(user, sizeof user, "%u:%u", s->uid, s->uid);
+    lg_json_str(j, "Image", s->image);
+    lg_json_str(j, "Hostname", s->hostname);
+    lg_json_str(j, "User", user);
+    lg_json_bool(j, "AttachStdout", true);
+    lg_json_bool(j, "AttachStderr", true);
+    lg_json_bool(j, "NetworkDisabled", true);
+    lg_json_obj(j, "Labels");
+    lg_json_str(j, s->label, g->ctx.site);
+    lg_json_end_obj(j);
+    host_config(j, s);
+}
 
 /* Ends what runs of it. */
 static int end(struct lg_engine *g, const char *name, struct lg_err *e)

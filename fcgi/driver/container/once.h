@@ -1,11 +1,24 @@
 /*
- * Containers that are used once and thrown away (sandboxes, one command each): how they go. They carry a
- * label of their own with our site as its value. Runner's processes; errors as in driver/driver.h.
+ * Containers that are used once and thrown away (sandboxes, one command each): what strangers' code is kept
+ * in, and how they go. They carry a label of their own with our site as its value. Runner's processes; errors
+ * as in driver/driver.h.
  */
 #ifndef LG_DRIVER_ONCE_H
 #define LG_DRIVER_ONCE_H
 
 #include "driver/container/client.h"
+
+struct lg_once_spec {
+    const char *image, *hostname, *label;
+    uint32_t uid; /* and gid, of its processes */
+    int64_t memory_bytes, cpu_millis, pids;
+    int64_t nproc; /* processes of the user id, wherever they run */
+    struct {
+        const char *path, *options;
+    } places[5]; /* all that can be written to; ended by a NULL path */
+};
+/* Into the body of /containers/create: image, user, label, and all that keeps it from network and host. */
+void lg_once_write(const struct lg_engine *g, struct lg_json *j, const struct lg_once_spec *s);
 
 /*
  * Kills and removes it, by name or engine's id; absent is 0. What a killed engine left of one that it takes

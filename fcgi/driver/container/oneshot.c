@@ -9,84 +9,29 @@
 #include "driver/container/attach.h"
 #include "driver/container/once.h"
 
-static void strings(struct lg_json *j, const char *key, const char *const *list)
-{
-    lg_json_arr(j, key);
-    for (; *list; list++)
-        lg_json_str(j, NULL, *list);
-    lg_json_end_arr(j);
-}
-
-static void ulimit(struct lg_json *j, const char *name, int64_t value)
-{
-    lg_json_obj(j, NULL);
-    lg_json_str(j, "Name", name);
-    lg_json_int(j, "Soft", value);
-    lg_json_int(j, "Hard", value);
-    lg_json_end_obj(j);
-}
-
-/* Everything writable has a size. Podman adds large ones of its own on a read-only root unless named. */
-static void mounts(struct lg_json *j, const struct lg_oneshot_spec *s)
-{
-    static const char *const places[] = {"/tmp", "/var/tmp", "/run"};
-    char options[96];
-    snprintf(options, sizeof options, "size=%" PRId64 ",mode=1777,nosuid,nodev,exec", s->disk_bytes);
-    lg_json_obj(j, "Tmpfs");
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        lg_json_str(j, places[i], options);
-    lg_json_end_obj(j);
-    lg_json_int(j, "ShmSize", 8 << 20);
-}
-
-static void host_config(struct lg_json *j, const struct lg_oneshot_spec *s)
-{
-    static const char *const all[] = {"ALL", NULL}, *const hardened[] = {"no-new-privileges", NULL};
-    lg_json_obj(j, "HostConfig");
-    lg_json_str(j, "NetworkMode", "none");
-    lg_json_bool(j, "ReadonlyRootfs", true);
-    mounts(j, s);
-    lg_json_int(j, "Memory", s->memory_bytes);
-    lg_json_int(j, "MemorySwap", s->memory_bytes);
-    lg_json_int(j, "NanoCpus", s->cpu_millis * 1000000);
-    lg_json_int(j, "PidsLimit", s->pids);
-    strings(j, "CapDrop", all);
-    strings(j, "SecurityOpt", hardened);
-    lg_json_str(j, "IpcMode", "private");
-    lg_json_obj(j, "LogConfig"); /* what it prints goes to the attached stream, never to the host's disk */
-    lg_json_str(j, "Type", "none");
-    lg_json_end_obj(j);
-    lg_json_arr(j, "Ulimits");
-    ulimit(j, "nofile", 1024);
-    ulimit(j, "nproc",
-           s->pids); /* unless it is named Podman wants its own, which may be more than it can give */
-    ulimit(j, "core", 0);
-    lg_json_end_arr(j);
-    lg_json_end_obj(j);
-}
-
 static void body(const struct lg_engine *g, const struct lg_oneshot_spec *s, struct lg_buf *out)
 {
-    char user[32];
+    static const char *const env[] = {"HOME=/tmp", NULL};
+    char options[96];
     struct lg_json j;
-    snprintf(user, sizeof user, "%u:%u", s->uid, s->uid);
+    snprintf(options, sizeof options, "size=%" PRId64 ",mode=1777,nosuid,nodev,exec", s->disk_bytes);
+    const struct lg_once_spec once = {
+        .image = s->image,
+        .hostname = "run",
+        .label = LG_LABEL_ONESHOT,
+        .uid = s->uid,
+        .memory_bytes = s->memory_bytes,
+        .cpu_millis = s->cpu_millis,
+        .pids = s->pids,
+        .nproc = s->pids,
+        .places = {{"/tmp", options}, {"/var/tmp", options}, {"/run", options}},
+    };
     lg_json_init(&j, out);
     lg_json_obj(&j, NULL);
-    lg_json_str(&j, "Image", s->image);
-    lg_json_str(&j, "Hostname", "run");
-    lg_json_str(&j, "User", user);
     if (s->command && *s->command)
-        strings(&j, "Cmd", s->command);
-    lg_json_arr(&j, "Env");
-    lg_json_str(&j, NULL, "HOME=/tmp");
-    lg_json_end_arr(&j);
-    lg_json_bool(&j, "AttachStdout", true);
-    lg_json_bool(&j, "AttachStderr", true);
-    lg_json_bool(&j, "NetworkDisabled", true);
-    lg_json_obj(&j, "Labels");
-    lg_json_str(&j, LG_LABEL_ONESHOT, g->ctx.site);
-    lg_json_end_obj(&j);
-    host_config(&j, s);
+        lg_json_strings(&j, "Cmd", s->command);
+    lg_json_strings(&j, "Env", env);
+    lg_once_write(g, &j, &once);
     lg_json_end_obj(&j);
 }
 

@@ -18,90 +18,38 @@
 #include "driver/container/once.h"
 #include "driver/container/usage.h"
 
-static void strings(struct lg_json *j, const char *key, const char *const *list)
-{
-    lg_json_arr(j, key);
-    for (; *list; list++)
-        lg_json_str(j, NULL, *list);
-    lg_json_end_arr(j);
-}
-
-static void ulimit(struct lg_json *j, const char *name, int64_t value)
-{
-    lg_json_obj(j, NULL);
-    lg_json_str(j, "Name", name);
-    lg_json_int(j, "Soft", value);
-    lg_json_int(j, "Hard", value); /* equal: Podman swaps unequal ones */
-    lg_json_end_obj(j);
-}
-
-/* Everything writable has a size. Podman adds large ones of its own on a read-only root unless they are
- * named. */
-static void mounts(struct lg_json *j, const struct lg_sandbox_spec *s)
-{
-    char box[96];
-    snprintf(box, sizeof box, "size=%" PRId64 ",mode=1777,nosuid,nodev,exec", s->disk_bytes);
-    lg_json_obj(j, "Tmpfs");
-    lg_json_str(j, "/box", box);
-    lg_json_str(j, "/tmp", "size=16m,mode=1777,nosuid,nodev,exec");
-    lg_json_str(j, "/run", "size=64k,mode=755,nosuid,nodev,noexec");
-    lg_json_str(j, "/var/tmp", "size=64k,mode=755,nosuid,nodev,noexec");
-    lg_json_end_obj(j);
-    lg_json_int(j, "ShmSize", 8 << 20);
-}
-
-static void host_config(struct lg_json *j, const struct lg_sandbox_spec *s)
-{
-    static const char *const all[] = {"ALL", NULL}, *const hardened[] = {"no-new-privileges", NULL};
-    lg_json_obj(j, "HostConfig");
-    lg_json_str(j, "NetworkMode", "none");
-    lg_json_bool(j, "ReadonlyRootfs", true);
-    mounts(j, s);
-    lg_json_int(j, "Memory", s->memory_bytes);
-    lg_json_int(j, "MemorySwap", s->memory_bytes);
-    lg_json_int(j, "NanoCpus", s->cpu_millis * 1000000);
-    lg_json_int(j, "PidsLimit", s->pids);
-    strings(j, "CapDrop", all);
-    strings(j, "SecurityOpt", hardened);
-    lg_json_str(j, "IpcMode", "private");
-    lg_json_obj(j, "LogConfig"); /* what strangers print must not fill the host's disk */
-    lg_json_str(j, "Type", "none");
-    lg_json_end_obj(j);
-    lg_json_arr(j, "Ulimits");
-    ulimit(j, "nofile", 1024);
-    ulimit(j, "nproc", 256);
-    ulimit(j, "core", 0);
-    lg_json_end_arr(j);
-    lg_json_end_obj(j);
-}
-
 static void body(const struct lg_engine *g, const struct lg_sandbox_spec *s, struct lg_buf *out)
 {
     static const char *const init[] = {LG_SANDBOX_INIT, NULL}, *const nothing[] = {NULL};
     static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/box", "LANG=C.UTF-8",
                                       "TMPDIR=/tmp", NULL};
-    char user[32];
+    char box[96];
     struct lg_json j;
-    snprintf(user, sizeof user, "%u:%u", s->uid, s->uid);
+    snprintf(box, sizeof box, "size=%" PRId64 ",mode=1777,nosuid,nodev,exec", s->disk_bytes);
+    const struct lg_once_spec once = {
+        .image = s->image,
+        .hostname = "sandbox",
+        .label = LG_LABEL_SANDBOX,
+        .uid = s->uid,
+        .memory_bytes = s->memory_bytes,
+        .cpu_millis = s->cpu_millis,
+        .pids = s->pids,
+        .nproc = 256,
+        .places = {{"/box", box},
+                   {"/tmp", "size=16m,mode=1777,nosuid,nodev,exec"},
+                   {"/run", "size=64k,mode=755,nosuid,nodev,noexec"},
+                   {"/var/tmp", "size=64k,mode=755,nosuid,nodev,noexec"}},
+    };
     lg_json_init(&j, out);
     lg_json_obj(&j, NULL);
-    lg_json_str(&j, "Image", s->image);
-    lg_json_str(&j, "Hostname", "sandbox");
-    lg_json_str(&j, "User", user);
     lg_json_str(&j, "WorkingDir", "/box");
-    strings(&j, "Entrypoint", init);
-    strings(&j, "Cmd", nothing);
-    strings(&j, "Env", env);
+    lg_json_strings(&j, "Entrypoint", init);
+    lg_json_strings(&j, "Cmd", nothing);
+    lg_json_strings(&j, "Env", env);
     lg_json_bool(&j, "OpenStdin", true);
     lg_json_bool(&j, "StdinOnce", true);
     lg_json_bool(&j, "AttachStdin", true);
-    lg_json_bool(&j, "AttachStdout", true);
-    lg_json_bool(&j, "AttachStderr", true);
-    lg_json_bool(&j, "NetworkDisabled", true);
-    lg_json_obj(&j, "Labels");
-    lg_json_str(&j, LG_LABEL_SANDBOX, g->ctx.site);
-    lg_json_end_obj(&j);
-    host_config(&j, s);
+    lg_once_write(g, &j, &once);
     lg_json_end_obj(&j);
 }
 

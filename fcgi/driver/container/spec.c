@@ -12,14 +12,6 @@
 static const char *const capabilities[] = {
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", NULL};
 
-static void strings(struct lg_json *j, const char *key, const char *const *list)
-{
-    lg_json_arr(j, key);
-    for (; list && *list; list++)
-        lg_json_str(j, NULL, *list);
-    lg_json_end_arr(j);
-}
-
 void lg_spec_limits(const struct lg_inst_spec *s, char out[LG_LIMITS_LEN])
 {
     snprintf(out, LG_LIMITS_LEN, "%" PRId64 "/%" PRId64 "/%" PRId64, s->memory_bytes, s->cpu_millis,
@@ -147,9 +139,9 @@ static void host_config(struct lg_json *j, const struct lg_engine *g, const stru
         lg_json_str(j, "size", size);
         lg_json_end_obj(j);
     }
-    strings(j, "CapDrop", all);
-    strings(j, "CapAdd", capabilities);
-    strings(j, "SecurityOpt", hardened);
+    lg_json_strings(j, "CapDrop", all);
+    lg_json_strings(j, "CapAdd", capabilities);
+    lg_json_strings(j, "SecurityOpt", hardened);
     lg_quirk_host_config(g, j);
     lg_json_end_obj(j);
 }
@@ -160,7 +152,7 @@ static void network(struct lg_json *j, const struct lg_inst_spec *s)
     lg_json_obj(j, "NetworkingConfig");
     lg_json_obj(j, "EndpointsConfig");
     lg_json_obj(j, s->net.name);
-    strings(j, "Aliases", alias);
+    lg_json_strings(j, "Aliases", alias);
     if (s->mac)
         lg_json_str(j, "MacAddress", s->mac);
     lg_json_obj(j, "IPAMConfig");
@@ -180,8 +172,8 @@ static void write_body(const struct lg_engine *g, const struct lg_inst_spec *s, 
     lg_json_str(&j, "Image", s->image);
     lg_json_str(&j, "Hostname", s->name);
     if (s->command && *s->command)
-        strings(&j, "Cmd", s->command);
-    strings(&j, "Env", s->env);
+        lg_json_strings(&j, "Cmd", s->command);
+    lg_json_strings(&j, "Env", s->env);
     labels(&j, g, s, digest);
     exposed(&j, s);
     host_config(&j, g, s);
