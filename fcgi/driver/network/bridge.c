@@ -9,22 +9,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/proc.h"
 #include "driver/network/rules.h"
-
-#define IP_MS 10000
+#include "driver/network/tools.h"
 
 /* The name of the pair that keeps the bridge alive without members: B with an "a" and a "b" behind it. */
 static void keeper(const char *bridge, char end, char out[IFNAMSIZ + 1])
 {
     snprintf(out, IFNAMSIZ + 1, "%s%c", bridge, end);
-}
-
-static bool exists(const char *name)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/sys/class/net/%s", name);
-    return !access(path, F_OK);
 }
 
 static bool has_mac(const char *bridge, const char *mac)
@@ -61,20 +52,6 @@ static bool complete(const struct lg_rules *r, const char *mac)
     return !access(path, F_OK) && has_mac(r->bridge, mac) && is_up(r->bridge, r->gateway);
 }
 
-/* Runs ip on a list of commands; what is there already makes it complain, so the result is looked at instead.
- */
-static void ip(const struct lg_buf *script)
-{
-    static const char *const argv[] = {"ip", "-force", "-batch", "-", NULL};
-    struct lg_proc p = {.argv = argv,
-                        .input = lg_buf_cstr(script),
-                        .input_len = script->len,
-                        .stdout_fd = -1,
-                        .stderr_fd = -1,
-                        .die_with_parent = 1};
-    lg_proc_run(&p, IP_MS, NULL, NULL, NULL);
-}
-
 static int check(const struct lg_net_spec *net, struct lg_rules *r, struct lg_err *e)
 {
     static const struct lg_driver_ctx none = {.site =
@@ -102,7 +79,7 @@ int lg_bridge_ensure(const struct lg_net_spec *net, struct lg_err *e)
     lg_buf_fmt(&script, "link add %sa type veth peer name %sb\nlink set %sa master %s\nlink set %sa up\n", b,
                b, b, b, b);
     lg_buf_fmt(&script, "addr add %s/24 brd + dev %s\nlink set %s up\n", r.gateway, b, b);
-    ip(&script);
+    lg_ip(&script, 0);
     return complete(&r, mac) ? 0 : lg_fail(e, LG_BACKEND, "cannot set up the bridge %s on the host", b);
 }
 
@@ -115,9 +92,9 @@ int lg_bridge_remove(const struct lg_net_spec *net, struct lg_err *e)
     if (rc)
         return rc;
     keeper(r.bridge, 'a', end);
-    if (!exists(r.bridge) && !exists(end))
+    if (!lg_link_exists(r.bridge) && !lg_link_exists(end))
         return 0;
     lg_buf_fmt(&script, "link del %s\nlink del %s\n", end, r.bridge);
-    ip(&script);
-    return exists(r.bridge) ? lg_fail(e, LG_BACKEND, "cannot remove the bridge %s", r.bridge) : 0;
+    lg_ip(&script, 0);
+    return lg_link_exists(r.bridge) ? lg_fail(e, LG_BACKEND, "cannot remove the bridge %s", r.bridge) : 0;
 }

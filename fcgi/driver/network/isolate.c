@@ -9,35 +9,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/proc.h"
 #include "driver/network/generation.h"
 #include "driver/network/rules.h"
+#include "driver/network/tools.h"
 
-#define NFT_MS 10000
-
-static int run_nft(const char *const *argv, const struct lg_buf *input, struct lg_buf *out, struct lg_err *e)
-{
-    lg_cleanup_buf struct lg_buf errors = {.max = 4096};
-    struct lg_proc p = {.argv = argv,
-                        .input = input ? lg_buf_cstr(input) : NULL,
-                        .input_len = input ? input->len : 0,
-                        .stdout_fd = -1,
-                        .stderr_fd = -1,
-                        .die_with_parent = 1};
-    int rc = lg_proc_run(&p, NFT_MS, out, &errors, e);
-    if (rc <= 0)
-        return rc;
-    return lg_fail(e, LG_BACKEND, "nftables refused the network's rules: %.300s", lg_buf_cstr(&errors));
-}
-
-/* Runs nft on a script: one transaction, all or nothing. */
-static int nft(const struct lg_buf *script, struct lg_err *e)
-{
-    static const char *const argv[] = {"nft", "-f", "-", NULL};
-    if (script->failed)
-        return lg_fail(e, LG_INTERNAL, "no memory for the rules");
-    return run_nft(argv, script, NULL, e);
-}
+static const char refused[] = "nftables refused the network's rules";
 
 /* Ensure and release of different networks must not interleave: the last release takes the tables away. */
 static int lock(const struct lg_driver_ctx *ctx, struct lg_err *e)
@@ -59,7 +35,7 @@ static int apply(const struct lg_rules *all, int count, struct lg_err *e)
     lg_rules_common(&script, &all[0]);
     for (int i = 0; i < count; i++)
         lg_rules_network(&script, &all[i]);
-    return nft(&script, e);
+    return lg_nft(&script, refused, e);
 }
 
 /* A table as nft lists it, NULL when it is not there. The caller's to decref. */
@@ -67,7 +43,7 @@ static json_t *list_table(const char *family, const char *table)
 {
     lg_cleanup_buf struct lg_buf out = {.max = (size_t)256 << 20};
     const char *const argv[] = {"nft", "-j", "list", "table", family, table, NULL};
-    return run_nft(argv, NULL, &out, NULL) ? NULL : json_loadb(lg_buf_cstr(&out), out.len, 0, NULL);
+    return lg_tool_ask(argv, &out) ? json_loadb(lg_buf_cstr(&out), out.len, 0, NULL) : NULL;
 }
 
 static bool complete(const struct lg_rules *all, int count)
@@ -149,5 +125,5 @@ int lg_network_release(const struct lg_driver_ctx *ctx, const struct lg_net_spec
         lg_rules_release(&script, &r);
     } else
         lg_rules_last(&script, &r);
-    return nft(&script, e);
+    return lg_nft(&script, refused, e);
 }

@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/proc.h"
-
-#define TOOL_MS 10000
+#include "driver/network/tools.h"
 
 /* One table of each family for the site. `S4` and `S8`: the site's first characters. An input or output hook
  * never sees what a bridge passes between its members; the forward hook does where br_netfilter is on, with
@@ -43,37 +41,13 @@ static void fill(struct lg_buf *out, const char *text, const char *site)
     }
 }
 
-static int feed(const char *const *argv, const struct lg_buf *script, struct lg_buf *said, struct lg_err *e)
-{
-    struct lg_proc p = {.argv = argv,
-                        .input = lg_buf_cstr(script),
-                        .input_len = script->len,
-                        .stdout_fd = -1,
-                        .stderr_fd = -1,
-                        .die_with_parent = 1};
-    return lg_proc_run(&p, TOOL_MS, NULL, said, e);
-}
-
 static int nft(const char *text, const char *site, struct lg_err *e)
 {
-    static const char *const argv[] = {"nft", "-f", "-", NULL};
-    lg_cleanup_buf struct lg_buf script = {0}, said = {.max = 1000};
+    lg_cleanup_buf struct lg_buf script = {0};
     if (strlen(site) < 8 || strspn(site, "0123456789abcdef") < 8)
         return lg_fail(e, LG_INVALID, "the site's id is not a UUID");
     fill(&script, text, site);
-    int rc = feed(argv, &script, &said, e);
-    return rc <= 0 ? rc : lg_fail(e, LG_BACKEND, "nft: %.300s", lg_buf_cstr(&said));
-}
-
-/* Runs ip on a list of commands; what is there already makes it complain, so the result is looked at instead.
- */
-static void ip(const struct lg_buf *script, int64_t pid)
-{
-    char ns[64];
-    snprintf(ns, sizeof ns, "--net=/proc/%" PRId64 "/ns/net", pid);
-    const char *const here[] = {"ip", "-force", "-batch", "-", NULL};
-    const char *const there[] = {"nsenter", ns, "ip", "-force", "-batch", "-", NULL};
-    feed(pid ? there : here, script, NULL, NULL);
+    return lg_nft(&script, "nft", e);
 }
 
 /* A name of ours, made of what may stand in a script. */
@@ -81,13 +55,6 @@ static bool good_name(const char *s, char kind)
 {
     size_t n = strlen(s);
     return n > 7 && n < 16 && !strncmp(s, "lg", 2) && s[6] == kind && strspn(s, "0123456789abcdefglxy") == n;
-}
-
-static bool exists(const char *name)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/sys/class/net/%s", name);
-    return !access(path, F_OK);
 }
 
 /* A whole number out of /sys/class/net/<name>/<what>; -1 when there is none. */
@@ -119,7 +86,7 @@ int lg_own_network_ensure(const struct lg_driver_ctx *ctx, const char *bridge, s
     lg_buf_fmt(&script,
                "link add %s type bridge mcast_snooping 0\nlink set %s addrgenmode none\nlink set %s up\n",
                bridge, bridge, bridge);
-    ip(&script, 0);
+    lg_ip(&script, 0);
     return is_up(bridge) ? 0 : lg_fail(e, LG_BACKEND, "cannot set up the bridge %s on the host", bridge);
 }
 
@@ -128,11 +95,11 @@ int lg_own_network_remove(const struct lg_driver_ctx *ctx, const char *bridge, b
     lg_cleanup_buf struct lg_buf script = {0};
     if (!good_name(bridge, 'x'))
         return lg_fail(e, LG_INVALID, "not a network's bridge");
-    if (exists(bridge)) {
+    if (lg_link_exists(bridge)) {
         lg_buf_fmt(&script, "link del %s\n", bridge);
-        ip(&script, 0);
+        lg_ip(&script, 0);
     }
-    if (exists(bridge))
+    if (lg_link_exists(bridge))
         return lg_fail(e, LG_BACKEND, "cannot remove the bridge %s", bridge);
     return last ? nft(no_rules, ctx->site, e) : 0;
 }
@@ -147,10 +114,9 @@ static long card_there(int64_t pid, const struct lg_card *c, bool *good)
     snprintf(ns, sizeof ns, "--net=/proc/%" PRId64 "/ns/net", pid);
     snprintf(name, sizeof name, "eth%d", c->position);
     const char *const argv[] = {"nsenter", ns, "ip", "-j", "addr", "show", "dev", name, NULL};
-    lg_cleanup_buf struct lg_buf out = {.max = 65536}, nothing = {.max = 1000};
-    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1, .die_with_parent = 1};
+    lg_cleanup_buf struct lg_buf out = {.max = 65536};
     *good = false;
-    if (lg_proc_run(&p, TOOL_MS, &out, &nothing, NULL))
+    if (!lg_tool_ask(argv, &out))
         return 0;
     lg_cleanup_json json_t *all = json_loadb(lg_buf_cstr(&out), out.len, 0, NULL);
     const json_t *dev = json_array_get(all, 0), *a;
@@ -188,8 +154,8 @@ static int make_card(int64_t pid, const struct lg_card *c, struct lg_err *e)
                c->host_name, c->bridge, c->host_name);
     lg_buf_fmt(&inside, "addr add %s/%d brd + dev eth%d\nlink set eth%d up\n", c->address, c->prefix,
                c->position, c->position);
-    ip(&host, 0);
-    ip(&inside, pid);
+    lg_ip(&host, 0);
+    lg_ip(&inside, pid);
     return complete(pid, c) ? 0
                             : lg_fail(e, LG_BACKEND, "cannot give the instance its card eth%d on %s",
                                       c->position, c->bridge);
@@ -213,11 +179,11 @@ int lg_cards_sync(int64_t pid, const struct lg_card *cards, int n, struct lg_err
         const struct lg_card *c = &cards[i];
         if (!good_name(c->host_name, 'y'))
             return lg_fail(e, LG_INVALID, "not a card's name");
-        if (!c->bridge && exists(c->host_name)) {
+        if (!c->bridge && lg_link_exists(c->host_name)) {
             lg_cleanup_buf struct lg_buf script = {0};
             lg_buf_fmt(&script, "link del %s\n", c->host_name);
-            ip(&script, 0);
-            if (exists(c->host_name))
+            lg_ip(&script, 0);
+            if (lg_link_exists(c->host_name))
                 rc = lg_fail(e, LG_BACKEND, "cannot remove the card %s", c->host_name);
         } else if (c->bridge && own && !complete(pid, c)) {
             rc = make_card(pid, c, e);

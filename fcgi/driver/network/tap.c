@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/proc.h"
+#include "driver/network/tools.h"
 
-#define NFT_MS 10000
+static const char refused[] = "nftables refused the machine's rules";
 
 int lg_tap_name(const char *site, const char *address, char out[LG_TAP_LEN], struct lg_err *e)
 {
@@ -78,22 +78,6 @@ static void fill(struct lg_buf *b, const char *text, const struct values *v)
     }
 }
 
-static int nft(const struct lg_buf *script, struct lg_err *e)
-{
-    static const char *const argv[] = {"nft", "-f", "-", NULL};
-    lg_cleanup_buf struct lg_buf errors = {.max = 2048};
-    struct lg_proc p = {.argv = argv,
-                        .input = lg_buf_cstr(script),
-                        .input_len = script->len,
-                        .stdout_fd = -1,
-                        .stderr_fd = -1,
-                        .die_with_parent = 1};
-    int rc = lg_proc_run(&p, NFT_MS, NULL, &errors, e);
-    return rc <= 0
-               ? rc
-               : lg_fail(e, LG_BACKEND, "nftables refused the machine's rules: %.300s", lg_buf_cstr(&errors));
-}
-
 static int values(const struct lg_driver_ctx *ctx, const char *address, const char *mac, struct values *v,
                   struct lg_err *e)
 {
@@ -115,7 +99,7 @@ int lg_tap_allow(const struct lg_driver_ctx *ctx, const char *address, const cha
         return rc;
     fill(&script, of_table, &v);
     fill(&script, of_tap, &v);
-    return nft(&script, e);
+    return lg_nft(&script, refused, e);
 }
 
 bool lg_tap_complete(const struct lg_driver_ctx *ctx, const char (*taps)[LG_TAP_LEN], int count)
@@ -124,9 +108,7 @@ bool lg_tap_complete(const struct lg_driver_ctx *ctx, const char (*taps)[LG_TAP_
     snprintf(table, sizeof table, "lodgevm_%.8s", ctx->site);
     const char *const argv[] = {"nft", "list", "table", "bridge", table, NULL};
     lg_cleanup_buf struct lg_buf out = {0};
-    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1, .die_with_parent = 1};
-    bool whole = lg_proc_run(&p, NFT_MS, &out, NULL, NULL) == 0 &&
-                 strstr(lg_buf_cstr(&out), "@taps jump own") &&
+    bool whole = lg_tool_ask(argv, &out) && strstr(lg_buf_cstr(&out), "@taps jump own") &&
                  strstr(lg_buf_cstr(&out), "@senders accept") &&
                  strstr(lg_buf_cstr(&out), "@speakers accept") && strstr(lg_buf_cstr(&out), "\t\tdrop\n");
     for (int i = 0; whole && i < count; i++) {
@@ -144,8 +126,7 @@ static bool any_left(const struct values *v)
 {
     const char *const argv[] = {"nft", "list", "set", "bridge", v->table, "taps", NULL};
     lg_cleanup_buf struct lg_buf out = {0};
-    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1, .die_with_parent = 1};
-    return lg_proc_run(&p, NFT_MS, &out, NULL, NULL) == 0 && strstr(lg_buf_cstr(&out), "elements");
+    return lg_tool_ask(argv, &out) && strstr(lg_buf_cstr(&out), "elements");
 }
 
 int lg_tap_release(const struct lg_driver_ctx *ctx, const char *address, const char *mac, struct lg_err *e)
@@ -157,10 +138,10 @@ int lg_tap_release(const struct lg_driver_ctx *ctx, const char *address, const c
         return rc;
     fill(&script, of_release, &v);
     fill(&pairs, of_pairs, &v);
-    nft(&pairs, NULL); /* absent already: fine */
-    rc = nft(&script, e);
+    lg_nft(&pairs, refused, NULL); /* absent already: fine */
+    rc = lg_nft(&script, refused, e);
     if (rc || any_left(&v))
         return rc;
     fill(&last, of_last, &v);
-    return nft(&last, e);
+    return lg_nft(&last, refused, e);
 }
