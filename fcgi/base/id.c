@@ -1,8 +1,8 @@
 #include "base/id.h"
 
 #include <sodium.h>
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void lg_id_new(char out[LG_ID_LEN])
@@ -23,4 +23,32 @@ bool lg_id_valid(const char *s)
             return false;
     }
     return s[36] == 0;
+}
+
+void lg_ids_done(struct lg_ids *l)
+{
+    free(l->at);
+    *l = (struct lg_ids){0};
+}
+
+void lg_ids_add(void *ids, const char *id)
+{
+    struct lg_ids *l = ids;
+    if (l->count == l->cap) {
+        int cap = l->cap ? 2 * l->cap : 32;
+        void *p = realloc(l->at, (size_t)cap * sizeof *l->at);
+        if (!p)
+            return;
+        l->at = p;
+        l->cap = cap;
+    }
+    snprintf(l->at[l->count++], LG_ID_LEN, "%s", id);
+}
+
+uint32_t lg_name_hash(const char *s)
+{
+    uint32_t h = 2166136261u;
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 16777619u;
+    return h;
 }

@@ -25,24 +25,14 @@ struct layers {
     const struct lg_runner *r;
     struct lg_db *db;
     struct lg_engines engines;
-    char (*id)[LG_ID_LEN]; /* owned; what runs now */
-    int count, cap;
+    struct lg_ids running;
 };
 
 static void take(void *arg, struct lg_instance *in)
 {
     struct layers *l = arg;
-    if (in->state != LG_ST_RUNNING && in->state != LG_ST_PAUSED)
-        return;
-    if (l->count == l->cap) {
-        int cap = l->cap ? l->cap * 2 : 64;
-        void *p = realloc(l->id, (size_t)cap * sizeof *l->id);
-        if (!p)
-            return; /* the next round tries again */
-        l->id = p;
-        l->cap = cap;
-    }
-    memcpy(l->id[l->count++], in->id, sizeof in->id);
+    if (in->state == LG_ST_RUNNING || in->state == LG_ST_PAUSED)
+        lg_ids_add(&l->running, in->id);
 }
 
 static void size_text(int64_t bytes, char out[32])
@@ -178,12 +168,12 @@ void lg_layers_main(const struct lg_runner *r, int arg)
     for (;;) {
         int64_t begun = lg_clock_mono();
         for (int i = 0; i < r->drivers; i++) {
-            l.count = 0;
+            l.running.count = 0;
             if (!r->driver[i]->layer ||
                 lg_instance_each_of_backend(l.db, r->driver[i]->backend, take, &l, NULL) < 0)
                 continue;
-            for (int k = 0; k < l.count; k++)
-                measure(&l, i, l.id[k]);
+            for (int k = 0; k < l.running.count; k++)
+                measure(&l, i, l.running.at[k]);
         }
         int64_t left = r->conf->sample_ms - (lg_clock_mono() - begun);
         lg_pause_ms(left > 200 ? (int)left : 200);

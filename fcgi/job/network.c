@@ -172,30 +172,10 @@ void lg_networks_remove(struct lg_rec *rec)
     }
 }
 
-struct ids {
-    char (*at)[LG_ID_LEN]; /* owned */
-    int count, cap;
-};
-
-static void note(void *arg, const char *instance_id)
-{
-    struct ids *l = arg;
-    if (l->count == l->cap) {
-        int cap = l->cap ? 2 * l->cap : 32;
-        void *p = realloc(l->at, (size_t)cap * sizeof *l->at);
-        if (!p)
-            return;
-        l->at = p;
-        l->cap = cap;
-    }
-    snprintf(l->at[l->count++], LG_ID_LEN, "%s", instance_id);
-}
-
 void lg_networks_keep(struct lg_rec *rec)
 {
-    struct ids l = {0};
-    if (!lg_nic_instances(rec->db, note, &l, NULL))
+    lg_cleanup_ids struct lg_ids l = {0};
+    if (!lg_nic_instances(rec->db, lg_ids_add, &l, NULL))
         for (int i = 0; i < l.count; i++)
             lg_networks_keep_one(rec, l.at[i]);
-    free(l.at);
 }

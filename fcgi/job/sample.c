@@ -74,8 +74,7 @@ static void write_newest(struct lg_rec *rec, const struct measured *m, int n)
 
 struct gone {
     struct lg_rec *rec;
-    char (*id)[LG_ID_LEN]; /* owned */
-    int count, cap;
+    struct lg_ids ids;
 };
 
 static void look_whether_gone(void *arg, const char *id)
@@ -83,17 +82,8 @@ static void look_whether_gone(void *arg, const char *id)
     struct gone *g = arg;
     struct lg_err e = {0};
     lg_cleanup_instance struct lg_instance in = {0};
-    if (lg_instance_get(g->rec->db, "", id, &in, &e) != -LG_NO_INSTANCE)
-        return;
-    if (g->count == g->cap) {
-        int cap = g->cap ? g->cap * 2 : 16;
-        void *p = realloc(g->id, (size_t)cap * sizeof *g->id);
-        if (!p)
-            return; /* the next round finds it again */
-        g->id = p;
-        g->cap = cap;
-    }
-    snprintf(g->id[g->count++], LG_ID_LEN, "%s", id);
+    if (lg_instance_get(g->rec->db, "", id, &in, &e) == -LG_NO_INSTANCE)
+        lg_ids_add(&g->ids, id);
 }
 
 /* Within the transaction: wider buckets, what is past its time, and instances that are no more. */
@@ -103,9 +93,9 @@ static int tidy(struct lg_rec *rec, int64_t now, struct lg_err *e)
     int rc = lg_history_roll(rec->history, rec->rolled_at, now, e);
     if (!rc)
         rc = lg_history_each(rec->history, look_whether_gone, &gone, e);
-    for (int i = 0; !rc && i < gone.count; i++)
-        rc = lg_history_remove(rec->history, gone.id[i], e);
-    free(gone.id);
+    for (int i = 0; !rc && i < gone.ids.count; i++)
+        rc = lg_history_remove(rec->history, gone.ids.at[i], e);
+    lg_ids_done(&gone.ids);
     return rc;
 }
 

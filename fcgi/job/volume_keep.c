@@ -3,30 +3,10 @@
  * mounts come back; places of deleted instances and of what was detached go. Files are never touched here:
  * one that nobody knows is shown by `lodge doctor`.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "job/reconcile.h"
-
-struct ids {
-    char (*at)[LG_ID_LEN]; /* owned */
-    int count, cap;
-};
-
-static void note(void *arg, const char *instance_id)
-{
-    struct ids *l = arg;
-    if (l->count == l->cap) {
-        int cap = l->cap ? 2 * l->cap : 32;
-        void *p = realloc(l->at, (size_t)cap * sizeof *l->at);
-        if (!p)
-            return;
-        l->at = p;
-        l->cap = cap;
-    }
-    snprintf(l->at[l->count++], LG_ID_LEN, "%s", instance_id);
-}
 
 /* Whoever works on it does this, too, and knows more. */
 static bool at_work(struct lg_rec *rec, const char *id)
@@ -77,10 +57,9 @@ static void judge(void *arg, const char *instance_id, int number)
 
 void lg_volumes_keep(struct lg_rec *rec)
 {
-    struct ids l = {0};
-    if (!lg_attachment_instances(rec->db, note, &l, NULL))
+    lg_cleanup_ids struct lg_ids l = {0};
+    if (!lg_attachment_instances(rec->db, lg_ids_add, &l, NULL))
         for (int i = 0; i < l.count; i++)
             lg_volumes_keep_one(rec, l.at[i]);
-    free(l.at);
     lg_place_each(rec->r->conf, judge, rec);
 }

@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "stream/client.h"
 
 static size_t bucket_of(const char *op)
 {
-    uint32_t h = 2166136261u;
-    for (; *op; op++)
-        h = (h ^ (unsigned char)*op) * 16777619u;
-    return h % LG_OP_BUCKETS;
+    return lg_name_hash(op) % LG_OP_BUCKETS;
 }
 
 static void park(struct lg_client *c)

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/buf.h"
 #include "base/fd.h"
 
@@ -23,22 +24,13 @@ int lg_engine_socket(const struct lg_conf *c, char *out, size_t cap, struct lg_e
     return 0;
 }
 
-/* FNV-1a: tells state directories apart, nothing secret. */
-static uint32_t hash(const char *s)
-{
-    uint32_t h = 2166136261u;
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 16777619u;
-    return h;
-}
-
 /*
  * Podman recognises a reboot by files that vanished with it, so these live in /run and not in the state
  * directory: else it would believe that the containers of before the reboot still run.
  */
 void lg_engine_run_dir(const struct lg_conf *c, char *out, size_t cap)
 {
-    snprintf(out, cap, "/run/lodge-engine-%08x", hash(c->state_dir));
+    snprintf(out, cap, "/run/lodge-engine-%08x", lg_name_hash(c->state_dir));
 }
 
 static int make_dir(const char *path, mode_t mode, struct lg_err *e)

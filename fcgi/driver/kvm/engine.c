@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/proc.h"
@@ -22,19 +23,10 @@
 #define KVM_MAJOR 10
 #define KVM_MINOR 232
 
-/* FNV-1a: tells state directories apart, nothing secret. */
-static uint32_t hash(const char *s)
-{
-    uint32_t h = 2166136261u;
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 16777619u;
-    return h;
-}
-
 /* libvirt recognises a reboot by what vanished from /run with it. */
 void lg_vm_run_dir(const struct lg_conf *c, char *out, size_t cap)
 {
-    snprintf(out, cap, "/run/lodge-vm-%08x", hash(c->state_dir));
+    snprintf(out, cap, "/run/lodge-vm-%08x", lg_name_hash(c->state_dir));
 }
 
 void lg_vm_uri(const struct lg_conf *c, char out[LG_VM_URI_LEN])
