@@ -6,6 +6,7 @@
 #include "api/routes.h"
 #include "http/body.h"
 #include "model/dialect.h"
+#include "store/flavor.h"
 #include "store/image.h"
 #include "store/ingress.h"
 #include "store/instance.h"
@@ -54,7 +55,7 @@ int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t m
              struct lg_err *e);
 /* Capacity of this host, overcommit included. */
 int64_t lg_host_cpu_millis(const struct lg_conf *c);
-int64_t lg_host_memory_bytes(void);
+int64_t lg_host_memory_bytes(void); /* what is there, without memory_overcommit */
 /* Is a driver for this backend among the setting's? */
 bool lg_backend_enabled(const struct lg_conf *c, const char *backend);
 /* Is there a driver for this backend name? LG_INVALID_BACKEND, LG_UNAVAILABLE with the reason. */
@@ -111,6 +112,11 @@ int lg_park(struct lg_req *q, struct lg_resp *r, const struct lg_operation *op, 
 int lg_ingress_parse(struct lg_req *q, bool strict, struct lg_ingress *rule, struct lg_err *e);
 int lg_ingress_create(struct lg_req *q, struct lg_ingress *rule, struct lg_err *e); /* begins and commits */
 lg_handler lg_ingress_delete; /* second parameter: the port */
+
+/* --- flavors.c --- */
+
+/* {"name","vcpus","ramGB","diskGB","description"}, and "gpus" of one that has some. */
+void lg_flavor_render(struct lg_json *j, const struct lg_flavor *f);
 
 /* --- cloud.c --- */
 

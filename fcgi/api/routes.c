@@ -20,6 +20,7 @@
     lg_routes_users, \
     lg_routes_tenants, \
     lg_routes_quota, \
+    lg_routes_flavors, \
     lg_routes_audit, \
     lg_routes_networks, \
     lg_routes_tenant_network, \

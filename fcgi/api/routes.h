@@ -32,6 +32,7 @@ extern const struct lg_route lg_routes_tenant[]; /* tenant.c: paths shared with 
 extern const struct lg_route
     lg_routes_tenant_own[]; /* tenant_services.c: paths of the tenant dialect alone */
 extern const struct lg_route lg_routes_tenant_health[];
+extern const struct lg_route lg_routes_flavors[];
 extern const struct lg_route lg_routes_cloud[];
 extern const struct lg_route lg_routes_ssh_keys[]; /* cloud_keys.c */
 extern const struct lg_route lg_routes_repl[];

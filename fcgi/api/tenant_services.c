@@ -9,8 +9,6 @@
 #include "store/flavor.h"
 #include "store/metric.h"
 
-#define GIB ((int64_t)1 << 30)
-
 /* --- flavors --- */
 
 static void add_flavor(void *arg, const struct lg_flavor *f)
@@ -19,13 +17,7 @@ static void add_flavor(void *arg, const struct lg_flavor *f)
     char first[16];
     if (f->gpus > lg_host_gpus(first)) /* nothing this host could run */
         return;
-    lg_json_obj(j, NULL);
-    lg_json_str(j, "name", f->name);
-    lg_json_int(j, "vcpus", f->vcpus);
-    lg_json_int(j, "ramGB", f->memory_bytes / GIB);
-    lg_json_int(j, "diskGB", f->disk_bytes / GIB);
-    lg_json_str(j, "description", f->description);
-    lg_json_end_obj(j);
+    lg_flavor_render(j, f);
 }
 
 static int flavors(struct lg_req *q, struct lg_resp *r, struct lg_err *e)

@@ -194,6 +194,7 @@ lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_c
     lg_cli_volume_create, lg_cli_volume_grow, lg_cli_volume_rm, lg_cli_volume_attach, lg_cli_volume_detach,
     lg_cli_network_ls, lg_cli_network_create, lg_cli_network_rm, lg_cli_network_change;
 
+lg_cli_run lg_cli_flavor_ls, lg_cli_flavor_create, lg_cli_flavor_rm;
 lg_cli_run lg_cli_run_code, lg_cli_language_ls, lg_cli_language_build, lg_cli_repl; /* run.c */
 
 #endif

@@ -35,3 +35,42 @@ int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavo
     }
     return rc < 0 ? rc : n;
 }
+
+int lg_flavor_uses(struct lg_db *db, const char *name, int64_t *n, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_FLAVOR_USES, e, "t", name);
+    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
+    if (rc < 0)
+        return rc;
+    *n = lg_col_int(s, 0);
+    lg_sql_done(s);
+    return 0;
+}
+
+int lg_flavor_add(struct lg_db *db, const struct lg_flavor *f, struct lg_err *e)
+{
+    struct lg_flavor other;
+    int rc = lg_flavor_get(db, f->name, &other, e);
+    if (rc < 0)
+        return rc;
+    if (rc) {
+        lg_fail(e, LG_CONFLICT, "there is a flavor called %s", f->name);
+        return lg_err_detail(e, "field", "name");
+    }
+    rc = lg_sql_run(db, Q_FLAVOR_ADD, e, "tiiiti", f->name, f->vcpus, f->memory_bytes, f->disk_bytes,
+                    f->description, f->gpus);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_flavor_put(struct lg_db *db, const struct lg_flavor *f, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_FLAVOR_PUT, e, "tiiiti", f->name, f->vcpus, f->memory_bytes, f->disk_bytes,
+                        f->description, f->gpus);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_flavor_remove(struct lg_db *db, const char *name, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_FLAVOR_REMOVE, e, "t", name);
+    return rc < 0 ? rc : 0;
+}

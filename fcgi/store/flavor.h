@@ -10,8 +10,17 @@ struct lg_flavor {
 };
 
 int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struct lg_err *e); /* 1 / 0 */
-/* Smallest first. Returns how many. */
+/* Those that came with Lodge smallest first, then others as they were made. Returns how many. */
 int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavor *f), void *arg,
                    struct lg_err *e);
+/* How many instances were made with it, of whatever tenant. */
+int lg_flavor_uses(struct lg_db *db, const char *name, int64_t *n, struct lg_err *e);
+
+/* All below need a write transaction. */
+
+int lg_flavor_add(struct lg_db *db, const struct lg_flavor *f,
+                  struct lg_err *e); /* LG_CONFLICT (field "name") */
+int lg_flavor_put(struct lg_db *db, const struct lg_flavor *f, struct lg_err *e); /* all but the name */
+int lg_flavor_remove(struct lg_db *db, const char *name, struct lg_err *e);
 
 #endif

@@ -77,7 +77,8 @@ TABLE = {
     "/api/v1/compute/usage": LIST,
     "/api/v1/compute/cluster/status": SELF,
     "/api/v1/compute/backends/{backend}/info": SELF,
-    "/api/v1/compute/flavors": PUBLIC,
+    "/api/v1/compute/flavors": SELF,  # GET: PUBLIC_METHODS', POST: ADMIN_METHODS'
+    "/api/v1/compute/flavors/{name}": SELF,  # PUT, DELETE: ADMIN_METHODS'
     "/api/v1/volumes": LIST,
     "/api/v1/volumes/{id}": Item({"id": "volume"}, bodies={"PUT": {"size": 2 << 30}}),
     "/api/v1/volumes/{id}/attach": Item({"id": "volume"}, bodies={"POST": {"instance": "nowhere"}}),
@@ -143,9 +144,11 @@ TABLE = {
 }
 
 # Methods that are not what the rest of their path is.
-PUBLIC_METHODS = {("POST", "/api/v1/session")}
+PUBLIC_METHODS = {("POST", "/api/v1/session"), ("GET", "/api/v1/compute/flavors")}
 ADMIN_METHODS = {("POST", "/api/v1/tenants"): {"slug": "mine"}, ("DELETE", "/api/v1/tenants/{id}"): None,
-                 ("PUT", "/api/v1/tenants/{id}/quota"): {}}
+                 ("PUT", "/api/v1/tenants/{id}/quota"): {},
+                 ("POST", "/api/v1/compute/flavors"): {"name": "mine", "vcpus": 1, "ramGB": 1, "diskGB": 1},
+                 ("PUT", "/api/v1/compute/flavors/{name}"): {"description": "mine"}, ("DELETE", "/api/v1/compute/flavors/{name}"): None}
 
 # Rules inside a handler: what a plain member of the red tenant (as: "member") or its owner (as: "owner") is refused.
 WRONG_ROLE = [

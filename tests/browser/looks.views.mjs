@@ -55,6 +55,15 @@ export function views(state) {
     ['image', '/images', press('Change nginx')],
     ['ingress', '/ingress'],
     ['services', '/services', (p) => p.getByRole('row').nth(3).waitFor()],
+    ['volumes', '/volumes', async (p) => {
+      if (await p.getByText(`/mnt/archive`).count()) return;
+      await press('Attach archive')(p);
+      await press('Attach')(p);
+      await p.getByText('/mnt/archive').waitFor();
+    }],
+    ['create volume', '/volumes', press('Create volume')],
+    ['networks', '/networks', (p) => p.getByText('10.0.1.0/24').waitFor()],
+    ['create network', '/networks', press('Create network')],
     ['run', '/run', async (p) => {
       await p.locator('.cm-content').waitFor();
       await p.locator('.cm-content').click();

@@ -37,6 +37,7 @@ export class State {
     this.tokens = new Map();
     this.audit = [];
     this.quotas = new Map();
+    this.flavors = [['small', 1, 2, 20, 'Small instance'], ['medium', 2, 4, 40, 'Medium instance'], ['large', 4, 8, 80, '']].map(([name, vcpus, ramGB, diskGB, description]) => ({ name, vcpus, ramGB, diskGB, description }));
     this.keys = new Map();
     this.logs = new Map();
     this.sessions = new Map();

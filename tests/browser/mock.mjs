@@ -175,6 +175,19 @@ function putQuota(s, id, body, headers) {
   return quota(s, id);
 }
 
+function addFlavor(s, body) {
+  if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(body.name)) throw invalid('name', 'name must be 1 to 63 of a-z, 0-9 and -');
+  if (s.flavors.some((f) => f.name === body.name)) throw new ApiFail(409, 'CONFLICT', `there is a flavor called ${body.name}`, { field: 'name' });
+  s.flavors.push(body);
+  return { status: 201, body };
+}
+
+function dropFlavor(s, name) {
+  if (name === 'small') throw new ApiFail(409, 'CONFLICT', 'small is what instances get for which no flavor is named');
+  s.flavors = s.flavors.filter((f) => f.name !== name);
+  return { status: 204 };
+}
+
 function addKey(s, body) {
   if (!body.name) throw invalid('name', 'give the key a name');
   if (!/^(ssh|ecdsa|sk)-\S+ \S{20,}/.test(body.public_key ?? '')) throw invalid('public_key', 'public_key is no OpenSSH public key');
@@ -256,7 +269,9 @@ const ROUTES = [
   ['GET', '/tenants/:id/quota', (s, r) => quota(s, r.params.id)],
   ['PUT', '/tenants/:id/quota', (s, r) => putQuota(s, r.params.id, r.body, r.headers)],
   ['GET', '/compute/backends/:backend/info', () => ({ body: { type: 'kvm', status: 'running', healthCheck: { status: 'healthy', reason: null, notice: 'Guests run in software: /dev/kvm is there but does not run one.', lastCheck: new Date().toISOString() } } })],
-  ['GET', '/compute/flavors', () => ({ body: { flavors: [['small', 1, 2, 20, 'Small instance'], ['medium', 2, 4, 40, 'Medium instance'], ['large', 4, 8, 80, '']].map(([name, vcpus, ramGB, diskGB, description]) => ({ name, vcpus, ramGB, diskGB, description })) } })],
+  ['GET', '/compute/flavors', (s) => ({ body: { flavors: s.flavors } })],
+  ['POST', '/compute/flavors', (s, r) => addFlavor(s, r.body)],
+  ['DELETE', '/compute/flavors/:name', (s, r) => dropFlavor(s, r.params.name)],
   ['GET', '/ingress', (s, r) => ({ body: paged('ingress', [...s.instances.values()].flatMap((i) => i.ingress.map((rule) => ({ ...rule, instance: i.id }))), r.query) })],
   ['GET', '/operations', (s, r) => ({ body: paged('operations', [...s.operations.values()].filter((o) => !r.query.get('instance') || o.instance === r.query.get('instance')).reverse(), r.query) })],
   ['GET', '/operations/:id', (s, r) => ({ body: find(s.operations, r.params.id) })],

@@ -59,6 +59,28 @@ test('limits are set, wrong ones are told at their field, and nobody overwrites 
   await page.keyboard.press('Escape');
 });
 
+test('a flavor is made, a wrong amount is told at its field, and one that must stay is refused', { skip: real }, async () => {
+  await signIn(page, mock.url, '#/settings/flavors');
+  await row('Medium instance').waitFor();
+  await page.getByRole('textbox', { name: 'Name' }).fill('tall');
+  await page.getByLabel('CPU cores').fill('2');
+  await page.getByLabel('Memory').fill('much');
+  await page.getByLabel('Disk').fill('20G');
+  await page.getByRole('button', { name: 'Add flavor' }).click();
+  await page.getByText('That is no amount.').waitFor();
+  assert.equal(await page.getByLabel('Memory').getAttribute('aria-invalid'), 'true');
+  await page.getByLabel('Memory').fill('512M');
+  await page.getByRole('button', { name: 'Add flavor' }).click();
+  await row('512 MiB').waitFor();
+  assert.deepEqual(mock.state.flavors.at(-1), { name: 'tall', vcpus: 2, ramGB: 0.5, diskGB: 20, description: '' });
+  await page.getByRole('button', { name: 'Forget small' }).click();
+  await dialog().getByRole('button', { name: 'Forget' }).click();
+  await page.getByText('small is what instances get').waitFor();
+  await page.getByRole('button', { name: 'Forget tall' }).click();
+  await dialog().getByRole('button', { name: 'Forget' }).click();
+  await row('512 MiB').waitFor({ state: 'detached' });
+});
+
 test('a tenant has a page with its quota and its members', { skip: real }, async () => {
   await signIn(page, mock.url, '#/settings/tenants');
   await page.getByRole('link', { name: 'lab' }).click();
