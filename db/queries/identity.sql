@@ -1,7 +1,7 @@
 -- Who is asking, the first admin, and the audit record.
 
 -- name: auth_token
--- A token stays with its own tenant; its user must still be a member there, or an admin.
+-- The token's own tenant; its user must still be a member there, or an admin.
 SELECT u.id, u.username, u.role = 'admin', t.id, t.slug, t.net_index, coalesce(m.role = 'owner', 0), k.id,
        coalesce(k.last_used_at, 0), coalesce(k.expires_at, 0)
 FROM token k

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/sql.h"
+#include "store/tenant.h"
 
 #define TOUCH_MS 60000 /* last_used_at is as exact as this, so that reading does not write */
 
@@ -74,6 +75,26 @@ static int read_token(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], c
     return rc;
 }
 
+/* An administrator's token may be used in every tenant: its owner could make itself a member there. */
+static int choose(struct lg_db *db, const char *slug, struct lg_identity *id, struct lg_err *e)
+{
+    struct lg_tenant t;
+    int rc = id->admin ? lg_tenant_by_slug(db, slug, &t, e) : -(int)LG_NOT_FOUND;
+    if (!rc) {
+        memcpy(id->tenant_id, t.id, sizeof id->tenant_id);
+        memcpy(id->tenant_slug, t.slug, sizeof id->tenant_slug);
+        id->net_index = t.net_index;
+        return 1;
+    }
+    bool admin = id->admin;
+    memset(id, 0, sizeof *id);
+    if (rc != -(int)LG_NOT_FOUND)
+        return rc;
+    lg_err_clear(e);
+    return lg_fail(e, LG_FORBIDDEN,
+                   admin ? "there is no tenant of that name" : "this token is bound to another tenant");
+}
+
 int lg_auth_token(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const char *want_slug,
                   struct lg_identity *id, struct lg_err *e)
 {
@@ -85,11 +106,12 @@ int lg_auth_token(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const
         if (rc <= 0)
             return rc;
     }
-    if (want_slug && *want_slug && strcmp(want_slug, k->id.tenant_slug)) {
-        memset(id, 0, sizeof *id);
-        return lg_fail(e, LG_FORBIDDEN, "this token is bound to another tenant");
-    }
     *id = k->id;
+    if (want_slug && *want_slug && strcmp(want_slug, id->tenant_slug)) {
+        int rc = choose(db, want_slug, id, e);
+        if (rc < 0)
+            return rc;
+    }
     if (now - k->used_at >= TOUCH_MS)
         touch(db, Q_TOKEN_TOUCH, id->token_id, now);
     return 1;

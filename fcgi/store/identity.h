@@ -20,7 +20,7 @@ struct lg_identity {
  * fail without harm. By keyed hash. 1 and fills `id`, 0 when unknown, expired, revoked, user disabled, or
  * (tokens) membership gone. `want_slug` NULL or "": the token's own tenant, the session's chosen one or the
  * first membership. A wanted tenant that is not the caller's own is LG_FORBIDDEN; admins may choose every
- * tenant with a session, a token stays with its own. */
+ * tenant, other users' tokens stay with their own. */
 int lg_auth_token(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const char *want_slug,
                   struct lg_identity *id, struct lg_err *e);
 int lg_auth_session(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], const char *want_slug,

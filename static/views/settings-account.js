@@ -35,7 +35,7 @@ function passwordForm() {
 export function account() {
   const { user, tenants = [], version } = store.session;
   return h('section', null, h('h2', null, 'Account'), h('dl', null, h('dt', null, 'User'), h('dd', null, user.username), h('dt', null, 'Role'), h('dd', null, user.role),
-    h('dt', null, 'Tenants'), h('dd', null, tenants.map((t) => `${t.name || t.slug} (${t.role})`).join(', ') || '–'), version ? [h('dt', null, 'Lodge'), h('dd', null, version)] : null),
+    h('dt', null, 'Tenants'), h('dd', null, tenants.filter((t) => t.role).map((t) => `${t.name || t.slug} (${t.role})`).join(', ') || '–'), version ? [h('dt', null, 'Lodge'), h('dd', null, version)] : null),
   h('h2', null, 'Change the password'), passwordForm());
 }
 

@@ -183,6 +183,20 @@ def test_the_default_tenant(gateway):
     assert a.json["id"] in http.request("GET", "/api/v1/compute/instances").text
 
 
+def test_an_administrator_reaches_what_the_gateway_made(gateway):
+    """Nobody is a member of such a tenant; an administrator sees and changes it all the same, with a token and in the dashboard."""
+    http = gateway.http(X_Tenant_ID="nobodys")
+    made = http.request("POST", "/api/v1/compute/instances", {"name": "of-the-gateway"}).json["id"]
+    token, session = gateway.system.admin(), gateway.system.session()
+    session.put("/session/tenant", {"tenant": "nobodys"}, 200)
+    for api, headers in ((token, {"Lodge_Tenant": "nobodys"}), (session, {})):
+        assert [i["id"] for i in api.get("/compute/instances", 200, **headers).json["instances"]] == [made]
+    key = token.post("/tokens", {"name": "theirs"}, 201, Lodge_Tenant="nobodys").json
+    assert key["tenant"] == "nobodys"
+    token.delete(f"/compute/instances/{made}?force=true", (200, 202), Lodge_Tenant="nobodys", Prefer="wait=30")
+    token.get(f"/compute/instances/{made}", 404, Lodge_Tenant="nobodys")
+
+
 def test_reading_makes_no_tenant(gateway):
     http = gateway.http(X_Tenant_ID="only-looked-at")
     assert http.request("GET", "/api/v1/compute/instances").json == {"instances": []}

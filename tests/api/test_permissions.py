@@ -250,11 +250,15 @@ def test_wrong_role(fake_system, red, blue, who, method, path, body, status):
 
 
 def test_a_token_makes_no_more_than_it_may(fake_system, red):
-    """An administrator's token stays with its own tenant; a session may choose."""
-    admin = fake_system.admin()
+    """An administrator reaches every tenant, by session and by token; anybody else's token stays with its own."""
+    path = f"/api/v1/compute/instances/{red.ids['instance']}"
     for header in ("X-Tenant-ID", "Lodge-Tenant"):
-        assert admin.request("GET", "/api/v1/compute/instances", None, {header: red.tenant["slug"]}).status == 403
-        assert fake_system.session().request("GET", "/api/v1/compute/instances", None, {header: red.tenant["slug"]}).status == 200
+        for api in (fake_system.admin(), fake_system.session()):
+            assert api.request("GET", path, None, {header: red.tenant["slug"]}).json["id"] == red.ids["instance"]
+            a = api.request("GET", path, None, {header: "no-such"})
+            assert (a.status, a.error) == (403, "FORBIDDEN")
+        a = red.request("GET", path, None, {header: "default"})
+        assert (a.status, a.error) == (403, "FORBIDDEN")
 
 
 def test_what_nginx_asks_is_nobody_elses(fake_system, red):
