@@ -4,7 +4,7 @@
 FUZZ_SECONDS ?= 10
 FUZZ_CC      ?= $(if $(shell command -v ccache),ccache )clang-14
 FUZZ         := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SAN     := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+FUZZ_SAN     := -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 FUZZ_FLAGS    = -std=gnu17 -D_GNU_SOURCE $(FUZZ_SAN) -Ifcgi -Ibuild/gen -MMD -MP $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 
 build/fuzz/obj/%.o: %.c | build/gen/queries.h

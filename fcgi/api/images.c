@@ -306,17 +306,6 @@ static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *
     return rc;
 }
 
-/* The file nginx stored; only names below uploads/ are believed. */
-static const char *uploaded(struct lg_req *q, char dir[PATH_MAX])
-{
-    const char *file = lg_req_header(q, "LODGE_UPLOAD_FILE");
-    struct stat st;
-    size_t n = strlen(lg_conf_path(&q->app->conf, dir, PATH_MAX, "uploads/"));
-    if (!file || strncmp(file, dir, n) || strstr(file, "/../") || lstat(file, &st) || !S_ISREG(st.st_mode))
-        return NULL;
-    return file;
-}
-
 static int add_upload(struct lg_req *q, struct lg_image *im, const char *file, struct lg_operation *op,
                       struct lg_err *e)
 {
@@ -347,8 +336,8 @@ static int upload(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     struct lg_image im;
     struct lg_operation op;
-    char dir[PATH_MAX], kept[PATH_MAX];
-    const char *file = uploaded(q, dir);
+    char kept[PATH_MAX];
+    const char *file = lg_req_upload(q);
     if (!file)
         return lg_fail(e, LG_INVALID, "the upload is empty");
     int rc = adopt(file, kept, e);

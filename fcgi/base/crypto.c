@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define B64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
 int lg_crypto_init(struct lg_err *e)
@@ -62,16 +64,41 @@ void lg_digest(const struct lg_key *k, const void *p, size_t n, uint8_t out[LG_D
     crypto_generichash(out, LG_DIGEST_BYTES, p, n, k->bytes, sizeof k->bytes);
 }
 
+int lg_digest_file(const struct lg_key *k, const char *path, uint8_t out[LG_DIGEST_BYTES], struct lg_err *e)
+{
+    static uint8_t piece[256 * 1024];
+    crypto_generichash_state st;
+    ssize_t n;
+    lg_cleanup_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return lg_fail_errno(e, LG_STORAGE, "cannot read %s", path);
+    crypto_generichash_init(&st, k->bytes, sizeof k->bytes, LG_DIGEST_BYTES);
+    while ((n = read(fd, piece, sizeof piece)) > 0)
+        crypto_generichash_update(&st, piece, (unsigned long long)n);
+    if (n < 0)
+        return lg_fail_errno(e, LG_STORAGE, "cannot read %s", path);
+    crypto_generichash_final(&st, out, LG_DIGEST_BYTES);
+    return 0;
+}
+
 void lg_hex(const uint8_t *p, size_t n, char *out)
 {
     sodium_bin2hex(out, n * 2 + 1, p, n);
 }
 
+/* Targets of the fuzzer try thousands a second. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define PASSES crypto_pwhash_OPSLIMIT_MIN
+#define MEMORY crypto_pwhash_MEMLIMIT_MIN
+#else
+#define PASSES crypto_pwhash_OPSLIMIT_INTERACTIVE
+#define MEMORY crypto_pwhash_MEMLIMIT_INTERACTIVE
+#endif
+
 int lg_password_hash(const char *password, char out[LG_PWHASH_LEN], struct lg_err *e)
 {
     _Static_assert(LG_PWHASH_LEN >= crypto_pwhash_STRBYTES, "room for the encoded hash");
-    if (crypto_pwhash_str(out, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                          crypto_pwhash_MEMLIMIT_INTERACTIVE))
+    if (crypto_pwhash_str(out, password, strlen(password), PASSES, MEMORY))
         return lg_fail(e, LG_INTERNAL, "out of memory for the password hash");
     return 0;
 }

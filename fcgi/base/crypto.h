@@ -30,6 +30,8 @@ int lg_key_load_or_make(struct lg_key *k, const char *path, int gid, struct lg_e
 void lg_token_new(char out[LG_TOKEN_LEN]);
 /* Keyed BLAKE2b of a token or cookie: what the database stores. */
 void lg_digest(const struct lg_key *k, const void *p, size_t n, uint8_t out[LG_DIGEST_BYTES]);
+/* The same of what a file holds, read once; about a second a GiB. LG_STORAGE when it cannot be read. */
+int lg_digest_file(const struct lg_key *k, const char *path, uint8_t out[LG_DIGEST_BYTES], struct lg_err *e);
 void lg_hex(const uint8_t *p, size_t n, char *out /* 2n + 1 */);
 
 /* Argon2id, 64 MiB, 2 passes; takes about 100 ms. */

@@ -35,12 +35,29 @@ static void add_part(struct lg_buf *b, const char *p, size_t n)
     lg_buf_add(b, p, n);
 }
 
-/* What an upload holds nginx stored: of that the length counts. */
+/* What an upload holds nginx stored: its digest stands for it. */
+static int upload_digest(const struct lg_req *q, char hex[2 * LG_DIGEST_BYTES + 1], struct lg_err *e)
+{
+    uint8_t digest[LG_DIGEST_BYTES];
+    const char *file = lg_req_upload(q);
+    *hex = 0;
+    if (!file)
+        return 0;
+    int rc = lg_digest_file(&q->app->token_key, file, digest, e);
+    if (!rc)
+        lg_hex(digest, sizeof digest, hex);
+    return rc;
+}
+
 static int set_request(const struct lg_req *q, struct lg_idempotency *i, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf b = {0};
-    const char *query = lg_req_header(q, "QUERY_STRING"), *stored = lg_req_header(q, "HTTP_CONTENT_LENGTH");
-    const char *parts[] = {q->method, q->path, query ? query : "", stored ? stored : ""};
+    char stored[2 * LG_DIGEST_BYTES + 1];
+    int rc = upload_digest(q, stored, e);
+    if (rc)
+        return rc;
+    const char *query = lg_req_header(q, "QUERY_STRING");
+    const char *parts[] = {q->method, q->path, query ? query : "", stored};
     for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
         add_part(&b, parts[k], strlen(parts[k]));
     add_part(&b, q->body ? q->body : "", q->body_len);

@@ -2,8 +2,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "http/idempotency.h"
@@ -105,6 +107,17 @@ int lg_req_json(struct lg_req *q, json_t **out, struct lg_err *e)
     }
     *out = q->json;
     return json_is_object(q->json) ? 0 : lg_fail(e, LG_INVALID, "the body must be a JSON object");
+}
+
+const char *lg_req_upload(const struct lg_req *q)
+{
+    char dir[PATH_MAX];
+    const char *file = lg_req_header(q, "LODGE_UPLOAD_FILE");
+    struct stat st;
+    size_t n = strlen(lg_conf_path(&q->app->conf, dir, sizeof dir, "uploads/"));
+    if (!file || strncmp(file, dir, n) || strstr(file, "/../") || lstat(file, &st) || !S_ISREG(st.st_mode))
+        return NULL;
+    return file;
 }
 
 int lg_req_wait(const struct lg_req *q, int absent, int max)

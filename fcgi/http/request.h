@@ -84,6 +84,10 @@ int lg_req_page(const struct lg_req *q, int64_t *page, int64_t *page_size, struc
  */
 int lg_req_json(struct lg_req *q, json_t **out, struct lg_err *e);
 
+/* The file that nginx stored instead of a body; NULL when there is none. Only names below uploads/ are
+ * believed. */
+const char *lg_req_upload(const struct lg_req *q);
+
 /* Seconds the caller is willing to wait: Prefer: wait=N (at most `max`), `absent` without one. */
 int lg_req_wait(const struct lg_req *q, int absent, int max);
 

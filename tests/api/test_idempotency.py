@@ -11,6 +11,7 @@ import pytest
 from conftest_names import SMALL, Tenant
 from lodge_client import operation_of
 from lodge_system import until
+from test_images import chunks, drop, tar
 
 
 @pytest.fixture
@@ -162,6 +163,22 @@ def test_every_way_to_change_something(red, label, key, fake_system):
     again = red.api.request("POST", "/compute/containers", {"name": label}, {"Idempotency-Key": key + "c"})
     assert made.status == again.status == 201 and made.body == again.body and again.header("Location") == made.header("Location")
     red.drop(made.json["id"])
+
+
+def test_an_upload_is_what_it_holds(red, label, key):
+    """Not its length, and not how it was sent."""
+    def upload(data):
+        return ask(red.api, "POST", f"/images/upload?name={label}", data, key, Content_Type="application/x-tar")
+    first = upload(tar())
+    assert first.status == 202
+    red.api.operation(operation_of(first))
+    same(first, upload(tar()))
+    same(first, upload(chunks(tar())))
+    other = bytearray(tar())
+    other[600] ^= 1
+    a = upload(bytes(other))
+    assert (a.status, a.error) == (422, "IDEMPOTENCY_KEY_REUSED")
+    drop(red, first.json)
 
 
 def test_reading_ignores_it(red, key):

@@ -1,14 +1,12 @@
 // sources: fcgi/http/*.c fcgi/api/*.c fcgi/store/*.c fcgi/model/*.c fcgi/base/*.c
 // sources: build/gen/queries.c build/gen/openapi.c
 // libs: -ljansson -lsodium -lsqlite3 -lfcgi -lm
-/*.c fcgi/api/*.c fcgi/store/*.c fcgi/model/*.c fcgi/base/*.c build/gen/queries.c
-// build/gen/openapi.c libs: -ljansson -lsodium -lsqlite3 -lfcgi -lm
 /*
  * Requests as nginx hands them over, answered by the whole of lodge-api on a real database: target, headers
  * and bodies of every route and dialect. The input is a request as text: METHOD target, header lines, an
  * empty line, the body; a method that begins with t or r comes in by the listener of the tenant or of the
- * REPL API. Whatever it is, there is one answer, of known status, JSON where it says so, and never "internal
- * error".
+ * REPL API, one with an a goes to the pool that hashes passwords (cheaply here: see base/crypto.c). Whatever
+ * it is, there is one answer, of known status, JSON where it says so, and never "internal error".
  */
 #include <ctype.h>
 #include <limits.h>
@@ -29,7 +27,8 @@
 #include "store/identity.h"
 
 #define ID          "11111111-2222-3333-4444-555555555555"
-#define FRESH_AFTER 400 /* commits: then the database is the first one again */
+#define PASSWORD    "correct horse battery" /* the administrator's, which the corpus knows */
+#define FRESH_AFTER 400                     /* commits: then the database is the first one again */
 #define ANSWER_MAX  ((size_t)8 << 20)
 #define PARAMS_MAX  64
 
@@ -39,6 +38,7 @@ static const struct lg_pool pools[] = {{.name = "api",
                                         .gateway_tables = lg_tables_gateway,
                                         .repl_tables = lg_tables_repl,
                                         .views = lg_views_compute},
+                                       {.name = "auth", .tables = lg_tables_auth},
                                        {.name = NULL}};
 static struct lg_app app;
 static char dir[64], bearer[128], answer[ANSWER_MAX + 1];
@@ -99,7 +99,9 @@ static void people(void)
         "', id, 'first', 'container', 'docker', 'running', 'running', 'base', 'localhost/base:1',"
         " '{\"command\":[],\"networkMode\":\"bridge\",\"restartPolicy\":\"no\",\"volumes\":[]}', 500, "
         "67108864, 2,"
-        " (SELECT id FROM user), 1, 1 FROM tenant WHERE slug = 'default';";
+        " (SELECT id FROM user), 1, 1 FROM tenant WHERE slug = 'default';"
+        "INSERT INTO user (id, username, password_hash, role, created_at)"
+        " SELECT '" ID "', 'bob', password_hash, 'user', 1 FROM user;";
     char path[128], *msg = NULL;
     sqlite3 *h;
     snprintf(path, sizeof path, "%s/db/lodge.db", dir);
@@ -115,6 +117,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static const char token[] = "lg_0123456789abcdefghijklmnopqrstuvwxyzABCDEF";
     char path[128];
+    char hash[LG_PWHASH_LEN];
     uint8_t digest[LG_DIGEST_BYTES];
     struct lg_err e = {0};
     (void)argc;
@@ -126,6 +129,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     setenv("LODGE_STATE", dir, 1);
     setenv("LODGE_DRIVERS", "container,kvm", 1);
     setenv("LODGE_RATE_LIMIT", "0", 1);
+    setenv("LODGE_SIGN_IN_PER_MINUTE", "1000", 1);
     lg_log_init("fuzz", LG_ERROR + 1);
     must(lg_crypto_init(&e), &e);
     if (lg_conf_load(&app.conf, &e)) { /* a build without virtual machines */
@@ -142,7 +146,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     must(lg_rate_start(&app.conf, &e), &e);
     memset(app.token_key.bytes, 7, sizeof app.token_key.bytes);
     lg_digest(&app.token_key, token, strlen(token), digest);
-    must(lg_admin_create(app.db, "admin", "x", digest, "lg_01234", &e), &e);
+    must(lg_password_hash(PASSWORD, hash, &e), &e);
+    must(lg_admin_create(app.db, "admin", hash, digest, "lg_01234", &e), &e);
     people();
     lg_db_checkpoint(app.db, true);
     copy("lodge.db", "first.db");
@@ -153,6 +158,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* ---- a request out of text ---- */
 
 struct request {
+    const struct lg_pool *pool;
     char *text; /* owned; the parameters point into it or are owned themselves */
     char *param[PARAMS_MAX + 1];
     int params;
@@ -197,6 +203,8 @@ static void add_target(struct request *r, char *line)
         r->signed_in = true;
         line++;
     }
+    r->pool = &pools[first == 'a'];
+    line += first == 'a';
     add(r, "REQUEST_METHOD", line);
     add(r, "REQUEST_URI", target);
     if ((query = strchr(target, '?')))
@@ -301,7 +309,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
                            .stop = (unsigned char *)answer + ANSWER_MAX,
                            .emptyBuffProc = too_long};
         FCGX_Request fr = {.in = &in, .out = &out, .envp = r.param};
-        lg_loop_one(&app, &pools[0], &fr);
+        lg_loop_one(&app, r.pool, &fr);
         check(&r, (size_t)(out.wrNext - (unsigned char *)answer));
         if (lg_db_stamp(app.db).own > FRESH_AFTER)
             fresh();
