@@ -34,7 +34,7 @@ static void render_capacity(const struct lg_req *q, struct lg_json *j, int64_t c
     lg_json_end_obj(j);
     lg_json_obj(j, "memory");
     lg_json_int(j, "used", memory);
-    lg_json_int(j, "total", lg_host_memory_bytes());
+    lg_json_int(j, "total", lg_host_memory_bytes() * q->app->conf.memory_overcommit);
     lg_json_end_obj(j);
     lg_json_end_obj(j);
 }

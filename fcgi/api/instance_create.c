@@ -318,14 +318,9 @@ int64_t lg_host_memory_bytes(void)
     return (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 }
 
-static int64_t host_cores(void)
-{
-    return sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 int64_t lg_host_cpu_millis(const struct lg_conf *c)
 {
-    return host_cores() * 1000 * c->cpu_overcommit;
+    return (int64_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000 * c->cpu_overcommit;
 }
 
 static int over(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used,
@@ -345,9 +340,10 @@ static int over(struct lg_err *e, const char *limit, const char *unit, int64_t t
 
 int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes, struct lg_err *e)
 {
-    int64_t cpu, memory, cpu_total = lg_host_cpu_millis(&q->app->conf), memory_total = lg_host_memory_bytes();
-    if (cpu_millis > host_cores() * 1000)
-        return over(e, "cpu", "thousandths of a core", host_cores() * 1000, 0, cpu_millis);
+    int64_t cpu, memory, cpu_total = lg_host_cpu_millis(&q->app->conf), host = lg_host_memory_bytes(),
+                         memory_total = host * q->app->conf.memory_overcommit;
+    if (memory_bytes > host) /* what one alone may fill has to be there */
+        return over(e, "memory", "bytes", host, 0, memory_bytes);
     int rc = lg_instance_admitted(q->db, but_id, &cpu, &memory, e);
     if (rc)
         return rc;
@@ -517,8 +513,22 @@ static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg
     return lg_err_detail(e, "field", "config.image");
 }
 
-static int admit_to_tenant(struct lg_req *q, const struct lg_instance *in, struct lg_err *e)
+/* Where a tenant's storage is limited no container goes without a limit of its own: what it may fill is
+ * counted. */
+static int usual_storage(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
+    struct lg_quota quota;
+    int rc = in->storage_bytes ? 0 : lg_quota_get(q->db, in->tenant_id, &quota, e);
+    if (!rc && !in->storage_bytes && quota.limit.storage_bytes >= 0)
+        in->storage_bytes = (int64_t)q->app->conf.default_storage_mib << 20;
+    return rc;
+}
+
+static int admit_to_tenant(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
+{
+    int rc = usual_storage(q, in, e);
+    if (rc)
+        return rc;
     const struct lg_amounts more = {.instances = 1,
                                     .cpu_millis = in->cpu_millis,
                                     .memory_bytes = in->memory_bytes,

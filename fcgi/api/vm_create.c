@@ -212,6 +212,15 @@ static void take_key(void *arg, const struct lg_ssh_key_row *k)
     add_key(arg, k->public_key, NULL); /* they were checked when they came */
 }
 
+/* How far it grows without a restart. QEMU asks the kernel for all of that at once, which is refused beyond
+ * the host's memory. */
+static json_int_t memory_max_mib(int64_t bytes)
+{
+    int64_t most = lg_host_memory_bytes() / 10 * 9,
+            max = bytes * MEMORY_GROWS < most ? bytes * MEMORY_GROWS : most;
+    return (max > bytes ? max : bytes) >> 20;
+}
+
 /*
  * What the runner reads of it: its owner's keys as of now, the image's login, how far it may grow without a
  * restart, the GPU of its flavor.
@@ -236,7 +245,7 @@ static int complete_config(struct lg_req *q, struct lg_instance *in, const struc
     if (*im->vm.default_user)
         json_object_set_new(c, "login", json_string(im->vm.default_user));
     json_object_set_new(c, "vcpusMax", json_integer(own > cores ? own : cores));
-    json_object_set_new(c, "memoryMaxMiB", json_integer((json_int_t)(in->memory_bytes >> 20) * MEMORY_GROWS));
+    json_object_set_new(c, "memoryMaxMiB", json_integer(memory_max_mib(in->memory_bytes)));
     char *text = json_dumps(c, JSON_COMPACT);
     if (!text)
         return lg_fail(e, LG_INTERNAL, "out of memory");

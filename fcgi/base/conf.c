@@ -3,11 +3,16 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
 
 enum kind { INT, STR };
 
@@ -23,10 +28,14 @@ static const struct setting {
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
+_Static_assert(SETTINGS == LG_SETTINGS_COUNT, "one entry a setting");
+
 /* `value` must live as long as the process. */
-static int set(struct lg_conf *c, const struct setting *s, const char *value, struct lg_err *e)
+static int set(struct lg_conf *c, const struct setting *s, const char *value, enum lg_conf_from from,
+               struct lg_err *e)
 {
     char *at = (char *)c + s->offset;
+    c->from[s - settings] = (unsigned char)from;
     if (s->kind == STR) {
         size_t n = strlen(value);
         if ((long)n < s->min || (long)n > s->max)
@@ -72,7 +81,8 @@ static int from_line(struct lg_conf *c, const char *path, int n, char *line, str
     *eq = 0;
     key = trim(key);
     const struct setting *s = find(key);
-    return s ? set(c, s, trim(eq + 1), e) : lg_fail(e, LG_INVALID, "%s:%d: unknown setting %s", path, n, key);
+    return s ? set(c, s, trim(eq + 1), LG_CONF_FILE, e)
+             : lg_fail(e, LG_INVALID, "%s:%d: unknown setting %s", path, n, key);
 }
 
 static int from_file(struct lg_conf *c, struct lg_err *e)
@@ -94,7 +104,18 @@ static int from_file(struct lg_conf *c, struct lg_err *e)
     return rc;
 }
 
-static int from_environment(struct lg_conf *c, struct lg_err *e)
+/* The value of `name` in a block of NAME=value, each with its NUL. */
+static const char *in_block(const struct lg_buf *block, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = block->data, *end = p + block->len; p && p < end; p += strlen(p) + 1)
+        if (!strncmp(p, name, n) && p[n] == '=')
+            return p + n + 1;
+    return NULL;
+}
+
+/* Ours, or another process' in `block`. */
+static int from_environment(struct lg_conf *c, const struct lg_buf *block, struct lg_err *e)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
         char name[64] = "LODGE_";
@@ -102,8 +123,8 @@ static int from_environment(struct lg_conf *c, struct lg_err *e)
         for (const char *k = settings[i].key; *k && n < sizeof name - 1; k++)
             name[n++] = (char)toupper((unsigned char)*k);
         name[n] = 0;
-        const char *value = getenv(name);
-        if (value && set(c, &settings[i], value, e))
+        const char *value = block ? in_block(block, name) : getenv(name);
+        if (value && set(c, &settings[i], value, LG_CONF_ENVIRONMENT, e))
             return -(int)LG_INVALID;
     }
     return 0;
@@ -143,7 +164,7 @@ static bool installed(const struct lg_conf *c, char *share, size_t cap)
     return len > 0 && (size_t)len < cap;
 }
 
-int lg_conf_load(struct lg_conf *c, struct lg_err *e)
+static int load(struct lg_conf *c, const struct lg_buf *block, struct lg_err *e)
 {
     char own_share[PATH_MAX];
     memset(c, 0, sizeof *c);
@@ -154,10 +175,50 @@ int lg_conf_load(struct lg_conf *c, struct lg_err *e)
     absolute(state && *state ? state : there ? "/var/lib/lodge" : "var", c->state_dir, sizeof c->state_dir);
     absolute(share && *share ? share : there ? own_share : ".", c->share_dir, sizeof c->share_dir);
     for (size_t i = 0; i < SETTINGS; i++)
-        if (set(c, &settings[i], settings[i].def, e))
+        if (set(c, &settings[i], settings[i].def, LG_CONF_DEFAULT, e))
             return -(int)LG_INVALID;
     int rc = from_file(c, e);
-    return rc ? rc : from_environment(c, e);
+    return rc ? rc : from_environment(c, block, e);
+}
+
+int lg_conf_load(struct lg_conf *c, struct lg_err *e)
+{
+    return load(c, NULL, e);
+}
+
+/* Who holds the lock that the supervisor of this state directory takes; 0 nobody, negative: not for us to
+ * see. */
+static int supervisor(const struct lg_conf *c)
+{
+    char path[PATH_MAX], text[32] = "";
+    lg_cleanup_fd int fd = open(lg_conf_path(c, path, sizeof path, "up/lock"), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES ? -1 : 0;
+    if (!flock(fd, LOCK_SH | LOCK_NB))
+        return 0;
+    return pread(fd, text, sizeof text - 1, 0) > 0 && atoi(text) > 1 ? atoi(text) : 0;
+}
+
+int lg_conf_load_running(struct lg_conf *c, int *pid, struct lg_err *e)
+{
+    static struct lg_buf block = {.max = 4 << 20}; /* its values are pointed at */
+    char path[32], piece[4096];
+    ssize_t n;
+    int rc = load(c, NULL, e);
+    if (rc)
+        return rc;
+    *pid = supervisor(c);
+    if (!*pid)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", *pid);
+    lg_cleanup_fd int fd = *pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return lg_fail(e, LG_FORBIDDEN, "only root sees what the Lodge that runs here was started with");
+    lg_buf_reset(&block);
+    while ((n = read(fd, piece, sizeof piece)) > 0)
+        lg_buf_add(&block, piece, (size_t)n);
+    lg_buf_add(&block, "", 1);
+    return block.failed ? lg_fail(e, LG_INTERNAL, "out of memory") : load(c, &block, e);
 }
 
 char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *rel)
@@ -178,16 +239,18 @@ char *lg_conf_key(const struct lg_conf *c, char *out, size_t cap, const char *na
 
 void lg_conf_print(const struct lg_conf *c, FILE *to)
 {
+    static const char *const from[] = {"", "(lodge.conf) ", "(environment) "};
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *at = (const char *)c + settings[i].offset;
+        const char *where = from[c->from[i]];
         if (settings[i].kind == INT) {
             long v;
             memcpy(&v, at, sizeof v);
-            fprintf(to, "%-22s = %-16ld # %s\n", settings[i].key, v, settings[i].doc);
+            fprintf(to, "%-22s = %-16ld # %s%s\n", settings[i].key, v, where, settings[i].doc);
         } else {
             const char *v;
             memcpy(&v, at, sizeof v);
-            fprintf(to, "%-22s = %-16s # %s\n", settings[i].key, v, settings[i].doc);
+            fprintf(to, "%-22s = %-16s # %s%s\n", settings[i].key, v, where, settings[i].doc);
         }
     }
 }

@@ -39,10 +39,13 @@
     S(auth_workers, INT, "2", 1, 16, "FastCGI workers for sign-in (64 MiB each at work)")                    \
     S(route_workers, INT, "2", 1, 16, "FastCGI workers for ingress look-ups")                                \
     S(job_workers, INT, "6", 1, 64, "operations that run at the same time")                                  \
-    S(cpu_overcommit, INT, "4", 1, 64, "vCPUs admitted per host core")                                       \
+    S(cpu_overcommit, INT, "16", 1, 64, "vCPUs admitted per host core")                                      \
+    S(memory_overcommit, INT, "2", 1, 16, "bytes admitted per byte of the host's memory; 1: never too much") \
     S(pids_limit, INT, "512", 16, 32768, "processes in one container")                                       \
     S(default_cpu_millis, INT, "500", 10, 256000, "CPU of an instance that names none; 1000 is a core")      \
     S(default_memory_mib, INT, "256", 8, 1048576, "memory of an instance that names none")                   \
+    S(default_storage_mib, INT, "1024", 16, 67108864,                                                        \
+      "own files of a container that names no size, where its tenant's storage is limited")                  \
     S(default_volume_mib, INT, "1024", 16, 67108864,                                                         \
       "size of a volume that a create names and nobody has made")                                            \
     S(storage_overcommit, INT, "4", 1, 1000, "bytes of volumes admitted per byte of the disk they are on")   \
@@ -99,6 +102,14 @@
     S(oneshot_uid_first, INT, "2200000", 100000, 2000000000, "first of 4000 user ids for them")              \
     S(log_debug, INT, "0", 0, 1, "debug lines in the log")
 
+enum lg_setting {
+#define S(key, type, def, min, max, doc) LG_SETTING_##key,
+    LG_SETTINGS(S)
+#undef S
+        LG_SETTINGS_COUNT
+};
+enum lg_conf_from { LG_CONF_DEFAULT, LG_CONF_FILE, LG_CONF_ENVIRONMENT };
+
 struct lg_conf {
 #define S_INT                            long
 #define S_STR                            const char *
@@ -111,11 +122,19 @@ struct lg_conf {
     char share_dir[4096]; /* absolute; recipes, nginx templates, static files: LODGE_SHARE, default .;
                              installed: <prefix>/share/lodge */
     char bin_dir[4096];   /* absolute; where this program is */
+    unsigned char from[LG_SETTINGS_COUNT]; /* enum lg_conf_from: where each was found */
 };
 
 /* Reads file and environment. LG_INVALID names the key that is wrong. The strings live as long as the
  * process. */
 int lg_conf_load(struct lg_conf *c, struct lg_err *e);
+
+/*
+ * What the Lodge that runs on this state directory was started with: its environment instead of ours. `pid`
+ * gets its supervisor's, 0 when none runs, as under a service manager; then it is as lg_conf_load.
+ * LG_FORBIDDEN when one runs and this user may not look at it.
+ */
+int lg_conf_load_running(struct lg_conf *c, int *pid, struct lg_err *e);
 
 /* "<state_dir>/<rel>" into out; asserts that it fits. Returns out. */
 char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *rel);
@@ -124,7 +143,7 @@ char *lg_conf_path(const struct lg_conf *c, char *out, size_t cap, const char *r
  * (CREDENTIALS_DIRECTORY), else in the state directory, which only root can read. Returns out. */
 char *lg_conf_key(const struct lg_conf *c, char *out, size_t cap, const char *name);
 
-/* Prints the table with current values (`lodge settings`). */
+/* Prints the table with the values and where those come from that are no defaults (`lodge settings`). */
 void lg_conf_print(const struct lg_conf *c, FILE *to);
 
 #endif

@@ -195,13 +195,20 @@ int lg_cli_settings(struct lg_cli *c)
 {
     static struct lg_conf conf;
     struct lg_err e = {0};
-    if (lg_conf_load(&conf, &e))
-        return failed(&e);
+    int pid = 0;
+    if (lg_conf_load_running(&conf, &pid, &e)) {
+        if (e.code != LG_FORBIDDEN)
+            return failed(&e);
+        fprintf(stderr, "lodge: %s\n", e.msg);
+    }
     if (!c->json) {
+        if (pid > 0)
+            printf("# the environment is that of the Lodge that runs here (process %d)\n", pid);
         lg_conf_print(&conf, stdout);
         return 0;
     }
-    json_t *o = json_object();
+    static const char *const words[] = {"default", "lodge.conf", "environment"};
+    json_t *o = json_object(), *from = json_object();
 #define SET_INT(key)                     json_object_set_new(o, #key, json_integer(conf.key));
 #define SET_STR(key)                     json_object_set_new(o, #key, json_string(conf.key));
 #define S(key, type, def, min, max, doc) SET_##type(key)
@@ -209,6 +216,11 @@ int lg_cli_settings(struct lg_cli *c)
 #undef S
 #undef SET_INT
 #undef SET_STR
+#define S(key, type, def, min, max, doc)                                                                     \
+    json_object_set_new(from, #key, json_string(words[conf.from[LG_SETTING_##key]]));
+    LG_SETTINGS(S)
+#undef S
+    json_object_set_new(o, "from", from);
     lg_print_json(o, false);
     json_decref(o);
     return 0;

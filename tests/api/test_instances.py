@@ -1,4 +1,5 @@
 """Instances: create, read, list, verbs, limits, labels."""
+import os
 import threading
 import uuid
 
@@ -137,6 +138,31 @@ def test_capacity_is_admitted_and_given_back(make_system):
     assert (int(d["total"]), int(d["used"]), int(d["requested"])) == (cores * 1000, cores * 1000, 10)
     api.remove(first)
     assert api.create("more")["state"] == "running"
+
+
+def test_one_may_have_more_cores_than_the_host(red, label):
+    many = 2 * os.sysconf("SC_NPROCESSORS_ONLN")
+    i = red.post({"name": label, "resources": {**SMALL, "cpu": {"cores": many}}}).json
+    assert red.api.until(i["id"], "running")["resources"]["cpu"]["cores"] == many
+    red.drop(i["id"])
+
+
+def test_memory_is_promised_twice_and_to_one_alone_once(make_system):
+    """Whether one is refused is decided by what it may fill alone, then by what all may; both sums say whose they are."""
+    s = make_system(drivers="fake", pool="127.94.132.0/24")
+    api = s.start().admin()
+    total = api.get("/compute/cluster/status").json["backends"]["docker"]["resources"]["memory"]["total"]
+    host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert total == 2 * host
+
+    def ask(name, memory, status):
+        return api.post("/compute/instances", {"name": name, "start": False, "resources": {"memory": {"limit": memory}}}, status)
+    d = ask("alone", host + 1, 403).json["error"]["details"]
+    assert d["limit"] == "memory" and (int(d["total"]), int(d["used"])) == (host, 0)
+    ask("one", host, 201)
+    ask("two", host, 201)
+    d = ask("three", 4 << 20, 403).json["error"]["details"]
+    assert d["limit"] == "memory" and (int(d["total"]), int(d["used"])) == (total, total)
 
 
 # Lists ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest_names import SMALL, Tenant
+from lodge_system import until
 
 AMOUNTS = ("instances", "cpu", "memory", "storage", "ingress", "tokens")
 
@@ -123,6 +124,21 @@ def test_storage_ingress_and_tokens(fake_system, team, label):
     refusal(team.api.post("/tokens", {"name": "three"}, 403), "tokens", 2, 2, 1)
     team.api.delete(f"/tokens/{two['id']}", 204)
     team.api.post("/tokens", {"name": "three"}, 201)
+
+
+def test_storage_that_nobody_named_counts(fake_system, team):
+    """Without a limit what a container holds counts; where the tenant's storage is limited every one gets a limit, which counts."""
+    old = team.make()
+    folder = f"{fake_system.state}/fake"
+    with open(f"{folder}/layer-{old['id']}", "w") as f:
+        f.write(f"{64 << 20} soft")
+    until("it is measured", lambda: team.api.get(path(team)).json["used"]["storage"] == 64 << 20)
+    assert "storage" not in team.api.instance(old["id"])["resources"]
+    limit(fake_system, team, storage=(64 << 20) + (1 << 30))
+    new = team.make(state="stopped")
+    assert new["resources"]["storage"]["totalSpace"] == 1 << 30
+    assert team.api.get(path(team)).json["used"]["storage"] == (64 << 20) + (1 << 30)
+    refusal(team.post({"name": "one-more", "resources": SMALL}, 403), "storage", (64 << 20) + (1 << 30), (64 << 20) + (1 << 30), 1 << 30)
 
 
 def test_every_dialect_is_kept_to_it(fake_system, team):

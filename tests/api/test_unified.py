@@ -65,11 +65,9 @@ def test_get(red, instance):
 
 
 def test_update(red, instance):
-    """Four cores, as printed: taken, or refused by a smaller host with the limit's name."""
-    a = red.api.put(f"{BASE}/{instance['id']}", {"resources": {"cpu": {"cores": 4}, "memory": {"limit": 4294967296}}}, (200, 403))
-    if a.status == 403:
-        assert a.error == "RESOURCE_LIMIT_EXCEEDED" and a.json["error"]["details"]["limit"] == "cpu"
-        a = red.api.put(f"{BASE}/{instance['id']}", {"resources": {"cpu": {"cores": 1}, "memory": {"limit": 4294967296}}}, 200)
+    """Four cores, as printed, of however small a host."""
+    a = red.api.put(f"{BASE}/{instance['id']}", {"resources": {"cpu": {"cores": 4}, "memory": {"limit": 4294967296}}}, 200)
+    assert a.json["resources"]["cpu"]["cores"] == 4
     assert a.json["resources"]["memory"]["limit"] == 4294967296
     red.verb(instance["id"], "restart")
     assert red.api.instance(instance["id"])["resources"]["memory"]["limit"] == 4294967296

@@ -245,6 +245,19 @@ def test_quota(cli):
     cli("tenant", "rm", slug)
 
 
+def test_flavors(cli):
+    flavor = name("f")
+    assert f"Memory  1.5 GiB" in cli("flavor", "create", flavor, "--cpus", "2", "--memory", "1.5g", "--disk", "20g", "--description", "for tests")
+    made = next(f for f in cli.json("flavor", "ls")["flavors"] if f["name"] == flavor)
+    assert made == {"name": flavor, "vcpus": 2, "ramGB": 1.5, "diskGB": 20, "description": "for tests"}
+    cli("flavor", "create", flavor, "--cpus", "1", "--memory", "1g", "--disk", "1g", code=5)
+    for wrong in ((), ("--cpus", "1"), ("--cpus", "x", "--memory", "1g", "--disk", "1g"), ("--cpus", "1", "--memory", "lots", "--disk", "1g")):
+        cli("flavor", "create", "other", *wrong, code=2)
+    cli("flavor", "rm", flavor)
+    cli("flavor", "rm", flavor, code=3)
+    assert flavor not in cli("flavor", "ls")
+
+
 def test_tenant_flag(cli, fake_system):
     team = fake_system.tenant(name("t"))
     own = Cli(fake_system, LODGE_TOKEN=team.token, LODGE_URL=f"https://localhost:{fake_system.https_port}")
@@ -307,6 +320,23 @@ def test_what_servers_say_cannot_command_a_terminal(cli):
 def test_version_and_settings(cli):
     assert cli("version").startswith("lodge ")
     assert "subnet_pool" in cli("settings") and cli.json("settings")["https_port"] == cli.system.https_port
+
+
+def test_settings_are_those_of_the_lodge_that_runs(fake_system):
+    """What it was started with, not what the shell has that asks."""
+    other = Cli(fake_system, LODGE_CPU_OVERCOMMIT="7")
+    s = other.json("settings")
+    assert s["cpu_overcommit"] == 64 and s["subnet_pool"] == fake_system.pool.text
+    assert (s["from"]["cpu_overcommit"], s["from"]["event_keep"]) == ("environment", "default")
+    assert re.search(rf"^# .*process {fake_system.up.pid}\)$", other("settings"), re.M)
+    assert re.search(r"^cpu_overcommit +=  *64 +# \(environment\) ", other("settings"), re.M)
+
+
+def test_settings_without_a_running_lodge(tmp_path):
+    (tmp_path / "lodge.conf").write_text("job_workers = 3\n")
+    p = subprocess.run([LODGE, "settings"], env={"LODGE_STATE": str(tmp_path), "LODGE_CPU_OVERCOMMIT": "7"}, capture_output=True, text=True, check=True)
+    assert re.search(r"^job_workers +=  *3 +# \(lodge.conf\) ", p.stdout, re.M)
+    assert re.search(r"^cpu_overcommit +=  *7 +# \(environment\) ", p.stdout, re.M) and "process" not in p.stdout.splitlines()[0]
 
 
 def test_migrate_changes_nothing_twice(cli):

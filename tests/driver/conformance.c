@@ -232,6 +232,7 @@ static void test_limits_survive(void **state)
     ok(&e, D->usage(G, s.id, &u, &e));
     assert_int_equal(u.memory_limit_bytes, 64 << 20);
     spec.memory_bytes = 96 << 20;
+    spec.cpu_millis = 1000000; /* more cores than the host has are all of them */
     ok(&e, D->update(G, &spec, &e));
     ok(&e, D->usage(G, s.id, &u, &e));
     assert_int_equal(u.memory_limit_bytes, 96 << 20);

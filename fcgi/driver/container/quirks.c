@@ -171,11 +171,17 @@ bool lg_quirk_free_ports(struct lg_engine *g, const struct lg_inst_spec *s)
     return false;
 }
 
+int64_t lg_quirk_nano_cpus(int64_t cpu_millis)
+{
+    int64_t host = (int64_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000;
+    return (cpu_millis < host ? cpu_millis : host) * 1000000;
+}
+
 static void docker_limits(struct lg_json *j, const struct lg_inst_spec *s)
 {
     lg_json_int(j, "Memory", s->memory_bytes);
     lg_json_int(j, "MemorySwap", s->memory_bytes ? s->memory_bytes : -1);
-    lg_json_int(j, "NanoCpus", s->cpu_millis * 1000000);
+    lg_json_int(j, "NanoCpus", lg_quirk_nano_cpus(s->cpu_millis));
     lg_json_int(j, "PidsLimit", s->pids_limit);
 }
 

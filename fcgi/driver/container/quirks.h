@@ -32,6 +32,9 @@ void lg_quirk_host_config(const struct lg_engine *g, struct lg_json *j);
  * ignores the network's own). */
 void lg_quirk_mac(const struct lg_engine *g, struct lg_json *j, const char *mac);
 
+/* A share of CPU as the engines take it: Docker refuses more than the host has, which is as much as all of
+ * it. */
+int64_t lg_quirk_nano_cpus(int64_t cpu_millis);
 /* New limits on a running container. `name` is its engine name. */
 int lg_quirk_update(struct lg_engine *g, const char *name, const struct lg_inst_spec *s, struct lg_err *e);
 /* True when limits given with update are forgotten by the next start. */

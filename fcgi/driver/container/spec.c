@@ -129,7 +129,7 @@ static void host_config(struct lg_json *j, const struct lg_engine *g, const stru
         lg_json_int(j, "MemorySwap", s->memory_bytes);
     }
     if (s->cpu_millis)
-        lg_json_int(j, "NanoCpus", s->cpu_millis * 1000000);
+        lg_json_int(j, "NanoCpus", lg_quirk_nano_cpus(s->cpu_millis));
     if (s->pids_limit)
         lg_json_int(j, "PidsLimit", s->pids_limit);
     if (s->layer_bytes && g->layers == LG_LAYERS_HARD) {
