@@ -6,7 +6,6 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lodge_client import operation_of  # noqa: E402
 from lodge_system import System, until  # noqa: E402,F401
 
 
@@ -65,12 +64,7 @@ def vms():
                fetch_allow="127.0.0.1, localhost")
     try:
         s.start()
-        admin = s.admin()
-        a = admin.call("POST", "/images/upload?name=tiny&kind=vm&format=raw&minMemoryBytes=100663296&defaultUser=lodge",
-                       os.urandom(4096), 202, Content_Type="application/octet-stream")
-        assert admin.operation(operation_of(a))["status"] == "done"
-        admin.put(f"/images/{a.json['id']}", {"public": True, "default": True,
-                                              "aliases": ["ubuntu-22.04", "nginx-1.24", "postgresql-15"]}, 200)
+        s.add_machine_image()
         yield s
     finally:
         s.close()

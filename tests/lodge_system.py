@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 
-from lodge_client import Api, Engine, Http, tls_context
+from lodge_client import Api, Engine, Http, operation_of, tls_context
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build-asan" if os.environ.get("SAN") else "build")
@@ -177,6 +177,14 @@ class System:
             return self.drivers != "container"
         a = Api(self, self.credentials()["token"]).get("/images", expect=None)
         return a.status == 200 and any(i["default"] and i["state"] == "ready" for i in a.json["images"])
+
+    def add_machine_image(self):
+        """One for virtual machines of the fake engine, everybody's default."""
+        admin = self.admin()
+        a = admin.call("POST", "/images/upload?name=tiny&kind=vm&format=raw&minMemoryBytes=100663296&defaultUser=lodge",
+                       os.urandom(4096), 202, Content_Type="application/octet-stream")
+        assert admin.operation(operation_of(a))["status"] == "done"
+        admin.put(f"/images/{a.json['id']}", {"public": True, "default": True, "aliases": ["ubuntu-22.04", "nginx-1.24", "postgresql-15"]}, 200)
 
     def stop(self, sig=signal.SIGINT, timeout=60):
         """As Ctrl-C does. Returns the exit code."""

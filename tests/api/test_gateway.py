@@ -1,6 +1,7 @@
 """Gateway mode: the tenant API's printed commands, as they are printed but for the port, without credentials."""
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -40,8 +41,9 @@ INSTANCE_ID=$(curl -X POST http://localhost:8081/api/v1/compute/instances \\
   -H "Content-Type: application/json" \\
   -d '{
     "name": "test-vm",
-    "type": "container",
-    "flavor": "small"
+    "type": "vm",
+    "flavor": "medium",
+    "imageId": "ubuntu-22.04"
   }' | jq -r '.id')
 until_status test-tenant $INSTANCE_ID running
 curl -H "X-Tenant-ID: test-tenant" \\
@@ -63,11 +65,11 @@ ISOLATION = """
 TENANT_A=$(curl -s -X POST http://localhost:8081/api/v1/compute/instances \\
   -H "X-Tenant-ID: tenant-a" \\
   -H "Content-Type: application/json" \\
-  -d '{"name":"tenant-a-vm", "flavor":"small", "type":"container"}' | jq -r '.id')
+  -d '{"name":"tenant-a-vm", "flavor":"small", "type":"vm"}' | jq -r '.id')
 TENANT_B=$(curl -s -X POST http://localhost:8081/api/v1/compute/instances \\
   -H "X-Tenant-ID: tenant-b" \\
   -H "Content-Type: application/json" \\
-  -d '{"name":"tenant-b-vm", "flavor":"small", "type":"container"}' | jq -r '.id')
+  -d '{"name":"tenant-b-vm", "flavor":"small", "type":"vm"}' | jq -r '.id')
 echo "Tenant A instances:"
 curl -H "X-Tenant-ID: tenant-a" http://localhost:8081/api/v1/compute/instances | jq
 echo "Tenant B instances:"
@@ -83,7 +85,7 @@ for flavor in small medium large xlarge; do
   INST=$(curl -s -X POST http://localhost:8081/api/v1/compute/instances \\
     -H "X-Tenant-ID: flavor-test" \\
     -H "Content-Type: application/json" \\
-    -d "{\\"name\\":\\"test-$flavor\\", \\"flavor\\":\\"$flavor\\", \\"type\\":\\"container\\"}" | jq -r '.id')
+    -d "{\\"name\\":\\"test-$flavor\\", \\"flavor\\":\\"$flavor\\", \\"type\\":\\"vm\\"}" | jq -r '.id')
   echo "Created instance $INST with flavor $flavor"
   [ "$INST" = null ] || until_status flavor-test $INST running
   curl -X POST http://localhost:8081/api/v1/compute/instances/$INST/stop \\
@@ -97,7 +99,7 @@ INTEGRATION = """
 INSTANCE_ID=$(curl -X POST http://localhost:8081/api/v1/compute/instances \\
   -H "X-Tenant-ID: integration-test" \\
   -H "Content-Type: application/json" \\
-  -d '{"name": "integration-vm", "flavor": "small", "type": "container"}' | jq -r '.id')
+  -d '{"name": "integration-vm", "flavor": "medium", "type": "vm"}' | jq -r '.id')
 until_status integration-test $INSTANCE_ID running
 curl -X POST http://localhost:8083/api/v1/network/networks \\
   -H "X-Tenant-ID: integration-test" \\
@@ -118,11 +120,19 @@ curl -H "X-Tenant-ID: integration-test" \\
 """
 
 
+def of_kind(script, kind):
+    """As printed, of machines; or the same of containers, in tenants of their own."""
+    if kind == "vm":
+        return script
+    script = re.sub(r'(\\?"type\\?": ?\\?")vm', r"\1container", script).replace(',\n    "imageId": "ubuntu-22.04"', "")
+    return re.sub(r"(X-Tenant-ID: |until_status )([a-z-]+)", r"\1\2-c", script)
+
+
 class Gateway:
     def __init__(self):
         self.ports = {p: free_port() for p in SERVICES}
-        self.system = System(drivers="fake", pool="127.98.0.0/16", compat_listeners=1,
-                             compat_ports=",".join(str(self.ports[p]) for p in SERVICES)).start()
+        self.system = System(drivers="fake,fake-vm", pool="127.98.0.0/16", compat_listeners=1, cpu_overcommit=16,  # the default
+                             compat_ports=",".join(str(self.ports[p]) for p in SERVICES))
 
     def http(self, service="8081", name="localhost", **headers):
         return Http(self.ports[service], None, name=name, headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -141,6 +151,8 @@ class Gateway:
 def gateway():
     g = Gateway()
     try:
+        g.system.start()
+        g.system.add_machine_image()
         yield g
     finally:
         g.system.close()
@@ -152,21 +164,30 @@ def test_health_names_the_service(gateway):
         assert a.status == 200 and a.json == {"status": "healthy", "service": service}
 
 
-def test_life_as_printed(gateway):
-    out = gateway.run(LIFE)
+KINDS = pytest.mark.parametrize("kind", ["vm", "container"])
+
+
+@KINDS
+def test_life_as_printed(gateway, kind):
+    out = gateway.run(of_kind(LIFE, kind))
     assert '"status":"stopped"' in out and '"status":"restarting"' in out and out.endswith('{"instances":[]}')
 
 
-def test_isolation_as_printed(gateway):
-    out = gateway.run(ISOLATION)
+@KINDS
+def test_isolation_as_printed(gateway, kind):
+    out = gateway.run(of_kind(ISOLATION, kind))
     a, b = out.split("Tenant B instances:")
     assert "tenant-a-vm" in a and "tenant-b-vm" not in a
     assert "tenant-b-vm" in b and "tenant-a-vm" not in b and "Access denied" in b
 
 
-def test_flavors_as_printed(gateway):
-    out = gateway.run(FLAVORS)
+@KINDS
+def test_flavors_as_printed(gateway, kind):
+    """Every one, also on a host with fewer cores; but for those that alone have more memory than it."""
+    out = gateway.run(of_kind(FLAVORS, kind))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert out.count("Created instance") == 4
+    assert out.count("Created instance null") == sum(gb << 30 > memory for gb in (1, 4, 8, 16))
 
 
 def test_integration_as_printed(gateway):
