@@ -79,7 +79,7 @@ int lg_flag_int(const struct lg_cli *c, const char *name, long min, long max, lo
 /* Prints "lodge: …" on standard error and returns `code`. */
 int lg_say(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ── client.c ── */
+/* ── client.c, follow.c, wait.c ── */
 
 struct lg_answer {
     long status;
@@ -168,9 +168,9 @@ int lg_find(struct lg_cli *c, const char *path, const char *key, const char *fie
 
 /* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
 int64_t lg_parse_size(const char *s);
-
-/* "512m", "1.5g", "268435456" → bytes; -1 when it is no size. */
-int64_t lg_parse_size(const char *s);
+void lg_print_instance(const struct lg_cli *c, const json_t *in);
+/* --cpus, --memory, --disk into the body's `resources`. */
+int lg_set_resources(const struct lg_cli *c, json_t *body);
 
 /* ── secrets ── */
 

@@ -1,229 +1,15 @@
-/* The client of the REST API: credentials, one connection, answers and what their errors mean as exit codes.
- */
+/* Requests to the REST API, their answers, and what their errors mean as exit codes. */
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/client.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
-
-/* ── credentials ── */
-
-static void take_line(struct lg_client *k, char *line)
-{
-    struct {
-        const char *key;
-        char *to;
-        size_t cap;
-    } known[] = {{"url", k->url, sizeof k->url},
-                 {"token", k->token, sizeof k->token},
-                 {"tenant", k->tenant, sizeof k->tenant},
-                 {"cacert", k->cacert, sizeof k->cacert}};
-    line[strcspn(line, "\r\n")] = 0;
-    char *eq = strchr(line, '=');
-    if (!eq)
-        return;
-    *eq = 0;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strcmp(known[i].key, line) && !*known[i].to)
-            snprintf(known[i].to, known[i].cap, "%s", eq + 1);
-}
-
-/* Fills what is still empty. False when the file cannot be read. */
-static bool read_credentials(struct lg_client *k, const char *path)
-{
-    char line[1024];
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    while (fgets(line, sizeof line, f))
-        take_line(k, line);
-    fclose(f);
-    explicit_bzero(line, sizeof line);
-    return true;
-}
-
-static void keep(char *to, size_t cap, const char *value)
-{
-    if (value && *value)
-        snprintf(to, cap, "%s", value);
-}
-
-/* The host's own Lodge: where its state is, if anywhere. */
-static void state_dir(char out[PATH_MAX])
-{
-    const char *state = getenv("LODGE_STATE");
-    snprintf(out, PATH_MAX, "%s", state && *state ? state : "var");
-    if (access(out, F_OK) && !(state && *state))
-        snprintf(out, PATH_MAX, "/var/lib/lodge");
-}
-
-/* True when both name the same server; a slash at the end does not matter. */
-static bool same_url(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-    n -= n && a[n - 1] == '/';
-    m -= m && b[m - 1] == '/';
-    return n && n == m && !strncasecmp(a, b, n);
-}
-
-/* The certificate that this host made itself is good for the URL that this host gave out, and for no other.
- */
-static void trust_local(struct lg_client *k, const char *state)
-{
-    char path[PATH_MAX + 32];
-    struct lg_client local = {.url = ""};
-    snprintf(path, sizeof path, "%s/credentials", state);
-    bool ours = read_credentials(&local, path) && same_url(local.url, k->url);
-    snprintf(path, sizeof path, "%s/tls/cert.pem", state);
-    if (ours && !*k->cacert && !access(path, R_OK))
-        snprintf(k->cacert, sizeof k->cacert, "%s", path);
-    explicit_bzero(&local, sizeof local);
-}
-
-/*
- * From the first source that has a token: environment, ~/.config/lodge/credentials, the state directory. A
- * file's token is only sent to that file's URL: with another one on the command line there must be a
- * LODGE_TOKEN too.
- */
-static void find_credentials(const struct lg_cli *c, struct lg_client *k, const char *state)
-{
-    char path[PATH_MAX + 64];
-    const char *home = getenv("HOME"), *config = getenv("XDG_CONFIG_HOME"), *flag = lg_flag_value(c, "url");
-    keep(k->url, sizeof k->url, flag && *flag ? flag : getenv("LODGE_URL"));
-    keep(k->token, sizeof k->token, getenv("LODGE_TOKEN"));
-    keep(k->cacert, sizeof k->cacert, getenv("LODGE_CACERT"));
-    k->source = "the environment";
-    struct lg_client file = {.url = ""};
-    if (config && *config)
-        snprintf(path, sizeof path, "%s/lodge/credentials", config);
-    else
-        snprintf(path, sizeof path, "%s/.config/lodge/credentials", home ? home : "");
-    snprintf(k->file, sizeof k->file, "%s", path);
-    if (!read_credentials(&file, path)) {
-        snprintf(k->file, sizeof k->file, "%s/credentials", state);
-        read_credentials(&file, k->file);
-    }
-    if (!*k->url)
-        keep(k->url, sizeof k->url, file.url);
-    if (!*k->token && same_url(k->url, file.url)) {
-        keep(k->token, sizeof k->token, file.token);
-        k->source = k->file;
-    }
-    if (same_url(k->url, file.url)) {
-        keep(k->tenant, sizeof k->tenant, file.tenant);
-        if (!*k->cacert)
-            keep(k->cacert, sizeof k->cacert, file.cacert);
-    }
-    explicit_bzero(&file, sizeof file);
-}
-
-static void close_client(struct lg_client *k)
-{
-    curl_easy_cleanup(k->h);
-    curl_slist_free_all(k->headers);
-    explicit_bzero(k, sizeof *k);
-}
-
-/* Headers of every request. */
-static void make_headers(struct lg_client *k)
-{
-    char line[256];
-    snprintf(line, sizeof line, "Authorization: Bearer %s", k->token);
-    k->headers = curl_slist_append(NULL, line);
-    explicit_bzero(line, sizeof line);
-    if (*k->tenant) {
-        snprintf(line, sizeof line, "Lodge-Tenant: %s", k->tenant);
-        k->headers = curl_slist_append(k->headers, line);
-    }
-    k->headers = curl_slist_append(k->headers, "Expect:");
-}
-
-static void setup(struct lg_client *k)
-{
-    curl_easy_setopt(k->h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(k->h, CURLOPT_PROTOCOLS_STR, "https,http");
-    curl_easy_setopt(k->h, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
-    curl_easy_setopt(k->h, CURLOPT_CONNECTTIMEOUT, 10L);
-    curl_easy_setopt(k->h, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(k->h, CURLOPT_ERRORBUFFER, k->error);
-    if (*k->cacert)
-        curl_easy_setopt(k->h, CURLOPT_CAINFO, k->cacert);
-    if (k->insecure) {
-        curl_easy_setopt(k->h, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(k->h, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
-}
-
-/* A token is never sent in clear but to this very host. */
-static int check_url(const struct lg_client *k)
-{
-    static const char *const local[] = {"http://localhost", "http://127.0.0.1", "http://[::1]"};
-    if (!strncasecmp(k->url, "https://", 8))
-        return 0;
-    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++) {
-        size_t n = strlen(local[i]);
-        if (!strncasecmp(k->url, local[i], n) && (!k->url[n] || k->url[n] == ':' || k->url[n] == '/'))
-            return 0;
-    }
-    return lg_say(LG_EXIT_USAGE, "the URL must begin with https:// (http:// only for localhost)");
-}
-
-static int check_found(const struct lg_client *k)
-{
-    if (!*k->url)
-        return lg_say(LG_EXIT_DENIED,
-                      "no server is known: set LODGE_URL and LODGE_TOKEN, or write url= and token= into %s",
-                      k->file);
-    if (!*k->token)
-        return lg_say(LG_EXIT_DENIED,
-                      "there is no token for %s: set LODGE_TOKEN, or write url= and token= into %s", k->url,
-                      k->file);
-    return check_url(k);
-}
-
-static struct lg_client one; /* a process runs one command */
-
-static void close_one(void)
-{
-    close_client(&one);
-    curl_global_cleanup();
-}
-
-int lg_client_open(struct lg_cli *c)
-{
-    char state[PATH_MAX];
-    if (c->client)
-        return 0;
-    state_dir(state);
-    find_credentials(c, &one, state);
-    keep(one.tenant, sizeof one.tenant, lg_flag_value(c, "tenant"));
-    one.insecure = lg_flag_set(c, "insecure");
-    trust_local(&one, state);
-    int rc = check_found(&one);
-    if (rc)
-        return rc;
-    size_t n = strlen(one.url);
-    if (one.url[n - 1] == '/')
-        one.url[n - 1] = 0;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(one.h = curl_easy_init()))
-        return lg_say(LG_EXIT_FAILED, "libcurl does not start");
-    atexit(close_one);
-    make_headers(&one);
-    setup(&one);
-    c->client = &one;
-    return 0;
-}
-
-/* ── one request ── */
 
 void lg_answer_done(struct lg_answer *a)
 {
@@ -283,6 +69,22 @@ char *lg_path(char out[LG_PATH_LEN], const char *fmt, ...)
     va_end(ap);
     out[n] = 0;
     return out;
+}
+
+static void setup(struct lg_client *k)
+{
+    curl_easy_setopt(k->h, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(k->h, CURLOPT_PROTOCOLS_STR, "https,http");
+    curl_easy_setopt(k->h, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+    curl_easy_setopt(k->h, CURLOPT_CONNECTTIMEOUT, 10L);
+    curl_easy_setopt(k->h, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(k->h, CURLOPT_ERRORBUFFER, k->error);
+    if (*k->cacert)
+        curl_easy_setopt(k->h, CURLOPT_CAINFO, k->cacert);
+    if (k->insecure) {
+        curl_easy_setopt(k->h, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(k->h, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
 }
 
 void lg_client_begin(struct lg_client *k, const char *path)
@@ -391,7 +193,7 @@ int lg_try(struct lg_cli *c, const char *method, const char *path, const json_t 
     return rc;
 }
 
-static int complain(const struct lg_cli *c, int code, const char *text)
+int lg_client_complain(const struct lg_cli *c, int code, const char *text)
 {
     return lg_say(code, "%s%s%s", c->about ? c->about : "", c->about ? ": " : "", text);
 }
@@ -411,7 +213,7 @@ int lg_call(struct lg_cli *c, const char *method, const char *path, const json_t
         nanosleep(&(struct timespec){0, 300000000}, NULL);
         rc = lg_try(c, method, path, body, a, &e);
     }
-    return rc && *e.msg ? complain(c, rc, e.msg) : rc;
+    return rc && *e.msg ? lg_client_complain(c, rc, e.msg) : rc;
 }
 
 static size_t give_file(char *p, size_t size, size_t n, void *arg)
@@ -500,83 +302,4 @@ int lg_list(struct lg_cli *c, const char *path, const char *key, json_t **out)
     else
         *out = all;
     return rc;
-}
-
-/* ── operations ── */
-
-#define LOST_S 60 /* a server that does not answer for so long ends a wait */
-
-static void show_progress(const struct lg_cli *c, const json_t *op, char last[128])
-{
-    const char *step = lg_text_at(op, "step");
-    const json_t *p = lg_at(op, "progress");
-    char now[128];
-    if (c->quiet || c->json || !isatty(STDERR_FILENO) || !*step)
-        return;
-    snprintf(now, sizeof now, "%.80s", step);
-    if (json_is_number(p))
-        snprintf(now + strlen(now), sizeof now - strlen(now), " %.0f %%", json_number_value(p) * 100);
-    if (!strcmp(now, last))
-        return;
-    memcpy(last, now, sizeof now);
-    fputs("  ", stderr);
-    lg_print_clean(stderr, now);
-    fputc('\n', stderr);
-}
-
-static int judge(const struct lg_cli *c, const json_t *op)
-{
-    const char *status = lg_text_at(op, "status"), *why = lg_text_at(op, "error.message");
-    const char *kind = lg_text_at(op, "kind");
-    if (!strcmp(status, "done"))
-        return 0;
-    int code = lg_exit_of(lg_code_of(lg_text_at(op, "error.code")));
-    char text[700];
-    snprintf(text, sizeof text, "%s %s%s%s", kind, status, *why ? ": " : "", why);
-    return complain(c, code, text);
-}
-
-static bool ended(const json_t *op)
-{
-    const char *s = lg_text_at(op, "status");
-    return strcmp(s, "queued") != 0 && strcmp(s, "running") != 0;
-}
-
-int lg_wait_operation(struct lg_cli *c, const char *id, long timeout_s, json_t **end)
-{
-    char path[LG_PATH_LEN], last[128] = "";
-    time_t begun = time(NULL), heard = begun;
-    for (;;) {
-        lg_cleanup_answer struct lg_answer a;
-        struct lg_err e = {0};
-        long left = timeout_s > 0 ? timeout_s - (long)(time(NULL) - begun) : 60;
-        if (left <= 0)
-            return lg_say(LG_EXIT_FAILED, "operation %s has not ended in %ld seconds", id, timeout_s);
-        bool progress = isatty(STDERR_FILENO) && !c->quiet;
-        snprintf(path, sizeof path, "%s?timeout=%ld",
-                 lg_path((char[LG_PATH_LEN]){0}, "/operations/%s/wait", id),
-                 progress    ? 2
-                 : left > 60 ? 60
-                             : left);
-        int rc = lg_try(c, "GET", path, NULL, &a, &e);
-        bool lost = rc == LG_EXIT_UNREACHABLE || a.status >= 500;
-        if (rc && (!lost || time(NULL) - heard > LOST_S))
-            return *e.msg ? lg_say(rc, "%s", e.msg) : rc;
-        if (rc) {
-            nanosleep(&(struct timespec){0, 500000000}, NULL);
-            continue;
-        }
-        heard = time(NULL);
-        if (ended(a.json)) {
-            if (end)
-                *end = json_incref(a.json);
-            return judge(c, a.json);
-        }
-        show_progress(c, a.json, last);
-    }
-}
-
-int lg_finish(struct lg_cli *c, const struct lg_answer *a, json_t **end)
-{
-    return c->wait && *a->operation ? lg_wait_operation(c, a->operation, 0, end) : 0;
 }

@@ -1,4 +1,4 @@
-/* What client.c and follow.c share. */
+/* The client itself, for credentials.c, client.c, follow.c and wait.c. */
 #ifndef LG_CLI_CLIENT_H
 #define LG_CLI_CLIENT_H
 
@@ -24,5 +24,7 @@ void lg_client_begin(struct lg_client *k, const char *path);
 void lg_client_refused(long status, const json_t *json, struct lg_err *e);
 int lg_client_unreachable(const struct lg_client *k, CURLcode rc, struct lg_err *e);
 int lg_exit_of(enum lg_code code);
+/* Prints the text, after the name of what is at work where there are several, and returns `code`. */
+int lg_client_complain(const struct lg_cli *c, int code, const char *text);
 
 #endif
