@@ -158,9 +158,6 @@ int lg_volume_ask_detach(struct lg_req *q, struct lg_volume *v, struct lg_instan
         return lg_fail(e, LG_STATE, "the volume %s is not attached to %s", v->name, in->name);
     if (s.last.detaching)
         return lg_fail(e, LG_CONFLICT, "the volume %s is being detached from %s already", v->name, in->name);
-    bool up = in->state != LG_ST_STOPPED && in->state != LG_ST_ERROR;
-    if (!strcmp(in->type, "vm") && up)
-        return lg_fail(e, LG_STATE, "stop %s first: a running virtual machine keeps its disks", in->name);
     rc = lg_attachment_set_detaching(q->db, in->id, v->id, true, e);
     return rc ? rc : ask_about_both(q, "volume.detach", v, in, op, e);
 }
@@ -206,6 +203,12 @@ static int check_host_path(struct lg_req *q, const struct lg_mount *m, struct lg
 static int parse_one(struct lg_req *q, const char *text, struct lg_instance *in, struct lg_err *e)
 {
     struct lg_mount *m = &in->mounts[in->mount_count];
+    char disk[2 * LG_MOUNT_PATH_LEN];
+    int n = (int)strcspn(text, ":");
+    if (!strcmp(in->type, "vm") && !strchr(text, '/')) { /* "data" or "data:ro": a disk has no path */
+        snprintf(disk, sizeof disk, "%.*s:/mnt/%.*s%s", n, text, n, text, text + n);
+        text = disk;
+    }
     int rc = lg_parse_mount("config.volumes", text, m, e);
     if (rc)
         return rc;

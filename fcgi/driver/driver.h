@@ -226,6 +226,12 @@ struct lg_driver {
      * to vm->disk_bytes, also when it is stopped, and never shrinks (LG_INVALID).
      */
     int (*update)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+    /*
+     * Virtual machines only: a running one gets the disks and further cards that the spec has and it lacks,
+     * and loses those that the spec has no more; one that does not run is left alone. LG_TIMEOUT: its guest
+     * does not let go of something, which stays.
+     */
+    int (*devices)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     int (*usage)(struct lg_engine *g, const char *id, struct lg_usage *u, struct lg_err *e);
     /* Containers only, running ones: measures the layer. Takes as long as there are files in it: called by a
      * process that nobody waits for. LG_STATE: it does not run; LG_UNSUPPORTED: the engine keeps it where
@@ -249,6 +255,17 @@ struct lg_driver {
     /* The screen as a picture into out (its max is the cap); mime gets its type. Not running: LG_STATE. */
     int (*screenshot)(struct lg_engine *g, const char *id, struct lg_buf *out, char mime[32],
                       struct lg_err *e);
+
+    /*
+     * Containers only, running ones (LG_STATE otherwise): starts argv (NULL-terminated) on a terminal of its
+     * own. *fd, now the caller's, speaks its bytes both ways until it has ended; `ref` is the engine's name
+     * of it. It outlives the descriptor: exec_end ends what still runs of it, and is called once it is not
+     * wanted any more.
+     */
+    int (*exec_open)(struct lg_engine *g, const char *id, const char *const *argv, int *fd,
+                     char ref[LG_REF_LEN], struct lg_err *e);
+    int (*exec_size)(struct lg_engine *g, const char *ref, int columns, int rows, struct lg_err *e);
+    void (*exec_end)(struct lg_engine *g, const char *ref);
 
     /* Everything with our site's label. */
     int (*list)(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *e);

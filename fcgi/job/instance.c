@@ -61,6 +61,8 @@ static int live(struct lg_job *j, struct lg_err *e)
     int rc = 0;
     if (st->run != LG_RUN_RUNNING)
         return 0;
+    if (!strcmp(j->in.type, "vm")) /* one that slept has what it had when it fell asleep */
+        return j->in.attachment_count || j->in.nic_count ? lg_devices_live(j, false, e) : 0;
     if (j->in.attachment_count)
         rc = lg_volumes_live(&j->engines->ctx, &j->in, st->pid, e);
     return rc || !j->in.nic_count ? rc : lg_networks_live(&j->engines->ctx, &j->in, st->pid, e);
@@ -227,7 +229,8 @@ static int wake(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
     int rc = networks_ready(j, s, e);
     if (!rc)
         rc = LG_VERB(j->d, wake, e, j->g, &s->inst);
-    return rc ? rc : check_up(j, s->inst.restart, e);
+    rc = rc ? rc : check_up(j, s->inst.restart, e);
+    return rc ? rc : live(j, e);
 }
 
 int lg_run_wake(struct lg_job *j, struct lg_err *e)

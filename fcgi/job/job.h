@@ -205,6 +205,11 @@ int lg_volumes_ready(const struct lg_driver_ctx *ctx, struct lg_db *db, struct l
 int lg_volumes_live(const struct lg_driver_ctx *ctx, const struct lg_instance *in, int64_t pid,
                     struct lg_err *e);
 
+/* devices.c: a virtual machine's disks and cards as the rows have them now, in a running one at once; `goes`:
+ * one of them is on its way out. After lg_truth_ask. LG_STATE: it must be stopped, woken or unpaused first.
+ */
+int lg_devices_live(struct lg_job *j, bool goes, struct lg_err *e);
+
 /* ---- master and worker talk (SOCK_SEQPACKET) ---- */
 
 enum lg_order {

@@ -90,6 +90,8 @@ int lg_run_network_change(struct lg_job *j, struct lg_err *e)
         rc = lg_truth_ask(&j->truth, j->d, j->g, j->in.id, false, e);
     if (rc)
         return rc;
+    if (!strcmp(j->in.type, "vm"))
+        return lg_devices_live(j, strcmp(j->kind->name, "network.attach") != 0, e);
     if (st->run == LG_RUN_RUNNING || st->run == LG_RUN_PAUSED)
         return lg_networks_live(&j->engines->ctx, &j->in, st->pid, e);
     lg_job_log(j, "the instance is so from its next start on");

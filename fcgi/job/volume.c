@@ -169,6 +169,8 @@ int lg_run_attach(struct lg_job *j, struct lg_err *e)
         rc = look(j, e);
     if (rc)
         return rc;
+    if (!strcmp(j->in.type, "vm"))
+        return lg_devices_live(j, false, e);
     if (is_up(j) && *a->path && j->truth.st.pid > 0) {
         rc = lg_volumes_live(ctx_of(j), &j->in, j->truth.st.pid, e);
         if (!rc)
@@ -185,6 +187,8 @@ int lg_run_detach(struct lg_job *j, struct lg_err *e)
     if (!a)
         return 0;
     int rc = look(j, e);
+    if (!rc && !strcmp(j->in.type, "vm"))
+        return lg_devices_live(j, true, e);
     if (!rc && is_up(j))
         rc = lg_volumes_live(ctx_of(j), &j->in, j->truth.st.pid, e);
     return rc ? rc : lg_place_drop(ctx_of(j), j->in.id, a->number, e);

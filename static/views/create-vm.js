@@ -1,6 +1,6 @@
 // The part of the create dialog that only a virtual machine has: size by flavor, disk, keys, cloud-init.
 
-import { button, fill, h } from '../dom.js';
+import { button, fill, h, uid } from '../dom.js';
 import { get } from '../api.js';
 import { bytes, parseSize } from '../format.js';
 import { store } from '../live.js';
@@ -13,6 +13,17 @@ export function vmImages() {
   const ready = [...store.images.values()].filter((i) => i.state === 'ready' && i.kind === 'vm');
   ready.sort((a, b) => Number(b.default) - Number(a.default) || a.name.localeCompare(b.name));
   return ready;
+}
+
+/** A row of further disks: a name, with the tenant's free volumes proposed. */
+export function diskRow() {
+  const list = h('datalist', { id: uid('disks') });
+  const name = input({ 'aria-label': 'Volume of the disk', placeholder: 'data', spellcheck: 'false', autocapitalize: 'off', list: list.id });
+  const only = h('input', { type: 'checkbox' });
+  get('/volumes?pageSize=500').then(({ volumes }) => {
+    for (const v of volumes) if (v.kind !== 'filesystem' && !v.attachments.length) list.append(h('option', { value: v.name }, bytes(v.sizeBytes)));
+  }, () => {});
+  return { nodes: [name, list, h('label', { class: 'inline' }, only, 'read only')], first: name, read: () => (name.value.trim() ? name.value.trim() + (only.checked ? ':ro' : '') : null) };
 }
 
 /** What an image asks for, in a line under the field. */

@@ -9,7 +9,7 @@ import { copy, openDialog } from '../parts/dialog.js';
 import { quotaLeft } from '../parts/left.js';
 import { clearErrors, field, formError, input, repeated, select, showError } from '../parts/form.js';
 import { fail, followOperation } from '../parts/toast.js';
-import { vmImages, vmPart } from './create-vm.js';
+import { diskRow, vmImages, vmPart } from './create-vm.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const DEFAULT_PORT = 80; // where the base image's web server listens
@@ -82,10 +82,12 @@ function requestOf(f) {
   if (f.space.control.value.trim()) body.resources.storage = { totalSpace: parseSize(f.space.control.value) };
   const volumes = f.volumes.read();
   if (volumes.length && !isVm(f)) body.config.volumes = volumes;
-  if (f.network.control.value && !isVm(f)) body.config.networks = [f.network.control.value];
+  if (f.network.control.value) body.config.networks = [f.network.control.value];
   if (f.restart.control.value !== 'no') body.config.restartPolicy = f.restart.control.value;
   if (isVm(f)) {
-    body.config = body.config.image ? { image: body.config.image } : {};
+    const { image, networks } = body.config;
+    const disks = f.disks.read();
+    body.config = { ...(image && { image }), ...(networks && { networks }), ...(disks.length && { volumes: disks }) };
     f.vm.read(body);
   }
   const labels = f.labels.read();
@@ -158,6 +160,7 @@ function buildFields(onchange) {
   f.env = repeated({ legend: 'Environment', path: 'config.env config.secretEnv', add: 'variable', makeRow: pairRow('NAME', 'value', true), onchange });
   f.ports = repeated({ legend: 'Published ports', path: 'config.ports', add: 'port', makeRow: portRow, onchange, hint: 'For what is not a web page' });
   f.volumes = repeated({ legend: 'Volumes', path: 'config.volumes', add: 'volume', makeRow: volumeRow, onchange, hint: 'Kept when the instance is deleted; made when there is none of the name' });
+  f.disks = repeated({ legend: 'Further disks', path: '', add: 'disk', makeRow: diskRow, onchange, hint: 'A volume of yours, as a raw disk; made when there is none of the name, and kept when the machine is deleted' });
   f.network = networkField();
   f.network.control.addEventListener('change', onchange);
   f.labels = repeated({ legend: 'Labels', path: 'labels metadata.labels', add: 'label', makeRow: pairRow('key', 'value', false), onchange });
@@ -166,9 +169,9 @@ function buildFields(onchange) {
 }
 
 function layout(f, preview) {
-  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.space, f.env, f.volumes, f.network, f.ports);
+  f.only = h('div', { class: 'stack' }, f.command, f.restart, f.space, f.env, f.volumes, f.ports);
   f.moreWord = h('summary', null, '');
-  const advanced = h('details', { class: 'more' }, f.moreWord, f.only, f.labels,
+  const advanced = h('details', { class: 'more' }, f.moreWord, f.only, f.disks, f.network, f.labels,
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
   f.sizes = h('div', { class: 'pair' }, f.cpu, f.memory);
   const web = h('div', { class: 'web' }, h('p', { class: 'field check' }, f.publish, h('label', { for: f.publish.id }, 'Publish as a web page'), f.url), f.target);
@@ -253,9 +256,12 @@ function fillImages(f) {
 function drawKind(f) {
   const vm = isVm(f);
   f.only.hidden = vm;
+  f.disks.hidden = !vm;
+  f.volumes.dataset.path = vm ? '' : 'config.volumes'; // where the server's word about them is shown
+  f.disks.dataset.path = vm ? 'config.volumes' : '';
   f.sizes.hidden = vm && !f.vm.sized();
   f.vm.draw(vm);
-  setText(f.moreWord, vm ? 'Labels' : 'Command, environment, volumes, ports, restart policy, labels');
+  setText(f.moreWord, vm ? 'Further disks, networks, labels' : 'Command, environment, volumes, ports, restart policy, labels');
   setText(f.imageNote, vm ? f.vm.needs(vmImages().find((i) => i.name === f.image.control.value)) : '');
 }
 

@@ -44,6 +44,9 @@ function machine(inst) {
     row('SSH keys', c.sshKeys?.length), row('Sign in as', c.login), row('Grows while it runs', c.vcpusMax && `to ${c.vcpusMax} cores, ${bytes(c.memoryMaxMiB * 2 ** 20)}`)];
 }
 
+const volumes = (inst) => (inst.volumes ?? []).map((v) => `${v.name ?? v.hostPath} → ${v.kind === 'block' ? 'a disk' : v.path}${v.readOnly ? ' (read only)' : ''}`);
+const cards = (inst) => (inst.networks ?? []).map((n) => `${n.name}: ${n.address}/${n.prefix} at ${n.mac}`);
+
 function facts(inst) {
   const c = inst.config ?? {};
   const labels = Object.entries(inst.labels ?? {});
@@ -52,8 +55,8 @@ function facts(inst) {
   const owner = typeof inst.owner === 'object' ? inst.owner?.username : inst.owner;
   return h('div', { class: 'cards' },
     h('section', { class: 'card' }, h('h2', null, 'Runs'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
-      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)), row('Flavor', inst.flavor), ...machine(inst))),
-    h('section', { class: 'card' }, h('h2', null, 'Reach'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Network', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Published', list(ports(inst))),
+      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)), row('Flavor', inst.flavor), row('Volumes', list(volumes(inst))), ...machine(inst))),
+    h('section', { class: 'card' }, h('h2', null, 'Reach'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Network', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Further networks', list(cards(inst))), row('Published', list(ports(inst))),
       row('Web', rules.length ? h('ul', { class: 'plain' }, rules.map((r) => h('li', null, h('a', { class: 'ext', href: r.url, target: '_blank', rel: 'noopener' }, new URL(r.url).host), ` → ${r.targetPort}`))) : h('a', { href: `#/instances/${inst.id}/ingress` }, 'Publish a web page')))),
     h('section', { class: 'card' }, h('h2', null, 'Record'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),
       row('Labels', labels.length ? h('span', { class: 'facts' }, labels.map(([k, v]) => h('span', { class: 'chip' }, `${k}=${v}`))) : null))));

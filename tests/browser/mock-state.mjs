@@ -96,6 +96,8 @@ export class State {
     if (body.type === 'vm') {
       const sized = { small: [1, 2 ** 31, 20 * 2 ** 30] }[body.flavor];
       Object.assign(inst, { type: 'vm', backend: 'kvm', flavor: body.flavor ?? null, config: { image: c.image ?? 'tiny', diskFormat: c.diskFormat ?? 'qcow2', networkType: 'bridge', networkSource: 'default', cloudInit: { userDataBytes: c.cloudInit?.userData?.length ?? 0, metaDataBytes: 0 }, sshKeys: c.sshKeys ?? [], firmware: c.firmware ?? 'bios', tpm: false, vcpusMax: 4, memoryMaxMiB: 2048 } });
+      inst.volumes = (c.volumes ?? []).map((v) => ({ id: id(), name: v.split(':')[0], kind: 'block', hostPath: null, path: '', readOnly: v.endsWith(':ro') }));
+      inst.networks = (c.networks ?? []).map((name) => ({ id: id(), name, address: '10.0.1.2', prefix: 24, mac: '02:6e:00:00:00:01' }));
       inst.resources = { cpu: { cores: sized?.[0] ?? inst.resources.cpu.cores }, memory: { limit: sized?.[1] ?? limit, used: 0 }, storage: { totalSpace: sized?.[2] ?? body.resources?.storage?.totalSpace ?? 10 * 2 ** 30 } };
     }
     this.instances.set(inst.id, inst);

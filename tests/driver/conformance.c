@@ -1,4 +1,5 @@
-/* The contract of driver.h, the same cases for every driver: `driver-conformance [fake|podman|docker]…`. */
+/* The contract of driver.h, the same cases for every driver: `driver-conformance
+ * [fake|podman|docker|kvm|kvm-test]…`. Machines have no commands: of them what needs none. */
 #include "setup.h"
 
 #include <poll.h>
@@ -38,6 +39,12 @@ static void gone(struct store *s)
     struct lg_err e = {0};
     ok(&e, D->remove(G, s->id, true, &e));
     assert_int_equal(rig_run(&rig, s->id), LG_RUN_ABSENT);
+}
+
+/* A guest that is still in its boot hears no button: it is switched off. */
+static int stop_s(void)
+{
+    return strcmp(D->backend, "kvm") ? 1 : 0;
 }
 
 static struct lg_inst_status status(const char *id)
@@ -275,7 +282,7 @@ static void test_pause(void **state)
     ok(&e, D->unpause(G, s.id, &e));
     assert_int_equal(rig_run(&rig, s.id), LG_RUN_RUNNING);
     ok(&e, D->pause(G, s.id, &e));
-    ok(&e, D->stop(G, s.id, 1, &e));
+    ok(&e, D->stop(G, s.id, stop_s(), &e));
     assert_int_equal(rig_run(&rig, s.id), LG_RUN_EXITED);
     assert_int_equal(D->pause(G, s.id, &e), -LG_BACKEND);
     gone(&s);
@@ -594,6 +601,93 @@ static void test_remove_during_stop(void **state)
     D->close(w.g);
 }
 
+/* ---- machines ---- */
+
+static void test_life_of_a_machine(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    struct lg_inst_status st;
+    struct lg_inst_spec spec = rig_spec(&rig, &rig.net, next_host++, &s, NULL);
+    ok(&e, D->network_ensure(G, &spec.net, &e));
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_ABSENT);
+    ok(&e, D->create(G, &spec, &e));
+    ok(&e, D->create(G, &spec, &e));
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_CREATED);
+    ok(&e, D->start(G, &spec, &e));
+    ok(&e, D->start(G, &spec, &e));
+    st = status(s.id);
+    assert_int_equal(st.run, LG_RUN_RUNNING);
+    assert_string_equal(st.id, s.id);
+    assert_true(*st.ref);
+    if (rig.real) {
+        assert_string_equal(st.address, s.address);
+        assert_true(st.started_at > 0 && st.pid > 0);
+    }
+    assert_int_equal(D->remove(G, s.id, false, &e), -LG_CONFLICT);
+    ok(&e, D->stop(G, s.id, 0, &e));
+    ok(&e, D->stop(G, s.id, 0, &e));
+    st = status(s.id);
+    assert_int_equal(st.run, LG_RUN_EXITED);
+    assert_true(!st.pid && !*st.address && !st.oom_killed);
+    ok(&e, D->start(G, &spec, &e));
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_RUNNING);
+    ok(&e, D->stop(G, s.id, 0, &e));
+    ok(&e, D->remove(G, s.id, false, &e));
+    ok(&e, D->remove(G, s.id, false, &e));
+    assert_int_equal(rig_run(&rig, s.id), LG_RUN_ABSENT);
+}
+
+static int only_running(void *arg, const struct lg_inst_status *st)
+{
+    *(int *)arg += st->run == LG_RUN_RUNNING;
+    return 0;
+}
+
+static void test_list_of_machines(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store a, b;
+    int n = 0;
+    born(&a, NULL, LG_RESTART_NO);
+    born(&b, NULL, LG_RESTART_NO);
+    ok(&e, D->list(G, only_running, &n, &e));
+    assert_int_equal(n, 2);
+    ok(&e, D->stop(G, b.id, 0, &e));
+    n = 0;
+    ok(&e, D->list(G, only_running, &n, &e));
+    assert_int_equal(n, 1);
+    gone(&a);
+    gone(&b);
+}
+
+/* Its end is told, and a watch that is cancelled ends. */
+static void test_watch_of_machines(void **state)
+{
+    (void)state;
+    struct watcher w = {0};
+    struct store s;
+    struct lg_err e = {0};
+    ok(&e, D->open(&rig.ctx, &w.g, &e));
+    struct lg_inst_spec spec = rig_spec(&rig, &rig.net, next_host++, &s, NULL);
+    memcpy(w.id, s.id, sizeof w.id);
+    assert_int_equal(pthread_create(&w.thread, NULL, watch_main, &w), 0);
+    ok(&e, D->network_ensure(G, &spec.net, &e));
+    ok(&e, D->create(G, &spec, &e));
+    for (int i = 0; i < 100 && w.seen != 3; i++) { /* it may have begun to listen late */
+        ok(&e, D->start(G, &spec, &e));
+        ok(&e, D->stop(G, s.id, 0, &e));
+        usleep(50000);
+    }
+    assert_int_equal(w.seen, 3);
+    pthread_join(w.thread, NULL);
+    D->close(w.g);
+    assert_int_equal(w.rc, 0);
+    gone(&s);
+}
+
 static int64_t layer_mib(const char *id)
 {
     struct lg_layer l = {.bytes = -1};
@@ -632,39 +726,71 @@ static void test_layer(void **state)
     assert_int_equal(D->layer(G, s.id, &l, &e), -LG_NOT_FOUND);
 }
 
+static const struct CMUnitTest containers[] = {
+    cmocka_unit_test(test_probe),
+    cmocka_unit_test(test_life),
+    cmocka_unit_test(test_absent_and_wrong),
+    cmocka_unit_test(test_leftovers),
+    cmocka_unit_test(test_exit_code),
+    cmocka_unit_test(test_out_of_memory),
+    cmocka_unit_test(test_restart_policy),
+    cmocka_unit_test(test_stop_in_crash_loop),
+    cmocka_unit_test(test_limits_survive),
+    cmocka_unit_test(test_engine_restart_keeps),
+    cmocka_unit_test(test_pause),
+    cmocka_unit_test(test_list),
+    cmocka_unit_test(test_images),
+    cmocka_unit_test(test_pull_refused),
+    cmocka_unit_test(test_log_stream),
+    cmocka_unit_test(test_log_stream_ends),
+    cmocka_unit_test(test_log_tail),
+    cmocka_unit_test(test_log_tail_of_unended_lines),
+    cmocka_unit_test(test_watch),
+    cmocka_unit_test(test_cancel),
+    cmocka_unit_test(test_remove_during_stop),
+    cmocka_unit_test(test_layer),
+};
+
+static const struct CMUnitTest machines[] = {
+    cmocka_unit_test(test_probe),
+    cmocka_unit_test(test_life_of_a_machine),
+    cmocka_unit_test(test_absent_and_wrong),
+    cmocka_unit_test(test_pause),
+    cmocka_unit_test(test_list_of_machines),
+    cmocka_unit_test(test_images),
+    cmocka_unit_test(test_watch_of_machines),
+    cmocka_unit_test(test_cancel),
+    cmocka_unit_test(test_remove_during_stop),
+};
+
+/* libvirt's test driver has neither images nor processes, and its own idea of the network is none. */
+static const struct CMUnitTest pretended[] = {
+    cmocka_unit_test(test_probe),
+    cmocka_unit_test(test_life_of_a_machine),
+    cmocka_unit_test(test_pause),
+    cmocka_unit_test(test_list_of_machines),
+    cmocka_unit_test(test_watch_of_machines),
+    cmocka_unit_test(test_cancel),
+};
+
+static int run_group(const char *engine)
+{
+    if (rig.vm)
+        return cmocka_run_group_tests_name(engine, machines, NULL, NULL);
+    if (!strcmp(engine, "kvm-test"))
+        return cmocka_run_group_tests_name(engine, pretended, NULL, NULL);
+    return cmocka_run_group_tests_name(engine, containers, NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"", "fake", "podman", "docker"};
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_life),
-        cmocka_unit_test(test_absent_and_wrong),
-        cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_exit_code),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_restart_policy),
-        cmocka_unit_test(test_stop_in_crash_loop),
-        cmocka_unit_test(test_limits_survive),
-        cmocka_unit_test(test_engine_restart_keeps),
-        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_list),
-        cmocka_unit_test(test_images),
-        cmocka_unit_test(test_pull_refused),
-        cmocka_unit_test(test_log_stream),
-        cmocka_unit_test(test_log_stream_ends),
-        cmocka_unit_test(test_log_tail),
-        cmocka_unit_test(test_log_tail_of_unended_lines),
-        cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_remove_during_stop),
-        cmocka_unit_test(test_layer),
-    };
+    static const char *const all[] = {"", "fake", "podman", "docker", "kvm", "kvm-test"};
     int failed = 0;
-    for (int i = 1; i < (argc > 1 ? argc : 4); i++) {
+    for (int i = 1; i < (argc > 1 ? argc : (int)(sizeof all / sizeof all[0])); i++) {
         const char *engine = argc > 1 ? argv[i] : all[i];
         if (!rig_up(&rig, engine))
             continue;
-        failed += cmocka_run_group_tests_name(engine, tests, NULL, NULL);
+        failed += run_group(engine);
         rig_down(&rig);
     }
     return failed;

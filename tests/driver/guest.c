@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "driver/kvm/engine.h"
+#include "driver/network/own.h"
+#include "model/cidr.h"
 
 static struct rig rig;
 static int next_host = 2;
@@ -188,6 +190,74 @@ static void test_a_life(void **state)
     until(
         !strcmp(in_guest(&s, "cat /root/ran; grep -c ^processor /proc/cpuinfo", &out), "ran <&\"> once\n1"));
     gone(s.id);
+}
+
+/* ---- a disk and a card come to a running guest, and go ---- */
+
+static bool described(const char *id, bool next, const char *text)
+{
+    char uri[LG_VM_URI_LEN], name[64];
+    lg_cleanup_buf struct lg_buf out = {0};
+    lg_vm_uri(&rig.conf, uri);
+    snprintf(name, sizeof name, "lodge-%s", id);
+    const char *const argv[] = {"virsh", "-q", "-c", uri, "dumpxml", name, next ? "--inactive" : NULL, NULL};
+    assert_int_equal(run(argv, 20000, &out), 0);
+    return strstr(lg_buf_cstr(&out), text) != NULL;
+}
+
+static void plugged_in(const struct lg_inst_spec *spec, const struct store *s, const char *mac)
+{
+    struct lg_err e = {0};
+    char want[128];
+    lg_cleanup_buf struct lg_buf out = {0};
+    ok(&e, D->devices(G, spec, &e));
+    ok(&e, D->devices(G, spec, &e)); /* what is there does not come twice */
+    snprintf(want, sizeof want, "65536\ndata-of-the-test\n%s\n3", mac);
+    until(!strcmp(in_guest(s,
+                           "cat /sys/block/vdc/size /sys/block/vdc/serial && echo && cat "
+                           "/sys/class/net/eth1/address && ls -d /sys/block/vd* | wc -l",
+                           &out),
+                  want));
+    assert_string_equal(in_guest(s, "echo kept > /dev/vdc && sync && echo ok", &out), "ok");
+    assert_true(described(s->id, true, spec->volumes[0].source) && described(s->id, true, mac));
+}
+
+static void test_devices_come_and_go(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    struct store s;
+    char bridge[16], name[16], mac[18], disk[128], text[8] = "";
+    lg_cleanup_buf struct lg_buf out = {0};
+    struct lg_inst_spec spec = spec_of(&s);
+    snprintf(disk, sizeof disk, "%s/data,&'.raw", rig.dir);
+    lg_own_bridge(rig.site, 1, bridge);
+    lg_own_nic(rig.site, 1, name, mac);
+    struct lg_volume_spec v = {.id = "data-of-the-test", .block = true, .source = disk, .target = ""};
+    struct lg_nic_spec n = {.bridge = bridge, .mac = mac, .address = "10.5.0.2", .prefix = 24};
+    spec.volumes = &v;
+    spec.nics = &n;
+    int fd = open(disk, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && !ftruncate(fd, 32 << 20));
+    ok(&e, lg_own_network_ensure(&rig.ctx, bridge, &e));
+    start(&spec);
+    until(!strcmp(in_guest(&s, "hostname", &out), "web"));
+    spec.volume_count = spec.nic_count = 1;
+    plugged_in(&spec, &s, mac);
+    assert_int_equal(pread(fd, text, 4, 0), 4);
+    assert_string_equal(text, "kept");
+    ok(&e, D->suspend(G, s.id, &e)); /* it sleeps with them, and has them when it wakes */
+    ok(&e, D->wake(G, &spec, &e));
+    until(!strcmp(in_guest(&s, "head -c 4 /dev/vdc", &out), "kept"));
+    spec.volume_count = spec.nic_count = 0;
+    ok(&e, D->devices(G, &spec, &e));
+    assert_string_equal(in_guest(&s, "ls -d /sys/block/vdc /sys/class/net/eth1 2>/dev/null; echo gone", &out),
+                        "gone");
+    assert_false(described(s.id, false, mac) || described(s.id, true, mac) || described(s.id, true, "data,"));
+    gone(s.id);
+    assert_int_equal(D->devices(G, &spec, &e), -LG_NOT_FOUND);
+    ok(&e, lg_own_network_remove(&rig.ctx, bridge, true, &e));
+    close(fd);
 }
 
 /* ---- a real distribution, when somebody has built it: LODGE_TEST_DEBIAN=FILE; minutes without KVM ---- */
@@ -519,10 +589,15 @@ static void test_foreign_domains(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_foreign_domains),         cmocka_unit_test(test_a_life),
-        cmocka_unit_test(test_ends_are_seen),           cmocka_unit_test(test_guests_outlive_libvirtd),
-        cmocka_unit_test(test_hung_libvirtd),           cmocka_unit_test(test_killed_libvirtd),
-        cmocka_unit_test(test_neighbours_and_spoofing), cmocka_unit_test(test_debian),
+        cmocka_unit_test(test_foreign_domains),
+        cmocka_unit_test(test_a_life),
+        cmocka_unit_test(test_ends_are_seen),
+        cmocka_unit_test(test_guests_outlive_libvirtd),
+        cmocka_unit_test(test_hung_libvirtd),
+        cmocka_unit_test(test_killed_libvirtd),
+        cmocka_unit_test(test_neighbours_and_spoofing),
+        cmocka_unit_test(test_devices_come_and_go),
+        cmocka_unit_test(test_debian),
     };
     if (!rig_up(&rig, "kvm"))
         return 0;

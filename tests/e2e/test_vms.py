@@ -2,7 +2,9 @@
 consoles, put to sleep, grown, stopped, deleted; and nothing left."""
 import json
 import os
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -240,6 +242,8 @@ def test_an_uploaded_image_boots(host, owner, key, tmp_path):
     assert o["status"] == "done", o
     i = owner.post(BASE, {"name": "from-mine", "type": "vm", "resources": TINY, "config": {"image": "mine"}}, 201).json
     until_ssh(key, owner.until(i["id"], "running", timeout=120)["network"]["address"])
+    mine = next(x for x in owner.get("/images?kind=vm").json["images"] if x["name"] == "mine")
+    assert owner.delete(f"/images/{mine['id']}", 409).error == "CONFLICT", "a template stays while a disk is an overlay of it"
     owner.remove(i["id"])
     evil = tmp_path / "evil.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/shadow", "-F", "raw", str(evil), "64M"], check=True)
@@ -256,3 +260,104 @@ def test_delete_leaves_nothing(host, owner):
     left = [os.path.join(d, f) for d, _, files in os.walk(host.state) for f in files if i["id"] in f]
     assert not left
     assert not [p for p in host.own_processes() if i["id"] in " ".join(p.argv)]
+
+
+# --- what comes and goes while it runs; bad input; a libvirtd that hangs and dies ---------------------------------------
+
+@pytest.fixture
+def data(owner):
+    """A raw volume and a network of the tenant's own, taken from whoever has them at the end."""
+    v = owner.post("/volumes", {"name": "vm-data", "size": 32 * MIB, "kind": "block"}, 201).json
+    n = owner.post("/networks", {"name": "vm-back", "cidr": "10.77.0.0/24"}, 201).json
+    yield v, n
+    for path in (f"/volumes/{v['id']}", f"/networks/{n['id']}"):
+        for a in owner.get(path).json["attachments"]:
+            owner.post(f"{path}/detach", {"instance": a["instance"]}, None)
+        owner.delete(path, None, Prefer="wait=30")
+
+
+def test_a_disk_and_a_card_come_and_go(owner, key, guest, data):
+    volume, network = data
+    address = guest["network"]["address"]
+    until_ssh(key, address)
+    look = "cat /sys/block/vdc/size /sys/class/net/eth1/address 2>/dev/null"
+    assert ssh(key, address, look).stdout == ""
+    got = owner.post(f"/volumes/{volume['id']}/attach", {"instance": guest["id"]}, 200).json
+    assert [a["instance"] for a in got["attachments"]] == [guest["id"]]
+    owner.post(f"/networks/{network['id']}/attach", {"instance": guest["id"]}, 200)
+    card = owner.instance(guest["id"])["networks"][0]
+    until("the guest has both", lambda: ssh(key, address, look).stdout.split() == ["65536", card["mac"]], timeout=30)
+    assert ssh(key, address, "echo kept > /dev/vdc && sync").returncode == 0
+    with open(f"{host_volume(owner, volume)}", "rb") as f:
+        assert f.read(4) == b"kept"
+    assert owner.delete(f"/volumes/{volume['id']}", None).error == "CONFLICT"
+    # A paused guest cannot let go: it keeps its disk, and the answer says what to do.
+    owner.power(guest["id"], "pause")
+    refused = owner.post(f"/volumes/{volume['id']}/detach", {"instance": guest["id"]}, 409).json["error"]
+    assert refused["code"] == "INVALID_STATE" and "unpause" in refused["message"]
+    owner.power(guest["id"], "unpause")
+    assert owner.post(f"/volumes/{volume['id']}/detach", {"instance": guest["id"]}, 200).json["attachments"] == []
+    assert owner.post(f"/networks/{network['id']}/detach", {"instance": guest["id"]}, 200).json["attachments"] == []
+    until("the guest has neither", lambda: ssh(key, address, look).stdout == "", timeout=30)
+    assert owner.instance(guest["id"])["volumes"] == [] and owner.instance(guest["id"])["state"] == "running"
+
+
+def host_volume(owner, volume):
+    return next(os.path.join(d, f) for d, _, files in os.walk(f"{owner.system.state}/volumes") for f in files if volume["id"] in f)
+
+
+def test_two_resizes_at_once(owner, key, guest):
+    before = owner.instance(guest["id"])["resources"]["storage"]["totalSpace"]
+    sizes = [before + GIB, before + 2 * GIB]
+    answers = []
+    threads = [threading.Thread(target=lambda s=s: answers.append(
+        owner.post(f"{BASE}/{guest['id']}/resize", {"resources": {"storage": {"totalSpace": s}}}, None))) for s in sizes]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert any(a.status == 200 for a in answers), answers
+    assert all(a.status == 200 or a.error in ("CONFLICT", "INVALID_STATE", "INVALID_REQUEST") for a in answers), answers
+    now = owner.instance(guest["id"])["resources"]["storage"]["totalSpace"]
+    assert now in sizes
+    seen = int(ssh(key, guest["network"]["address"], "cat /sys/block/vda/size").stdout) * 512
+    assert seen == now, "the row and the disk agree"
+
+
+def test_what_cannot_be_made_is_refused_and_leaves_nothing(owner, guest):
+    before = {i["id"] for i in owner.get(f"{BASE}?pageSize=500").json["instances"]}
+    small = owner.post(BASE, {"name": "too-small", "type": "vm", "resources": {"memory": {"limit": 16 * MIB}}}, 400)
+    assert small.error == "INVALID_REQUEST" and "memory" in small.text
+    large = owner.post(BASE, {"name": "too-large", "type": "vm", "config": {"cloudInit": {"userData": "#!/bin/sh\n" + "x" * (10 * MIB)}}}, None)
+    assert large.status in (400, 413), large.status
+    for name in ("a<b>", "a&b", "a'b", 'a"b', "a]]>b"):
+        assert owner.post(BASE, {"name": name, "type": "vm"}, 400).error == "INVALID_REQUEST"
+    assert {i["id"] for i in owner.get(f"{BASE}?pageSize=500").json["instances"]} == before
+    assert owner.instance(guest["id"])["state"] == "running"
+
+
+def libvirtd(host):
+    return until("libvirtd runs", lambda: next((p.pid for p in host.tree().values() if p.name == "libvirtd"), None))
+
+
+def test_libvirtd_hangs_and_dies(host, owner, key, guest):
+    address = guest["network"]["address"]
+    boot = ssh(key, address, "cat /proc/sys/kernel/random/boot_id").stdout
+    assert boot
+    pid = libvirtd(host)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        i = owner.post(BASE, {"name": "hung", "type": "vm", "resources": TINY}, 201).json
+        until("its create is at work", lambda: owner.get(f"/operations?instance={i['id']}").json["operations"][0]["status"] == "running")
+        assert owner.instance(guest["id"])["state"] == "running", "the API goes on answering"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    owner.until(i["id"], "running", timeout=120)
+    owner.delete(f"{BASE}/{i['id']}?force=true", (200, 202), Prefer="wait=0")
+    os.kill(pid, signal.SIGKILL)
+    until("it is deleted all the same", lambda: owner.get(f"{BASE}/{i['id']}", None).status == 404, timeout=120)
+    assert until("another libvirtd", lambda: libvirtd(host)) != pid
+    assert owner.instance(guest["id"])["state"] == "running"
+    assert ssh(key, address, "cat /proc/sys/kernel/random/boot_id").stdout == boot, "the guest noticed nothing"
+    left = [os.path.join(d, f) for d, _, files in os.walk(host.state) for f in files if i["id"] in f]
+    assert not left

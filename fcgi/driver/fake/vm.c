@@ -1,4 +1,4 @@
-/* What only virtual machines can, on the fake: sleep, wake, reset, consoles, a picture. */
+/* On the fake: what only virtual machines can (sleep, wake, reset, consoles, a picture), and terminals. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "driver/fake/life.h"
 #include "driver/fake/verbs.h"
 
@@ -61,6 +62,35 @@ static int need_up(struct lg_engine *g, json_t *o, struct lg_err *e)
     return up(o) ? 0 : not_running(e);
 }
 
+static json_t *devices_of(const struct lg_inst_spec *s)
+{
+    json_t *a = json_array();
+    for (int i = 0; i < s->volume_count; i++)
+        if (s->volumes[i].block)
+            json_array_append_new(a, json_string(s->volumes[i].id));
+    for (int i = 0; i < s->nic_count; i++)
+        json_array_append_new(a, json_string(s->nics[i].mac));
+    return a;
+}
+
+int lg_fake_devices(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e)
+{
+    int rc = lg_fake_fault(g, "devices", e);
+    if (rc)
+        return rc;
+    lg_cleanup_fd int fd = lg_fake_lock(g, e);
+    if (fd < 0)
+        return fd;
+    lg_cleanup_json json_t *o = lg_fake_load(g, "inst", s->id);
+    if (!o)
+        return lg_fail(e, LG_NOT_FOUND, "the fake engine has no such instance");
+    if (up(o)) {
+        json_object_set_new(o, "devices", devices_of(s));
+        rc = save(g, o, e);
+    }
+    return lg_fake_after(g, "devices", rc, e);
+}
+
 int lg_fake_suspend(struct lg_engine *g, const char *id, struct lg_err *e)
 {
     return lg_fake_verb(g, "suspend", id, suspend, e);
@@ -92,26 +122,62 @@ static void far_end(int fd, const char *hello)
     _exit(0);
 }
 
-int lg_fake_console_open(struct lg_engine *g, const char *id, enum lg_console kind, int *fd, struct lg_err *e)
+static int begin_far_end(const char *hello, int *fd, struct lg_err *e)
 {
-    static const char *const hello[] = {
-        [LG_CONSOLE_SERIAL] = "fake serial console\r\nlogin: ", [LG_CONSOLE_VNC] = "RFB 003.008\n"};
-    int pair[2], rc = lg_fake_verb(g, "console_open", id, need_up, e);
-    if (rc)
-        return rc;
+    int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return lg_fail_errno(e, LG_INTERNAL, "cannot make a socket pair");
     pid_t pid = fork();
     if (!pid) { /* a grandchild, so that nobody need wait for it */
         if (fork())
             _exit(0);
-        far_end(pair[1], hello[kind]);
+        far_end(pair[1], hello);
     }
     close(pair[1]);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     *fd = pair[0];
     return 0;
+}
+
+int lg_fake_console_open(struct lg_engine *g, const char *id, enum lg_console kind, int *fd, struct lg_err *e)
+{
+    static const char *const hello[] = {
+        [LG_CONSOLE_SERIAL] = "fake serial console\r\nlogin: ", [LG_CONSOLE_VNC] = "RFB 003.008\n"};
+    int rc = lg_fake_verb(g, "console_open", id, need_up, e);
+    return rc ? rc : begin_far_end(hello[kind], fd, e);
+}
+
+/* A container's terminal says what it was to run, then echoes. Its name is a file that holds its size. */
+int lg_fake_exec_open(struct lg_engine *g, const char *id, const char *const *argv, int *fd,
+                      char ref[LG_REF_LEN], struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf hello = {.max = 4096};
+    int rc = lg_fake_verb(g, "exec_open", id, need_up, e);
+    if (rc)
+        return rc;
+    for (; *argv; argv++)
+        lg_buf_fmt(&hello, "%s ", *argv);
+    lg_buf_str(&hello, "\r\n# ");
+    lg_id_new(ref);
+    lg_cleanup_json json_t *o = json_pack("{s:s, s:i, s:i}", "id", id, "columns", 0, "rows", 0);
+    rc = lg_fake_save(g, "exec", ref, o, e);
+    return rc ? rc : begin_far_end(lg_buf_cstr(&hello), fd, e);
+}
+
+int lg_fake_exec_size(struct lg_engine *g, const char *ref, int columns, int rows, struct lg_err *e)
+{
+    lg_cleanup_json json_t *o = lg_fake_load(g, "exec", ref);
+    if (!o)
+        return lg_fail(e, LG_NOT_FOUND, "the fake engine has no such terminal");
+    lg_fake_set(o, "columns", columns);
+    lg_fake_set(o, "rows", rows);
+    return lg_fake_save(g, "exec", ref, o, e);
+}
+
+void lg_fake_exec_end(struct lg_engine *g, const char *ref)
+{
+    lg_fake_delete(g, "exec", ref);
 }
 
 int lg_fake_screenshot(struct lg_engine *g, const char *id, struct lg_buf *out, char mime[32],

@@ -192,7 +192,7 @@ int lg_vm_open(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct l
     g->ctx = *ctx;
     g->console_lock = -1;
     lg_vm_uri(ctx->conf, g->uri);
-    g->test = !strncmp(g->uri, "test:", 5);
+    g->test = !strncmp(g->uri, "test:", 5) || !strncmp(g->uri, "test+", 5);
     g->own = lg_vm_private(ctx->conf, &g->uid, &g->gid);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "driver/kvm/conn.h"
 #include "driver/kvm/xml.h"
 
+#define OWN_DEVICES      6 /* on a port each: its two disks, serial controller, balloon, rng, tablet */
 #define SPARE_PORTS      6 /* for disks and cards that come while it runs */
 #define MEMORY_LEAST_KIB ((int64_t)32 << 10)
 #define QUOTA_PERIOD_US  100000
@@ -126,6 +127,13 @@ static void disk(struct lg_xml *x, const char *path, const char *format, const c
     lg_xml_end(x);
 }
 
+int lg_vm_volume_xml(const struct lg_volume_spec *v, const char *dev, struct lg_buf *out, struct lg_err *e)
+{
+    struct lg_xml x = {.out = out};
+    disk(&x, v->source, "raw", dev, v->id, v->read_only);
+    return out->failed ? lg_fail(e, LG_INTERNAL, "no memory for the disk's description") : 0;
+}
+
 static void volumes(struct lg_xml *x, const struct lg_inst_spec *s)
 {
     char dev[] = "vdc";
@@ -146,6 +154,13 @@ static void card(struct lg_xml *x, const char *bridge, const char *mac, const ch
         lg_xml_empty(x, "target", "dev", tap, NULL);
     lg_xml_empty(x, "model", "type", "virtio", NULL);
     lg_xml_end(x);
+}
+
+int lg_vm_card_xml(const struct lg_nic_spec *n, struct lg_buf *out, struct lg_err *e)
+{
+    struct lg_xml x = {.out = out};
+    card(&x, n->bridge, n->mac, NULL);
+    return out->failed ? lg_fail(e, LG_INTERNAL, "no memory for the card's description") : 0;
 }
 
 static void consoles(struct lg_xml *x, const struct lg_vm_place *p)
@@ -193,7 +208,8 @@ static void devices(struct lg_xml *x, const struct lg_inst_spec *s, const struct
 {
     lg_xml_begin(x, "devices");
     lg_xml_empty(x, "controller", "type", "pci", "model", "pcie-root", NULL);
-    for (int i = 0; i < SPARE_PORTS; i++)
+    int ports = OWN_DEVICES + SPARE_PORTS + (p->tap != NULL) + s->volume_count + s->nic_count;
+    for (int i = 0; i < ports; i++)
         lg_xml_empty(x, "controller", "type", "pci", "model", "pcie-root-port", NULL);
     lg_xml_empty(x, "controller", "type", "usb", "model", "none", NULL);
     disk(x, p->disk, p->disk_format, "vda", NULL, false);

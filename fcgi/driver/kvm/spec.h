@@ -22,6 +22,10 @@ int64_t lg_vm_memory_max_kib(const struct lg_inst_spec *s);
 int lg_vm_xml(const struct lg_inst_spec *s, const struct lg_vm_place *p, struct lg_buf *out,
               struct lg_err *e);
 
+/* One disk as `dev` ("vdc"), one further card: for a machine that runs. */
+int lg_vm_volume_xml(const struct lg_volume_spec *v, const char *dev, struct lg_buf *out, struct lg_err *e);
+int lg_vm_card_xml(const struct lg_nic_spec *n, struct lg_buf *out, struct lg_err *e);
+
 #define LG_USER_DATA_MAX ((size_t)512 << 10)
 /* Writes the seed, an ISO 9660 image labelled cidata, to `path` at once. LG_TOO_LARGE, LG_INVALID. */
 int lg_vm_seed(const struct lg_inst_spec *s, const char *path, struct lg_err *e);
