@@ -26,6 +26,7 @@ export const TABS = [
   ['overview', 'Overview', () => import('./views/instance-overview.js').then((m) => m.overview)],
   ['console', 'Console', () => import('./views/instance-console.js').then((m) => m.consoleTab), (inst) => inst.type === 'vm'],
   ['log', 'Log', () => import('./views/instance-log.js').then((m) => m.log)],
+  ['terminal', 'Terminal', () => import('./views/instance-console.js').then((m) => m.consoleTab), (inst) => inst.type !== 'vm'],
   ['usage', 'Usage', () => import('./views/instance-usage.js').then((m) => m.usage)],
   ['ingress', 'Ingress', () => import('./views/instance-ingress.js').then((m) => m.ingress)],
   ['events', 'Events', () => import('./views/instance-events.js').then((m) => m.events)],

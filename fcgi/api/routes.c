@@ -7,7 +7,7 @@
 #define NATIVE \
     lg_routes_instances, \
     lg_routes_verbs, \
-    lg_routes_vm, \
+    lg_routes_console, \
     lg_routes_usage, \
     lg_routes_operations, \
     lg_routes_session, \

@@ -17,7 +17,7 @@ extern const struct lg_route lg_routes_audit[];
 extern const struct lg_route lg_routes_instances[];
 extern const struct lg_route lg_routes_verbs[]; /* instance_verbs.c */
 extern const struct lg_route lg_routes_usage[];
-extern const struct lg_route lg_routes_vm[]; /* vm.c */
+extern const struct lg_route lg_routes_console[]; /* console.c */
 extern const struct lg_route lg_routes_operations[];
 extern const struct lg_route lg_routes_images[];
 extern const struct lg_route lg_routes_ingress[];

@@ -1,12 +1,9 @@
-/* What only a virtual machine is asked for: other sizes, and its console. */
+/* What only a virtual machine is asked for: other sizes. */
 #include "api/vm.h"
 
 #include <string.h>
 
 #include "store/quota.h"
-
-#define CONSOLE_VNC    "vnc"
-#define CONSOLE_SERIAL "serial"
 
 /* --- resize --- */
 
@@ -54,47 +51,3 @@ int lg_vm_resize(struct lg_req *q, struct lg_instance *in, const struct lg_resou
         rc = lg_instance_set_storage(q->db, in, disk, e);
     return rc;
 }
-
-/* --- console --- */
-
-static int check_up(const struct lg_instance *in, struct lg_err *e)
-{
-    if (in->state == LG_ST_RUNNING || in->state == LG_ST_PAUSED || lg_state_transient(in->state))
-        return 0;
-    lg_fail(e, LG_STATE, "the instance is %s; only one that runs has a console", lg_state_name(in->state));
-    return lg_err_detail(e, "state", "%s", lg_state_name(in->state));
-}
-
-/* The handler answers with a hand-over; bytes flow through lodge-stream. */
-static int console(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
-{
-    lg_cleanup_instance struct lg_instance in = {0};
-    struct lg_handoff h = {.k = "console", .after = -1, .type = lg_req_query(q, "type", CONSOLE_VNC)};
-    if (strcmp(h.type, CONSOLE_VNC) && strcmp(h.type, CONSOLE_SERIAL)) {
-        lg_fail(e, LG_INVALID, "query parameter type must be vnc or serial");
-        return lg_err_detail(e, "field", "type");
-    }
-    int rc = lg_req_query_bool(q, "readonly", &h.read_only, e);
-    if (!rc)
-        rc = lg_handoff_proto(q, &h.proto, e);
-    if (!rc)
-        rc = lg_instance_get(q->db, q->who.tenant_id, q->param[0], &in, e);
-    if (!rc && strcmp(in.type, "vm"))
-        rc = lg_fail(e, LG_UNSUPPORTED, "a container has no console: only a virtual machine does");
-    if (!rc)
-        rc = check_up(&in, e);
-    if (!rc && strcmp(h.proto, "ws"))
-        rc = lg_fail(e, LG_INVALID, "a console is reached by a WebSocket");
-    if (rc)
-        return rc;
-    h.instance = in.id;
-    return lg_handoff(q, r, &h, e);
-}
-
-const struct lg_route lg_routes_vm[] = {{.method = "GET",
-                                         .pattern = "/api/v1/compute/instances/:id/console",
-                                         .perm = LG_PERM_MEMBER,
-                                         .handler = console,
-                                         .doc = "A virtual machine's screen (type=vnc) or serial line "
-                                                "(type=serial) as a WebSocket; readonly"},
-                                        {.method = NULL}};

@@ -182,10 +182,10 @@ int lg_ask_password(const char *prompt, bool again, char out[LG_PASSWORD_MAX]);
 /* Commands, each in the file of its noun. */
 typedef int lg_cli_run(struct lg_cli *c);
 lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_cli_instance_power,
-    lg_cli_instance_resize, lg_cli_console, lg_cli_image_fetch, lg_cli_instance_rm, lg_cli_instance_logs,
-    lg_cli_instance_usage, lg_cli_image_ls, lg_cli_image_get, lg_cli_image_pull, lg_cli_image_upload,
-    lg_cli_image_rm, lg_cli_image_alias, lg_cli_image_set, lg_cli_ingress_ls, lg_cli_ingress_add,
-    lg_cli_ingress_rm, lg_cli_operation_ls, lg_cli_operation_get, lg_cli_operation_wait,
+    lg_cli_instance_resize, lg_cli_console, lg_cli_exec, lg_cli_image_fetch, lg_cli_instance_rm,
+    lg_cli_instance_logs, lg_cli_instance_usage, lg_cli_image_ls, lg_cli_image_get, lg_cli_image_pull,
+    lg_cli_image_upload, lg_cli_image_rm, lg_cli_image_alias, lg_cli_image_set, lg_cli_ingress_ls,
+    lg_cli_ingress_add, lg_cli_ingress_rm, lg_cli_operation_ls, lg_cli_operation_get, lg_cli_operation_wait,
     lg_cli_operation_cancel, lg_cli_events, lg_cli_service_ls, lg_cli_service_watch, lg_cli_token_ls,
     lg_cli_token_create, lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create, lg_cli_user_set,
     lg_cli_user_rm, lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_members,

@@ -122,6 +122,34 @@ static int wrong(const struct lg_cli *c, const char *what, const char *which)
                   m->verb ? " " : "", m->verb ? m->verb : "");
 }
 
+static int note(struct lg_cli *c, const struct lg_flag *f, const char *value, const char *a)
+{
+    if (c->opts == LG_CLI_OPTS)
+        return wrong(c, "too many flags at", a);
+    c->opt[c->opts].flag = f;
+    c->opt[c->opts++].value = value;
+    return 0;
+}
+
+static const struct lg_flag *any_letter(const struct lg_cli *c, char letter)
+{
+    const struct lg_flag *f = by_letter(c->command->flags, letter);
+    return f ? f : by_letter(globals, letter);
+}
+
+/* "-it": letters of flags without a value, before the last one; *a comes to stand before that. */
+static int take_group(struct lg_cli *c, const char **a)
+{
+    for (const struct lg_flag *f; (*a)[1] && (*a)[2] && (f = any_letter(c, (*a)[1])) && !f->value; ++*a) {
+        if (!any_letter(c, (*a)[2]))
+            return 0; /* "no value goes with": said by who comes next */
+        int rc = note(c, f, NULL, *a);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 /* One flag of argv at *i with its value, which may be the next element. */
 static int take_flag(struct lg_cli *c, char **argv, int argc, int *i)
 {
@@ -133,8 +161,10 @@ static int take_flag(struct lg_cli *c, char **argv, int argc, int *i)
         f = f ? f : by_name(globals, name, n);
         value = name[n] ? name + n + 1 : NULL;
     } else {
-        f = by_letter(c->command->flags, a[1]);
-        f = f ? f : by_letter(globals, a[1]);
+        int rc = take_group(c, &a);
+        if (rc)
+            return rc;
+        f = any_letter(c, a[1]);
         value = a[2] ? a + 2 : NULL;
     }
     if (!f)
@@ -146,11 +176,7 @@ static int take_flag(struct lg_cli *c, char **argv, int argc, int *i)
             return wrong(c, "a value is missing after", a);
         value = argv[++*i];
     }
-    if (c->opts == LG_CLI_OPTS)
-        return wrong(c, "too many flags at", a);
-    c->opt[c->opts].flag = f;
-    c->opt[c->opts++].value = value;
-    return 0;
+    return note(c, f, value, argv[*i]);
 }
 
 /* Positional arguments are gathered at the front of argv. */

@@ -1,5 +1,5 @@
-/* lodge console: a virtual machine's serial line in this terminal, by WebSocket over the API's own
- * connection. */
+/* lodge console and lodge exec: a virtual machine's serial line, or a terminal in a container, in this one;
+ * by WebSocket over the API's own connection. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ struct console {
     struct lg_buf in; /* what has arrived and is no whole frame yet */
     int code;         /* of the close; 0: none came */
     char reason[128];
-    bool raw, only_look;
+    bool raw, only_look, terminal; /* terminal: in a container, with a size and an end of input */
     struct termios before;
 };
 
@@ -220,6 +221,25 @@ static bool take_frames(struct console *c)
     return true;
 }
 
+static volatile sig_atomic_t resized;
+
+static void on_resize(int sig)
+{
+    (void)sig;
+    resized = 1;
+}
+
+static void tell_size(struct console *c)
+{
+    char text[48];
+    struct winsize w;
+    resized = 0;
+    if (!c->terminal || ioctl(1, TIOCGWINSZ, &w) || !w.ws_col || !w.ws_row)
+        return;
+    int n = snprintf(text, sizeof text, "{\"resize\":[%u,%u]}", w.ws_col, w.ws_row);
+    send_frame(c, OP_TEXT, text, (size_t)n);
+}
+
 /* What is typed; false when the user leaves. At the end of input that is no terminal, output goes on. */
 static bool take_keys(struct console *c, struct pollfd *keys)
 {
@@ -227,6 +247,8 @@ static bool take_keys(struct console *c, struct pollfd *keys)
     ssize_t n = read(0, bytes, sizeof bytes);
     if (n <= 0) {
         keys->fd = -1;
+        if (c->terminal && !c->raw)
+            send_frame(c, OP_BINARY, "\x04", 1); /* a terminal's end of input */
         return !c->raw;
     }
     char *leave = c->raw ? memchr(bytes, LEAVE, (size_t)n) : NULL;
@@ -241,7 +263,12 @@ static int talk(struct console *c)
     struct pollfd f[2] = {{c->fd, POLLIN, 0}, {0, POLLIN, 0}};
     bool open = take_frames(c), left = false;
     while (open && !left) {
-        if (poll(f, 2, -1) < 0 && errno != EINTR)
+        int n = poll(f, 2, -1);
+        if (resized)
+            tell_size(c);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
             break;
         if (f[1].fd >= 0 && f[1].revents)
             left = !take_keys(c, &f[1]);
@@ -256,28 +283,75 @@ static int talk(struct console *c)
     restore(c);
     if (left)
         send_frame(c, OP_CLOSE, "\x03\xe8", 2);
+    if (c->terminal && !left && c->code == 1000)
+        return 0;
     if (left || c->code == 1000)
         return lg_say(0, left ? "left the console" : "the console ended");
     return lg_say(LG_EXIT_FAILED, "the console broke off%s%s", *c->reason ? ": " : "", c->reason);
 }
 
+/* Opens it and speaks to its end. */
+static int run(struct lg_cli *c, struct console *k, const char *path)
+{
+    k->k = c->client;
+    signal(SIGPIPE, SIG_IGN);
+    int rc = open_console(k, path);
+    if (!rc) {
+        struct sigaction sa = {.sa_handler = on_resize};
+        sigaction(SIGWINCH, &sa, NULL);
+        if (isatty(0))
+            lg_say(0, "connected to %s; leave with Ctrl-]", c->arg[0]);
+        make_raw(k);
+        tell_size(k);
+        rc = talk(k);
+    }
+    lg_buf_done(&k->in);
+    return rc;
+}
+
+/* A terminal with what stands after the instance, or a shell. */
+static int exec(struct lg_cli *c, struct console *k, const char *id)
+{
+    char path[LG_PATH_LEN];
+    lg_cleanup_json json_t *words = json_array();
+    for (int i = 1; i < c->argc; i++)
+        json_array_append_new(words, json_string(c->arg[i]));
+    for (int i = 0; i < c->rests; i++)
+        json_array_append_new(words, json_string(c->rest[i]));
+    char *command = json_array_size(words) ? json_dumps(words, JSON_COMPACT) : NULL;
+    k->terminal = true;
+    int rc =
+        run(c, k,
+            lg_path(path, "/compute/instances/%s/console?type=exec&command=%s", id, command ? command : ""));
+    free(command);
+    return rc;
+}
+
+static struct console console_of(const struct lg_cli *c)
+{
+    return (struct console){.fd = -1, .in = {.max = 4 * FRAME_MAX}, .only_look = lg_flag_set(c, "read-only")};
+}
+
+int lg_cli_exec(struct lg_cli *c)
+{
+    char id[40];
+    struct console k = console_of(c);
+    int rc = lg_instance_id(c, c->arg[0], id);
+    return rc ? rc : exec(c, &k, id);
+}
+
 int lg_cli_console(struct lg_cli *c)
 {
     char id[40], path[LG_PATH_LEN];
-    struct console k = {.fd = -1, .in = {.max = 4 * FRAME_MAX}, .only_look = lg_flag_set(c, "read-only")};
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    struct console k = console_of(c);
     int rc = lg_instance_id(c, c->arg[0], id);
+    rc = rc ? rc : lg_call(c, "GET", lg_path(path, "/compute/instances/%s", id), NULL, &a);
     if (rc)
         return rc;
-    k.k = c->client;
-    signal(SIGPIPE, SIG_IGN);
-    rc = open_console(&k, lg_path(path, "/compute/instances/%s/console?type=serial&readonly=%s", id,
-                                  k.only_look ? "true" : "false"));
-    if (!rc) {
-        if (isatty(0))
-            lg_say(0, "connected to %s; leave with Ctrl-]", c->arg[0]);
-        make_raw(&k);
-        rc = talk(&k);
-    }
-    lg_buf_done(&k.in);
-    return rc;
+    if (!strcmp(lg_text_at(a.json, "type"), "container") && !k.only_look)
+        return exec(c, &k, id);
+    return run(c, &k,
+               lg_path(path, "/compute/instances/%s/console?type=serial&readonly=%s", id,
+                       k.only_look ? "true" : "false"));
 }

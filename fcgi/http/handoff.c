@@ -12,8 +12,9 @@
 /* The one list of fields, written and read by the same table. */
 #define TEXT_FIELDS(X)                                                                                       \
     X(k)                                                                                                     \
-    X(proto) X(op) X(view) X(id) X(scope) X(kinds) X(instance) X(format) X(subject) X(idem) X(type) X(run)
-#define INT_FIELDS(X) X(until) X(after) X(tail) X(since)
+    X(proto)                                                                                                 \
+    X(op) X(view) X(id) X(scope) X(kinds) X(instance) X(format) X(subject) X(idem) X(type) X(run) X(command)
+#define INT_FIELDS(X) X(until) X(after) X(tail) X(since) X(columns) X(rows)
 
 static void write_context(const struct lg_req *q, const struct lg_handoff *h, struct lg_buf *out)
 {

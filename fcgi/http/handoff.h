@@ -19,7 +19,9 @@ struct lg_handoff {
     const char *format;        /* events: "cloud", or "" for the native form */
     const char *subject;       /* events: only those about what has this name; "" all */
     const char *instance;      /* logs, console */
-    const char *type;          /* console: "vnc" or "serial" */
+    const char *type;          /* console: "vnc", "serial" or "exec" */
+    const char *command;       /* of exec: a JSON array of words; "" the shell */
+    int64_t columns, rows;     /* of exec */
     bool read_only;            /* console */
     const char *run;           /* run: its id in the sandbox pool */
     int64_t tail, since;

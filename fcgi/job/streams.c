@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "job/console.h"
+#include "model/terminal.h"
 
 #define STREAMS_MAX 256
 #define REQUEST_MAX 4096
@@ -23,13 +24,38 @@
 #define TAIL_MAX    100000
 
 struct request {
-    bool console;
+    bool console, exec;
     enum lg_console line; /* of a console */
+    json_t *command;      /* of a terminal, owned */
+    int columns, rows;
     char instance[LG_ID_LEN];
     int tail;
     bool follow;
     int64_t since_ms;
 };
+
+static int size_of(const json_t *j, const char *key, int otherwise)
+{
+    json_int_t n = json_integer_value(json_object_get(j, key));
+    return n > 0 && n <= LG_TERMINAL_MOST ? (int)n : otherwise;
+}
+
+static int parse_exec(const json_t *j, const char *id, struct request *q, struct lg_err *e)
+{
+    size_t i;
+    json_t *word, *command = json_object_get(j, "command");
+    if (!id || !lg_id_valid(id))
+        return lg_fail(e, LG_INVALID, "instance must be an id");
+    json_array_foreach(command, i, word) if (!json_is_string(word)) return lg_fail(e, LG_INVALID,
+                                                                                   "command must be strings");
+    if (json_array_size(command) > LG_TERMINAL_WORDS)
+        return lg_fail(e, LG_INVALID, "command has too many words");
+    memcpy(q->instance, id, sizeof q->instance);
+    q->command = json_incref(command);
+    q->columns = size_of(j, "columns", LG_TERMINAL_COLUMNS);
+    q->rows = size_of(j, "rows", LG_TERMINAL_ROWS);
+    return 0;
+}
 
 static int parse(const char *text, size_t n, struct request *q, struct lg_err *e)
 {
@@ -43,6 +69,9 @@ static int parse(const char *text, size_t n, struct request *q, struct lg_err *e
     q->console = kind && !strcmp(kind, "console");
     if (!kind || (!q->console && strcmp(kind, "logs")))
         return lg_fail(e, LG_INVALID, "a stream of this kind does not exist");
+    q->exec = q->console && type && !strcmp(type, "exec");
+    if (q->exec)
+        return parse_exec(j, id, q, e);
     if (q->console && (!type || (strcmp(type, "vnc") && strcmp(type, "serial"))))
         return lg_fail(e, LG_INVALID, "a console of this type does not exist");
     q->line = q->console && !strcmp(type, "vnc") ? LG_CONSOLE_VNC : LG_CONSOLE_SERIAL;
@@ -96,6 +125,21 @@ static void refuse(int sock, const struct lg_err *e)
         (void)!send(sock, b.data, b.len, MSG_NOSIGNAL);
 }
 
+/* Without a command: the container's shell, the better one if it has two. */
+static int serve_exec(const struct request *q, struct lg_console_ask *a, int *sock, struct lg_err *e)
+{
+    static const char *const shell[] = {"/bin/sh", "-c",
+                                        "command -v bash >/dev/null 2>&1 && exec bash; exec sh", NULL};
+    const char *argv[LG_TERMINAL_WORDS + 1] = {NULL};
+    size_t n = json_array_size(q->command);
+    for (size_t i = 0; i < n; i++)
+        argv[i] = json_string_value(json_array_get(q->command, i));
+    a->command = n ? argv : shell;
+    a->columns = q->columns;
+    a->rows = q->rows;
+    return lg_exec_serve(a, sock, e);
+}
+
 /* In the child of one connection. */
 static void serve(const struct lg_runner *r, int sock)
 {
@@ -115,8 +159,9 @@ static void serve(const struct lg_runner *r, int sock)
     if (!rc)
         rc = find(r, &engines, &q, &d, &g, &e);
     if (!rc && q.console) {
-        const struct lg_console_ask ask = {.d = d, .g = g, .id = q.instance, .kind = q.line};
-        rc = lg_console_serve(r, &ask, &sock, &e);
+        struct lg_console_ask ask = {.d = d, .g = g, .id = q.instance, .kind = q.line};
+        rc = q.exec ? serve_exec(&q, &ask, &sock, &e) : lg_console_serve(r, &ask, &sock, &e);
+        json_decref(q.command);
         if (rc)
             refuse(sock, &e);
         return;

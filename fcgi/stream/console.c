@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "model/terminal.h"
 #include "stream/client.h"
 
 enum {
@@ -127,16 +129,48 @@ static bool only_look(struct lg_client *c, const struct lg_ws_event *ev)
     return true;
 }
 
+static void frame(struct lg_console *k, int type, const void *p, size_t n)
+{
+    const uint8_t head[LG_TERMINAL_HEAD] = {
+        (uint8_t)type, 0, 0, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
+    lg_buf_add(&k->to, head, sizeof head);
+    lg_buf_add(&k->to, p, n);
+}
+
+/* {"resize":[columns,rows]}; anything else is for a terminal of another time, and left aside. */
+static void resize(struct lg_console *k, const struct lg_ws_event *ev)
+{
+    lg_cleanup_json json_t *j = ev->last ? lg_json_parse((const char *)ev->p, ev->n, 4, NULL) : NULL;
+    const json_t *size = json_object_get(j, "resize");
+    json_int_t columns = json_integer_value(json_array_get(size, 0)),
+               rows = json_integer_value(json_array_get(size, 1));
+    if (columns < 1 || rows < 1 || columns > LG_TERMINAL_MOST || rows > LG_TERMINAL_MOST)
+        return;
+    const uint8_t bytes[4] = {(uint8_t)(columns >> 8), (uint8_t)columns, (uint8_t)(rows >> 8), (uint8_t)rows};
+    frame(k, LG_TERMINAL_SIZE, bytes, sizeof bytes);
+}
+
+static void to_terminal(struct lg_console *k, const struct lg_ws_event *ev)
+{
+    if (ev->opcode != LG_WS_BINARY)
+        resize(k, ev);
+    for (size_t at = 0; ev->opcode == LG_WS_BINARY && at < ev->n; at += LG_TERMINAL_PAYLOAD)
+        frame(k, LG_TERMINAL_INPUT, ev->p + at,
+              ev->n - at < LG_TERMINAL_PAYLOAD ? ev->n - at : LG_TERMINAL_PAYLOAD);
+}
+
 static void input(struct lg_client *c, const struct lg_ws_event *ev)
 {
     struct lg_console *k = &c->u.console;
-    if (k->source.fd < 0 || ev->opcode != LG_WS_BINARY)
+    if (k->source.fd < 0 || (ev->opcode != LG_WS_BINARY && !k->terminal))
         return; /* text frames are for what terminals say beside their bytes */
     if (k->taken >= TO_MAX / 2) {
         lg_buf_drop(&k->to, k->taken);
         k->taken = 0;
     }
-    if (!c->context.read_only)
+    if (k->terminal)
+        to_terminal(k, ev);
+    else if (!c->context.read_only)
         lg_buf_add(&k->to, ev->p, ev->n);
     else if (!only_look(c, ev)) {
         ended(c, LG_WS_PROTOCOL, "not a viewer of screens");
@@ -170,6 +204,15 @@ static void write_request(struct lg_client *c, struct lg_json *j)
     lg_json_str(j, "kind", "console");
     lg_json_str(j, "instance", c->context.instance);
     lg_json_str(j, "type", c->context.type);
+    if (!c->u.console.terminal)
+        return;
+    lg_cleanup_json json_t *command = lg_json_parse(c->context.command, strlen(c->context.command), 2, NULL);
+    lg_json_int(j, "columns", c->context.columns);
+    lg_json_int(j, "rows", c->context.rows);
+    lg_json_arr(j, "command");
+    for (size_t i = 0; i < json_array_size(command); i++)
+        lg_json_str(j, NULL, json_string_value(json_array_get(command, i)));
+    lg_json_end_arr(j);
 }
 
 static int consoles_of_tenant(const struct lg_client *c)
@@ -188,7 +231,8 @@ static void start(struct lg_client *c)
         .ask = {.runner = {.fd = -1}, .what = "console", .write = write_request, .opened = opened},
         .source = {.fd = -1},
         .to = {.max = TO_MAX + LG_WS_MESSAGE_MAX},
-        .screen = !strcmp(c->context.type, "vnc")};
+        .screen = !strcmp(c->context.type, "vnc"),
+        .terminal = !strcmp(c->context.type, "exec")};
     if (consoles_of_tenant(c) > PER_TENANT)
         lg_ask_fail(c, LG_RATE, "too many consoles of this tenant are open; close one");
     else

@@ -19,7 +19,7 @@ struct lg_console {
     struct lg_buf to;        /* the client's bytes that it has not taken yet */
     size_t taken;            /* bytes of `to` already written */
     struct lg_rfb rfb;       /* of one that may only look at a screen */
-    bool screen;
+    bool screen, terminal;   /* neither: a serial line */
 };
 
 extern const struct lg_client_ops lg_console_ops;

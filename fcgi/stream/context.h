@@ -30,8 +30,8 @@ struct lg_context {
     enum lg_kind kind;
     enum lg_proto proto;
     const char *user, *tenant, *token, *session;
-    const char *op, *scope, *kinds, *instance, *format, *subject, *run, *type;
-    int64_t exp, until, after, tail, since;
+    const char *op, *scope, *kinds, *instance, *format, *subject, *run, *type, *command;
+    int64_t exp, until, after, tail, since, columns, rows;
     bool follow, read_only;
 };
 

@@ -1,4 +1,5 @@
-// The console of a virtual machine: its screen (noVNC) or its serial line (xterm.js), through one WebSocket each.
+// The console of a virtual machine, its screen (noVNC) or its serial line (xterm.js), and a shell in a container (xterm.js);
+// each through one WebSocket.
 
 import { button, fill, h, setBlocked, setText } from '../dom.js';
 import { get, socketUrl } from '../api.js';
@@ -9,7 +10,9 @@ import { typeText } from '../parts/keys.js';
 import { refusal } from '../parts/state.js';
 
 const MODES = { vnc: 'Screen', serial: 'Serial line' };
+const SHELL = 'exec'; // of a container: it has this one alone
 const LIVE = new Set(['running', 'paused', 'starting', 'restarting', 'waking', 'stopping', 'pausing', 'suspending']);
+const live = (inst) => LIVE.has(inst.state) && (inst.type === 'vm' || inst.state !== 'paused');
 const remembered = () => (localStorage.getItem('lodge.console') === 'serial' ? 'serial' : 'vnc');
 
 // ── what is shown: each is opened into a host and tells when it is connected and when it is lost ─────
@@ -38,7 +41,7 @@ function colours(host) {
   return { background: of('--console-bg') || '#101418', foreground: of('--console-fg') || '#e6e9ec', cursor: '#8fb2ff' };
 }
 
-async function openSerial({ host, url, readonly, connected, lost }) {
+async function openSerial({ host, url, readonly, connected, lost, sized }) {
   const [{ Terminal }, { FitAddon }] = await libraries('@xterm/xterm', '@xterm/addon-fit');
   const size = Number(localStorage.getItem('lodge.console-font')) || 14;
   const term = new Terminal({ fontSize: size, scrollback: 5000, disableStdin: readonly, cursorBlink: false, theme: colours(host), screenReaderMode: false });
@@ -48,7 +51,9 @@ async function openSerial({ host, url, readonly, connected, lost }) {
   const ws = new WebSocket(url);
   ws.binaryType = 'arraybuffer';
   const send = (bytes) => ws.readyState === WebSocket.OPEN && ws.send(bytes);
-  ws.onopen = () => (term.reset(), connected());
+  const tellSize = () => sized && send(JSON.stringify({ resize: [term.cols, term.rows] }));
+  ws.onopen = () => (term.reset(), tellSize(), connected());
+  term.onResize(tellSize);
   ws.onmessage = (e) => typeof e.data !== 'string' && term.write(new Uint8Array(e.data));
   ws.onclose = (e) => lost({ clean: e.code === 1000 });
   term.onData((text) => send(new TextEncoder().encode(text)));
@@ -72,14 +77,15 @@ async function openSerial({ host, url, readonly, connected, lost }) {
   };
 }
 
-const OPEN = { vnc: openScreen, serial: openSerial };
+const OPEN = { vnc: openScreen, serial: openSerial, [SHELL]: openSerial };
 
 // ── the tab ────────────────────────────────────────────────────────────────────────────────────────
 
 class Console {
   constructor(inst) {
     this.inst = inst;
-    this.mode = remembered();
+    this.shell = inst.type !== 'vm';
+    this.mode = this.shell ? SHELL : remembered();
     this.readonly = false;
     this.attempt = 0;
     this.turn = 0;
@@ -99,8 +105,8 @@ class Console {
     this.full = button('Full screen', { icon: 'link', kind: 'small', onclick: () => this.stage.requestFullscreen?.() });
     this.stage = h('div', { class: 'console-stage' }, this.host, this.banner);
     this.node = h('div', { class: 'console-pane' },
-      h('div', { class: 'tools', role: 'toolbar', 'aria-label': 'Console' }, h('span', { class: 'segmented', role: 'group', 'aria-label': 'What is shown' }, this.modes), this.status, h('span', { class: 'grow' }),
-        h('label', { class: 'inline' }, this.look, 'Only look'), this.cad, this.paste, this.smaller, this.larger, this.full), this.stage);
+      h('div', { class: 'tools', role: 'toolbar', 'aria-label': this.shell ? 'Terminal' : 'Console' }, this.shell ? null : h('span', { class: 'segmented', role: 'group', 'aria-label': 'What is shown' }, this.modes), this.status, h('span', { class: 'grow' }),
+        this.shell ? null : h('label', { class: 'inline' }, this.look, 'Only look'), this.cad, this.paste, this.smaller, this.larger, this.full), this.stage);
     this.watcher = new ResizeObserver(() => this.shown?.fit());
     this.watcher.observe(this.host);
     this.draw();
@@ -109,7 +115,7 @@ class Console {
   draw() {
     const screen = this.mode === 'vnc';
     this.modes.forEach((b, i) => b.setAttribute('aria-pressed', String(Object.keys(MODES)[i] === this.mode)));
-    this.host.setAttribute('aria-label', `${MODES[this.mode]} of ${this.inst.name}`);
+    this.host.setAttribute('aria-label', `${MODES[this.mode] ?? 'A shell'} ${this.shell ? 'in' : 'of'} ${this.inst.name}`);
     this.smaller.hidden = this.larger.hidden = screen;
     this.cad.hidden = !screen;
     const no = !this.up ? 'It is not connected.' : this.readonly ? 'You only look.' : null;
@@ -135,13 +141,13 @@ class Console {
     this.close();
     const turn = ++this.turn;
     this.draw();
-    if (!LIVE.has(this.inst.state)) return this.off();
+    if (!live(this.inst)) return this.off();
     setText(this.status, 'Connecting…');
     if (!this.attempt) this.say('');
     const url = socketUrl(`/compute/instances/${this.inst.id}/console?type=${this.mode}${this.readonly ? '&readonly=true' : ''}`);
     const mine = (fn) => (...a) => turn === this.turn && fn(...a);
     try {
-      const shown = await OPEN[this.mode]({ host: this.host, url, readonly: this.readonly, connected: mine(() => this.connected()), lost: mine((how) => this.lost(how)) });
+      const shown = await OPEN[this.mode]({ host: this.host, url, readonly: this.readonly, sized: this.shell, connected: mine(() => this.connected()), lost: mine((how) => this.lost(how)) });
       if (turn === this.turn) this.shown = shown;
       else shown.close();
     } catch (e) {
@@ -161,12 +167,13 @@ class Console {
     if (document.activeElement === document.body || this.node.contains(document.activeElement)) this.shown?.focus();
   }
 
-  async lost() {
+  async lost({ clean }) {
     const was = this.up;
     this.up = false;
     this.draw();
     setText(this.status, '');
-    if (!LIVE.has(this.inst.state)) return this.off();
+    if (!live(this.inst)) return this.off();
+    if (this.shell && was && clean) return this.say('The shell has ended.', button('Open another', { icon: 'restart', kind: 'primary', onclick: () => this.connect() }));
     const wait = Math.min(10000, 400 * 2 ** this.attempt++);
     this.say(was ? 'The other side is gone. Trying again…' : 'No connection yet. Trying again…', button('Now', { icon: 'restart', kind: 'small', onclick: () => this.connect() }));
     clearTimeout(this.timer);
@@ -205,12 +212,13 @@ class Console {
   }
 
   update(inst) {
-    const before = this.inst.state;
+    const before = live(this.inst);
+    const changed = inst.state !== this.inst.state;
     this.inst = { ...inst };
-    if (LIVE.has(inst.state) && !LIVE.has(before)) {
+    if (live(inst) && !before) {
       this.attempt = 0;
       this.connect();
-    } else if (!LIVE.has(inst.state) && before !== inst.state) {
+    } else if (!live(inst) && changed) {
       this.turn++;
       this.close();
       this.draw();

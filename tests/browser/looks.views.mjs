@@ -42,7 +42,10 @@ export function views(state) {
     ['create vm', '/instances', async (p) => {
       await press('Create instance')(p);
       await p.getByRole('dialog').getByLabel('Kind').selectOption('vm');
+      await p.getByText('Further disks, networks, labels').click();
+      await press('Add disk')(p);
     }],
+    ['terminal', `${one}/terminal`, (p) => p.getByText('Connected', { exact: true }).waitFor()],
     ['failed', `/instances/${bad.id}`],
     ['log', `${one}/log`, (p) => p.locator('.line.err').first().waitFor()],
     ['its ingress', `${one}/ingress`],

@@ -396,6 +396,15 @@ function followLog(s, ws, id) {
 function serialLine(s, ws, id, query) {
   (s.lines ??= []).push(ws);
   if (s.instance(id).state !== 'running') return ws.close(1011, 'no such line here');
+  if (query.get('type') === 'exec') {
+    ws.send(Buffer.from('/ # '));
+    ws.on('message', (data, binary) => {
+      if (!binary) ws.size = JSON.parse(data).resize;
+      else if (data.includes(4)) ws.close(1000, 'the console ended');
+      else ws.send(data);
+    });
+    return undefined;
+  }
   if (query.get('type') === 'vnc') return undefined;
   ws.send(Buffer.from(`${s.instance(id).name} login: `));
   if (query.get('readonly') !== 'true') ws.on('message', (data) => ws.send(data));

@@ -70,6 +70,23 @@ test('a flavor stands for the sizes', { skip: real }, async () => {
   assert.equal(mock.state.byName('small-one').flavor, 'small');
 });
 
+test('further disks and a network of the tenant’s own', { skip: real }, async () => {
+  await page.getByRole('button', { name: 'Create instance' }).click();
+  await dialog().getByLabel('Kind').selectOption('vm');
+  await dialog().getByRole('textbox', { name: 'Name' }).fill('store');
+  await dialog().getByText('Further disks, networks, labels').click();
+  await dialog().getByRole('button', { name: 'Add disk' }).click();
+  await dialog().getByRole('combobox', { name: 'Volume of the disk' }).fill('data');
+  await dialog().getByRole('checkbox', { name: 'read only' }).check();
+  await dialog().getByLabel('Further network').selectOption('backend');
+  assert.match(await dialog().getByLabel('As a command line').textContent(), /--volume data:ro --nic backend/);
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('heading', { name: 'store', exact: true }).waitFor();
+  await page.getByText('data → a disk (read only)').waitFor();
+  await page.getByText('backend: 10.0.1.2/24 at 02:6e:00:00:00:01').waitFor();
+  assert.deepEqual(mock.state.byName('store').networks.map((n) => n.name), ['backend']);
+});
+
 test('the console types, is cut, and comes back by itself', { skip: real }, async () => {
   await open('console');
   await page.getByText('Connected', { exact: true }).waitFor();
@@ -110,7 +127,27 @@ test('a container has no console and none of its verbs', { skip: real }, async (
   await page.goto(`${mock.url}/#/instances/${other.id}`);
   await page.getByRole('tab', { name: 'Log' }).waitFor();
   assert.equal(await page.getByRole('tab', { name: 'Console' }).isVisible(), false);
+  assert.equal(await page.getByRole('tab', { name: 'Terminal' }).isVisible(), true);
   assert.equal(await page.getByRole('button', { name: 'Sleep' }).count(), 0);
+});
+
+test('a shell in a container: typed to, as large as the page, ended and opened again', { skip: real }, async () => {
+  const other = [...mock.state.instances.values()].find((i) => i.type === 'container');
+  await page.goto(`${mock.url}/#/instances/${other.id}/terminal`);
+  await page.getByText('Connected', { exact: true }).waitFor();
+  await screen().getByText('/ #').waitFor();
+  await page.locator('.console-host').click();
+  await page.keyboard.type('uptime');
+  await screen().getByText('/ # uptime').waitFor();
+  assert.equal(await page.getByLabel('Only look').count(), 0);
+  const [columns, rows] = mock.state.lines.at(-1).size;
+  assert.ok(columns > 60 && rows > 10, `${columns} × ${rows}`);
+  await page.keyboard.press('Control+d');
+  await page.getByText('The shell has ended.').waitFor();
+  await page.getByRole('button', { name: 'Open another' }).click();
+  await page.getByText('Connected', { exact: true }).waitFor();
+  mock.state.setState(other, 'stopped', { text: 'stopped by admin' });
+  await page.getByText('It is stopped: there is nothing to show.').waitFor();
 });
 
 test('a disk is fetched by its address', { skip: real }, async () => {

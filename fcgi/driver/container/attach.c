@@ -35,7 +35,7 @@ static int read_head(int fd)
 }
 
 /* An engine prepares the container here, so the sentence is about that. */
-static int refused(int fd, int status, struct lg_err *e)
+static int refused(int fd, int status, const char *what, struct lg_err *e)
 {
     char text[1024];
     struct pollfd p = {fd, POLLIN, 0};
@@ -44,26 +44,33 @@ static int refused(int fd, int status, struct lg_err *e)
     lg_cleanup_buf struct lg_buf reply = {.max = sizeof text};
     if (from)
         lg_buf_add(&reply, from, (size_t)(text + n - from));
-    return lg_call_fail(status > 0 ? status : 500, &reply, "the container cannot be attached to", e);
+    return lg_call_fail(status > 0 ? status : 500, &reply, what, e);
 }
 
-int lg_ct_attach(struct lg_engine *g, const char *name, bool input, struct lg_err *e)
+int lg_ct_hijack(struct lg_engine *g, const char *path, const char *body, const char *what, struct lg_err *e)
 {
-    char text[512];
+    char text[1024];
     lg_cleanup_fd int fd = lg_unix_connect(g->socket, SOCK_STREAM, e);
     if (fd < 0)
         return fd;
-    int n =
-        snprintf(text, sizeof text,
-                 "POST /v1.41/containers/%s/attach?stream=1%s&stdout=1&stderr=1 HTTP/1.1\r\nHost: engine\r\n"
-                 "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
-                 name, input ? "&stdin=1" : "");
+    int n = snprintf(text, sizeof text,
+                     "POST /v1.41%s HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+                     "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                     path, strlen(body), body);
     if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
         return lg_fail_errno(e, LG_UNAVAILABLE, "the container engine broke off");
     int status = read_head(fd);
     if (status != 101 && status != 200)
-        return refused(fd, status, e);
+        return refused(fd, status, what, e);
     int out = fd;
     fd = -1;
     return out;
+}
+
+int lg_ct_attach(struct lg_engine *g, const char *name, bool input, struct lg_err *e)
+{
+    char path[256];
+    snprintf(path, sizeof path, "/containers/%s/attach?stream=1%s&stdout=1&stderr=1", name,
+             input ? "&stdin=1" : "");
+    return lg_ct_hijack(g, path, "", "the container cannot be attached to", e);
 }

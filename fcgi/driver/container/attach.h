@@ -8,4 +8,8 @@
  * its standard input. Before or after its start. Negative on failure. */
 int lg_ct_attach(struct lg_engine *g, const char *name, bool input, struct lg_err *e);
 
+/* A request whose answer is the bare connection: a POST of `path` with the JSON `body` ("": none). A
+ * descriptor, the caller's; `what` begins the sentence of a refusal. Negative on failure. */
+int lg_ct_hijack(struct lg_engine *g, const char *path, const char *body, const char *what, struct lg_err *e);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "driver/container/client.h"
 #include "driver/container/engine.h"
+#include "driver/container/exec.h"
 #include "driver/container/image.h"
 #include "driver/container/instance.h"
 #include "driver/container/layer.h"
@@ -88,6 +89,9 @@ const struct lg_driver lg_driver_container = {
     .usage = lg_ct_usage,
     .layer = lg_ct_layer,
     .list = lg_ct_list,
+    .exec_open = lg_ct_exec_open,
+    .exec_size = lg_ct_exec_size,
+    .exec_end = lg_ct_exec_end,
     .log_tail = lg_ct_log_tail,
     .log_stream = lg_ct_log_stream,
     .watch = lg_ct_watch,
