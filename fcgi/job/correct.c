@@ -152,7 +152,7 @@ static void make_plan(struct lg_rec *rec, struct plan *p, const struct lg_instan
         /* A second more or less is the engine's rounding; more is a restart by its policy. */
         bool restarted = in->state == LG_ST_RUNNING && p->ch.started_at > in->started_at + 1000;
         p->ch.state = -1;
-        p->act = restarted || p->ch.engine_ref ? ACT_CHANGE : ACT_NONE;
+        p->act = restarted || p->ch.engine_ref || p->ch.health ? ACT_CHANGE : ACT_NONE;
     }
 }
 

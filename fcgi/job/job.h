@@ -108,7 +108,9 @@ void lg_truth_exit_reason(struct lg_truth *t);
 enum lg_state lg_truth_state(const struct lg_truth *t);
 /* Best knowledge of an instance whose engine does not answer. */
 enum lg_state lg_state_without_engine(const struct lg_instance *in, enum lg_verb verb);
-/* Fills the facts (engine_ref, started_at) of a change. */
+/* A virtual machine is healthy while its guest's agent answers; nobody asks a container. NULL: no change. */
+const char *lg_truth_health(const struct lg_truth *t, const struct lg_instance *in);
+/* Fills the facts (engine_ref, started_at, health) of a change. */
 void lg_truth_facts(const struct lg_truth *t, const struct lg_instance *in, struct lg_instance_change *ch);
 
 /* ---- jobs ---- */

@@ -43,6 +43,12 @@ enum lg_state lg_state_without_engine(const struct lg_instance *in, enum lg_verb
     return in->started_at ? LG_ST_RUNNING : LG_ST_STOPPED;
 }
 
+const char *lg_truth_health(const struct lg_truth *t, const struct lg_instance *in)
+{
+    const char *now = t->st.run == LG_RUN_RUNNING && t->st.agent ? "healthy" : "unknown";
+    return strcmp(in->type, "vm") || !strcmp(now, in->health) ? NULL : now;
+}
+
 void lg_truth_facts(const struct lg_truth *t, const struct lg_instance *in, struct lg_instance_change *ch)
 {
     bool up = t->st.run == LG_RUN_RUNNING || t->st.run == LG_RUN_PAUSED;
@@ -50,6 +56,7 @@ void lg_truth_facts(const struct lg_truth *t, const struct lg_instance *in, stru
     ch->started_at = !up ? 0 : in->started_at && !t->st.started_at ? -1 : started;
     if (t->st.ref[0] && strcmp(t->st.ref, in->engine_ref))
         ch->engine_ref = t->st.ref;
+    ch->health = lg_truth_health(t, in);
 }
 
 void lg_truth_exit_reason(struct lg_truth *t)

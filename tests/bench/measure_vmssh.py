@@ -2,6 +2,7 @@
 of a guest is known. All guests are the tiny one, in software emulation."""
 import os
 import re
+import select
 import signal
 import socket
 import statistics
@@ -94,15 +95,14 @@ def seen_after(api, s, ident, end):
     until("the events are followed", lambda: tail.connects)
     gone = os.pidfd_open(qemu_of(s, ident))
     end()
-    poll = __import__("select").poll()
+    poll = select.poll()
     poll.register(gone)
     assert poll.poll(60000)
     ended = time.time()
     os.close(gone)
-    event = tail.wait(lambda e: e["kind"] == "instance.state" and e["subject"]["id"] == ident and e["data"]["state"] == "stopped")
+    tail.wait(lambda e: e["kind"] == "instance.state" and e["subject"]["id"] == ident and e["data"]["state"] == "stopped")
     arrived = time.time()
     tail.stop()
-    del event
     return arrived - ended
 
 

@@ -219,7 +219,7 @@ static void plugged_in(const struct lg_inst_spec *spec, const struct store *s, c
                            &out),
                   want));
     assert_string_equal(in_guest(s, "echo kept > /dev/vdc && sync && echo ok", &out), "ok");
-    assert_true(described(s->id, true, spec->volumes[0].source) && described(s->id, true, mac));
+    assert_true(described(s->id, true, "data,&amp;") && described(s->id, true, mac));
 }
 
 static void test_devices_come_and_go(void **state)

@@ -68,7 +68,7 @@ static void test_metacharacters(void **state)
     FILE *f = fopen(disk, "we");
     assert_true(f && !ftruncate(fileno(f), 1 << 20));
     fclose(f);
-    struct lg_volume_spec v = {.id = NASTY, .block = true, .source = disk, .target = ""};
+    struct lg_volume_spec v = {.id = "5e4a1d0c", .block = true, .source = disk, .target = ""};
     spec.name = NASTY;
     spec.volumes = &v;
     spec.volume_count = 1;
@@ -82,6 +82,10 @@ static void test_metacharacters(void **state)
     struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1};
     assert_int_equal(lg_proc_run(&p, 20000, &out, NULL, &e), 0);
     assert_non_null(strstr(lg_buf_cstr(&out), "a<b>&\"c' ]]>,= ")); /* as one piece of text */
+    gone(s.id);
+    v.id = NASTY; /* a disk's serial: libvirt takes none of them, and says so */
+    assert_int_equal(D->create(G, &spec, &e), -LG_BACKEND);
+    assert_non_null(strstr(e.msg, "serial"));
     gone(s.id);
     s.vm.gpu = "0000:01:00.0'/><x";
     assert_int_equal(D->create(G, &spec, &e), -LG_INVALID);

@@ -306,6 +306,18 @@ def host_volume(owner, volume):
     return next(os.path.join(d, f) for d, _, files in os.walk(f"{owner.system.state}/volumes") for f in files if volume["id"] in f)
 
 
+def test_its_agent_is_seen_to_come_and_go(owner, key, guest):
+    """Whatever opens the agent's port in the guest is an agent to libvirt."""
+    address = guest["network"]["address"]
+    until_ssh(key, address)
+    assert owner.instance(guest["id"])["status"] == "unknown"
+    port = ssh(key, address, "grep -l org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name").stdout.split("/")[-2]
+    ssh(key, address, f"(exec 3<>/dev/{port}; exec sleep 1000) >/dev/null 2>&1 </dev/null & echo $! > /tmp/agent")
+    until("it answers", lambda: owner.instance(guest["id"])["status"] == "healthy", timeout=30)
+    ssh(key, address, "kill $(cat /tmp/agent)")
+    until("it is gone", lambda: owner.instance(guest["id"])["status"] == "unknown", timeout=30)
+
+
 def test_two_resizes_at_once(owner, key, guest):
     before = owner.instance(guest["id"])["resources"]["storage"]["totalSpace"]
     sizes = [before + GIB, before + 2 * GIB]

@@ -96,8 +96,8 @@ static enum lg_run run_of(struct lg_engine *g, virDomainPtr d, const char *id, i
 static bool agent_answers(virDomainPtr d)
 {
     char *xml = virDomainGetXMLDesc(d, 0);
-    const char *channel = xml ? strstr(xml, "org.qemu.guest_agent.0") : NULL;
-    bool connected = channel && !strncmp(channel + 22, "' state='connected'", 19);
+    /* Its name stands in the path of its socket, too. */
+    bool connected = xml && strstr(xml, " name='org.qemu.guest_agent.0' state='connected'");
     free(xml);
     return connected;
 }

@@ -58,6 +58,17 @@ static int on_life(virConnectPtr conn, virDomainPtr d, int event, int detail, vo
     return 0;
 }
 
+/* The guest's agent came or went; as on_life a hint, by name. */
+static void on_agent(virConnectPtr conn, virDomainPtr d, int state, int reason, void *arg)
+{
+    const char *name = virDomainGetName(d);
+    (void)conn;
+    (void)state;
+    (void)reason;
+    if (name && !strncmp(name, "lodge-", 6) && lg_id_valid(name + 6))
+        post(arg, name + 6, "agent");
+}
+
 static void on_close(virConnectPtr conn, int reason, void *arg)
 {
     (void)conn;
@@ -108,12 +119,19 @@ static int watch_on(struct lg_engine *g, virConnectPtr conn, struct watch *w, lg
         return lg_vm_fail(g, e, "cannot watch libvirt");
     }
     atomic_fetch_add(&w->holders, 1);
+    int agent = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
+                                                 VIR_DOMAIN_EVENT_CALLBACK(on_agent), w, let_go);
+    if (agent < 0) /* the test driver has none; the next look at a machine tells, too */
+        let_go(w);
+    atomic_fetch_add(&w->holders, 1);
     bool closing = !g->test && virConnectRegisterCloseCallback(conn, on_close, w, let_go) == 0;
     if (!closing)
         let_go(w);
     int rc = deliver(g, w, fn, arg, e);
     if (closing)
         virConnectUnregisterCloseCallback(conn, on_close);
+    if (agent >= 0)
+        virConnectDomainEventDeregisterAny(conn, agent);
     virConnectDomainEventDeregisterAny(conn, id);
     return rc;
 }
