@@ -5,7 +5,7 @@ INSERT INTO oneshot (id, tenant_id, user_id, image, image_ref, command, whole, s
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8);
 
 -- name: oneshot_get
-SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at FROM oneshot WHERE id = ?1;
+SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at, host_number FROM oneshot WHERE id = ?1;
 
 -- name: oneshot_claim
 -- Once: a second one who comes for it gets nothing.
@@ -26,7 +26,7 @@ UPDATE oneshot SET state = 'ended', exit_code = ?2, error = ?3, ended_at = ?4 WH
 SELECT count(*) FROM oneshot WHERE (?1 = '' OR tenant_id = ?1) AND state <> 'ended';
 
 -- name: oneshot_list
-SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at FROM oneshot
+SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at, host_number FROM oneshot
 WHERE tenant_id = ?1 AND state <> 'ended' ORDER BY seq;
 
 -- name: oneshot_expire
@@ -39,3 +39,14 @@ UPDATE oneshot SET state = 'ended', error = 'the runner ended', ended_at = ?1 WH
 
 -- name: oneshot_prune
 DELETE FROM oneshot WHERE ended_at < ?1;
+
+-- name: oneshot_place
+-- The lowest address of ?2 to ?3 in the tenant's network that nothing has; NULL when all are taken.
+UPDATE oneshot SET host_number =
+  (WITH RECURSIVE n(x) AS (SELECT ?2 UNION ALL SELECT x + 1 FROM n WHERE x < ?3)
+   SELECT x FROM n
+   WHERE NOT EXISTS (SELECT 1 FROM oneshot o WHERE o.tenant_id = oneshot.tenant_id AND o.host_number = x AND o.state = 'running')
+     AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.tenant_id = oneshot.tenant_id AND i.host_number = x)
+     AND NOT EXISTS (SELECT 1 FROM host_number_quarantine q WHERE q.tenant_id = oneshot.tenant_id AND q.host_number = x AND q.until > ?4)
+   LIMIT 1)
+WHERE id = ?1;

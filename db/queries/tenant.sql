@@ -1,15 +1,15 @@
 -- Tenants and their members.
 
 -- name: tenant_get
-SELECT id, slug, name, net_index, created_at, '', 0 FROM tenant WHERE id = ?1;
+SELECT id, slug, name, net_index, created_at, '', 0, EXISTS (SELECT 1 FROM code_network WHERE tenant_id = id) FROM tenant WHERE id = ?1;
 
 -- name: tenant_by_slug
-SELECT id, slug, name, net_index, created_at, '', 0 FROM tenant WHERE slug = ?1;
+SELECT id, slug, name, net_index, created_at, '', 0, EXISTS (SELECT 1 FROM code_network WHERE tenant_id = id) FROM tenant WHERE slug = ?1;
 
 -- name: tenant_list
 -- Those a user is member of with the role there; all of them when ?2 is 1.
 SELECT t.id, t.slug, t.name, t.net_index, t.created_at, coalesce(m.role, CASE ?2 WHEN 1 THEN 'owner' END),
-       coalesce(m.since, 9000000000000000000)
+       coalesce(m.since, 9000000000000000000), EXISTS (SELECT 1 FROM code_network c WHERE c.tenant_id = t.id)
 FROM tenant t LEFT JOIN member m ON m.tenant_id = t.id AND m.user_id = ?1
 WHERE (m.role IS NOT NULL OR ?2 = 1) AND (coalesce(m.since, 9000000000000000000), t.slug) > (?5, ?6)
 ORDER BY coalesce(m.since, 9000000000000000000), t.slug LIMIT ?3 OFFSET ?4;

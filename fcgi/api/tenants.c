@@ -9,6 +9,7 @@
 #include "http/etag.h"
 #include "model/net.h"
 #include "model/validate.h"
+#include "store/code_network.h"
 #include "store/tenant.h"
 #include "store/user.h"
 
@@ -32,6 +33,7 @@ static void render_tenant(void *arg, const struct lg_tenant *t)
     lg_json_str(x->j, "subnet", known ? net.subnet : NULL);
     lg_json_str(x->j, "gateway", known ? net.gateway : NULL);
     lg_json_end_obj(x->j);
+    lg_json_bool(x->j, "codeNetwork", t->code_network);
     lg_json_end_obj(x->j);
 }
 
@@ -118,21 +120,47 @@ static int create_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     return rc ? rc : answer(q, r, 201, &t);
 }
 
-static const struct lg_field rename_fields[] = {
-    {.name = "name", .type = LG_T_STRING, .required = true, .offset = offsetof(struct tenant_body, name)},
+struct change_body {
+    const char *name;
+    struct lg_opt_bool code_network;
+};
+static const struct lg_field change_fields[] = {
+    {.name = "name", .type = LG_T_STRING, .offset = offsetof(struct change_body, name)},
+    {.name = "codeNetwork", .type = LG_T_BOOL, .offset = offsetof(struct change_body, code_network)},
     {.name = NULL},
 };
 
-static int rename_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+static int read_change(struct lg_req *q, struct change_body *b, struct lg_err *e)
 {
     json_t *body;
-    struct tenant_body b = {0};
-    struct lg_tenant t;
     int rc = lg_req_json(q, &body, e);
     if (!rc)
-        rc = lg_body_fields(body, rename_fields, true, "", &b, e);
-    if (!rc)
-        rc = lg_check_title("name", b.name, e);
+        rc = lg_body_fields(body, change_fields, true, "", b, e);
+    if (!rc && b->name)
+        rc = lg_check_title("name", b->name, e);
+    if (!rc && b->code_network.set && !q->who.admin)
+        return lg_fail(e, LG_FORBIDDEN, "only administrators say whether a tenant's code has a network");
+    if (rc || b->name || b->code_network.set)
+        return rc;
+    lg_fail(e, LG_INVALID, "name or codeNetwork is missing");
+    return lg_err_detail(e, "field", "name");
+}
+
+static int apply_change(struct lg_req *q, const struct change_body *b, struct lg_tenant *t, struct lg_err *e)
+{
+    int rc = b->name ? lg_tenant_rename(q->db, t, b->name, e) : 0;
+    if (rc || !b->code_network.set)
+        return rc;
+    t->code_network = b->code_network.v;
+    return lg_code_network_set(q->db, t->id, t->code_network, e);
+}
+
+static int change_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    struct change_body b = {0};
+    struct lg_tenant t;
+    char said[160];
+    int rc = read_change(q, &b, e);
     if (!rc)
         rc = lg_req_begin(q, e);
     if (!rc)
@@ -140,9 +168,11 @@ static int rename_tenant(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (!rc)
         rc = check_match(q, &t, e);
     if (!rc)
-        rc = lg_tenant_rename(q->db, &t, b.name, e);
+        rc = apply_change(q, &b, &t, e);
+    snprintf(said, sizeof said, "%s%s", rc ? "" : t.name,
+             b.code_network.set ? b.code_network.v ? ": code has the network" : ": code has no network" : "");
     if (!rc)
-        rc = lg_req_commit(q, t.id, t.name, e);
+        rc = lg_req_commit(q, t.id, said, e);
     return rc ? rc : answer(q, r, 200, &t);
 }
 
@@ -319,9 +349,9 @@ const struct lg_route lg_routes_tenants[] = {
      .perm = LG_PERM_USER,
      .action = "tenant.update",
      .body_max = LG_BODY_SMALL,
-     .body = LG_BODY_OF(rename_fields),
-     .handler = rename_tenant,
-     .doc = "Give a tenant another name for people; its slug stays"},
+     .body = LG_BODY_OF(change_fields),
+     .handler = change_tenant,
+     .doc = "Give a tenant another name for people; admins: whether its code is on its network"},
     {.method = "DELETE",
      .pattern = "/api/v1/tenants/:id",
      .perm = LG_PERM_ADMIN,

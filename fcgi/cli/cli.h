@@ -188,9 +188,9 @@ lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_c
     lg_cli_ingress_add, lg_cli_ingress_rm, lg_cli_operation_ls, lg_cli_operation_get, lg_cli_operation_wait,
     lg_cli_operation_cancel, lg_cli_events, lg_cli_service_ls, lg_cli_service_watch, lg_cli_token_ls,
     lg_cli_token_create, lg_cli_token_revoke, lg_cli_user_ls, lg_cli_user_create, lg_cli_user_set,
-    lg_cli_user_rm, lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_members,
-    lg_cli_tenant_join, lg_cli_tenant_leave, lg_cli_tenant_quota, lg_cli_audit_ls, lg_cli_whoami,
-    lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version, lg_cli_volume_ls,
+    lg_cli_user_rm, lg_cli_tenant_ls, lg_cli_tenant_create, lg_cli_tenant_rm, lg_cli_tenant_code_network,
+    lg_cli_tenant_members, lg_cli_tenant_join, lg_cli_tenant_leave, lg_cli_tenant_quota, lg_cli_audit_ls,
+    lg_cli_whoami, lg_cli_admin_create, lg_cli_migrate, lg_cli_settings, lg_cli_version, lg_cli_volume_ls,
     lg_cli_volume_create, lg_cli_volume_grow, lg_cli_volume_rm, lg_cli_volume_attach, lg_cli_volume_detach,
     lg_cli_network_ls, lg_cli_network_create, lg_cli_network_rm, lg_cli_network_change;
 

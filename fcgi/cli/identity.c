@@ -163,6 +163,7 @@ static const struct lg_col tenant_cols[] = {
     {"SLUG", "slug", NULL},
     {"NAME", "name", NULL},
     {"SUBNET", "network.subnet", NULL},
+    {"CODE-NET", "codeNetwork", NULL},
     {"ROLE", "role", NULL},
     {"AGE", "createdAt", lg_text_age},
     {"ID", "id", NULL},
@@ -210,6 +211,24 @@ int lg_cli_tenant_rm(struct lg_cli *c)
     lg_cleanup_answer struct lg_answer a = {.status = 0};
     int rc = find_tenant(c, c->arg[0], id);
     return rc ? rc : lg_call(c, "DELETE", lg_path(path, "/tenants/%s", id), NULL, &a);
+}
+
+int lg_cli_tenant_code_network(struct lg_cli *c)
+{
+    char id[40], path[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer a = {.status = 0};
+    bool on = !strcmp(c->arg[1], "on");
+    if (!on && strcmp(c->arg[1], "off"))
+        return lg_say(LG_EXIT_USAGE, "%s is neither on nor off", c->arg[1]);
+    int rc = find_tenant(c, c->arg[0], id);
+    if (rc)
+        return rc;
+    json_t *body = json_pack("{s:b}", "codeNetwork", on);
+    rc = lg_call(c, "PUT", lg_path(path, "/tenants/%s", id), body, &a);
+    json_decref(body);
+    if (!rc)
+        lg_print_record(c, a.json, tenant_cols, "slug");
+    return rc;
 }
 
 /* The slug of the command line, or of the tenant one works in. */

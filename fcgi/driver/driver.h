@@ -45,6 +45,12 @@ struct lg_net_spec {
     const char *gateway; /* 10.90.3.1: the host's address on the bridge, DNS answers there */
 };
 
+/* One address of it, for a container that is no instance. */
+struct lg_net_place {
+    struct lg_net_spec net;
+    const char *address, *mac; /* of the network's address plan */
+};
+
 struct lg_port_spec {
     uint16_t host_port, instance_port; /* published at conf->publish_address */
     const char *protocol;              /* "tcp" or "udp" */

@@ -13,9 +13,10 @@
 #define LG_LABEL_SANDBOX "lodge.sandbox" /* value: our site */
 
 struct lg_sandbox_spec {
-    const char *name;  /* the engine's name of it, "lodge-box-<site8>-…" */
-    const char *image; /* has lodge-box at LG_SANDBOX_INIT */
-    uint32_t uid;      /* of its processes, and gid; nobody else's on this host */
+    const struct lg_net_place *place; /* NULL: no network */
+    const char *name;                 /* the engine's name of it, "lodge-box-<site8>-…" */
+    const char *image;                /* has lodge-box at LG_SANDBOX_INIT */
+    uint32_t uid;                     /* of its processes, and gid; nobody else's on this host */
     int64_t memory_bytes, cpu_millis, pids;
     int64_t disk_bytes; /* of its working directory; counts as memory */
 };
@@ -32,8 +33,8 @@ struct lg_sandbox {
 };
 
 struct lg_sandbox_ops {
-    /* Makes and starts it, attached from before the start on, with no network and no way to gain rights. An
-     * error leaves nothing behind but, after a lost engine, what `sweep` finds. */
+    /* Makes and starts it, attached from before the start on, with no way to gain rights and no network but
+     * `place`. An error leaves nothing behind but, after a lost engine, what `sweep` finds. */
     int (*make)(struct lg_engine *g, const struct lg_sandbox_spec *s, struct lg_sandbox *out,
                 struct lg_err *e);
     int (*remove)(struct lg_engine *g, const char *name, struct lg_err *e); /* absent: 0 */

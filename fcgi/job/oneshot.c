@@ -14,7 +14,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "driver/oneshot.h"
+#include "model/net.h"
 #include "model/run_frame.h"
+#include "store/code_network.h"
 #include "store/oneshot.h"
 
 #define REQUEST_MAX 1024
@@ -34,6 +36,9 @@ struct run {
     const struct lg_driver *d;
     struct lg_engine *g;
     struct lg_oneshot o;
+    struct lg_net net; /* and the place on it; at.address NULL: it has no network */
+    char address[16], mac[18];
+    struct lg_net_place at;
     char name[sizeof LG_ONESHOT_PREFIX + LG_ID_LEN];
     int pair;                                    /* our end of lodge-stream's */
     int stream;                                  /* the container's output */
@@ -281,7 +286,8 @@ static int start(struct run *x, struct lg_err *e)
     for (size_t i = 0; i < json_array_size(command) && i < ARGUMENTS; i++)
         argv[i] = json_string_value(json_array_get(command, i));
     int64_t memory = (int64_t)c->oneshot_memory_mib << 20;
-    const struct lg_oneshot_spec s = {.name = x->name,
+    const struct lg_oneshot_spec s = {.place = x->at.address ? &x->at : NULL,
+                                      .name = x->name,
                                       .image = x->o.image_ref,
                                       .command = argv,
                                       .uid = (uint32_t)(c->oneshot_uid_first + x->o.seq % UIDS),
@@ -339,6 +345,22 @@ static void refuse(int sock, const struct lg_err *e)
         (void)!send(sock, b.data, b.len, MSG_NOSIGNAL);
 }
 
+/* A place on the tenant's network, where its code may be there. */
+static int find_place(struct run *x, struct lg_err *e)
+{
+    bool allowed;
+    int index, rc = lg_code_network_allowed(x->db, x->o.tenant_id, &allowed, e);
+    if (rc || !allowed)
+        return rc;
+    rc = lg_oneshot_place(x->db, &x->o, &index, e);
+    rc = rc ? rc : lg_net_of(x->runner->conf->subnet_pool, x->runner->site, index, &x->net, e);
+    if (rc)
+        return rc;
+    lg_net_host(&x->net, x->o.host_number, x->address, x->mac);
+    x->at = (struct lg_net_place){.net = lg_net_spec_of(&x->net), .address = x->address, .mac = x->mac};
+    return 0;
+}
+
 static int claim(struct run *x, const char *text, size_t n, struct lg_err *e)
 {
     lg_cleanup_json json_t *j = lg_json_parse(text, n, 4, e);
@@ -348,9 +370,14 @@ static int claim(struct run *x, const char *text, size_t n, struct lg_err *e)
         return lg_fail(e, LG_INVALID, "run must be an id");
     int rc = lg_tx_write(x->db, e);
     rc = rc ? rc : lg_oneshot_claim(x->db, id, tenant, &x->o, e);
-    if (rc > 0)
+    bool found = rc > 0;
+    if (found)
+        rc = find_place(x, e);
+    if (found && !rc)
         rc = lg_tx_commit(x->db, e) ? -(int)LG_STORAGE : 1;
     lg_tx_rollback(x->db);
+    if (found && rc < 0) /* nobody comes for it again */
+        lg_oneshot_end(x->db, id, -1, e->msg, NULL);
     return rc ? (rc > 0 ? 0 : rc) : lg_fail(e, LG_NOT_FOUND, "there is no such run (any more)");
 }
 

@@ -1,7 +1,7 @@
 /*
  * Addresses of tenants' networks, computed from the setting subnet_pool and the tenant's number: nothing is
  * chosen at run time, so two processes always agree. Tenant n gets the n-th /24 of the pool; .1 is the host,
- * .2–.254 instances.
+ * .2–.254 instances; where a tenant's code has the network too, the last sixteen are its.
  */
 #ifndef LG_MODEL_NET_H
 #define LG_MODEL_NET_H
@@ -12,6 +12,12 @@
 
 #define LG_NET_FIRST_HOST 2
 #define LG_NET_LAST_HOST  254
+
+/* Of a tenant whose code is on its network (store/code_network.h): */
+#define LG_NET_LAST_INSTANCE 238 /* new ones get no higher number */
+#define LG_NET_FIRST_SANDBOX 239 /* eight for code runs, of the sandbox pool */
+#define LG_NET_FIRST_ONESHOT 247 /* eight for containers of one command each */
+#define LG_NET_CODE_HOSTS    8
 
 struct lg_net {
     char name[64];    /* engine's network: lodge-<site8>-<n> */

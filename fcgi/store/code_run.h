@@ -23,7 +23,7 @@ int lg_code_run_add(struct lg_db *db, const struct lg_code_run *r, struct lg_err
 int lg_code_run_each(struct lg_db *db, const char *tenant_id, int64_t before_seq, int64_t limit,
                      int64_t offset, int64_t *total, void (*fn)(void *arg, const struct lg_code_run *r),
                      void *arg, struct lg_err *e);
-/* Within a write transaction: only the newest `keep` of all stay. */
+/* Within a write transaction: of each tenant only the newest `keep` stay. */
 int lg_code_run_prune(struct lg_db *db, int64_t keep, struct lg_err *e);
 
 #endif

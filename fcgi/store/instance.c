@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/code_network.h"
 #include "store/event.h"
 #include "store/instance_parts.h"
 #include "store/sql.h"
@@ -202,10 +203,13 @@ static int tell(struct lg_db *db, const char *kind, const struct lg_instance *in
 static int pick_host(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
 {
     int64_t now = lg_clock_ms();
-    int rc = lg_sql_run(db, Q_HOST_NUMBER_FORGET, e, "i", now);
+    bool beside_code = false;
+    int rc = lg_code_network_allowed(db, in->tenant_id, &beside_code, e);
+    int last = beside_code ? LG_NET_LAST_INSTANCE : LG_NET_LAST_HOST;
+    rc = rc ? rc : lg_sql_run(db, Q_HOST_NUMBER_FORGET, e, "i", now);
     lg_stmt *s = rc < 0 ? NULL
                         : lg_sql(db, Q_INSTANCE_FREE_HOST, e, "tiii", in->tenant_id, now,
-                                 (int64_t)LG_NET_FIRST_HOST, (int64_t)LG_NET_LAST_HOST);
+                                 (int64_t)LG_NET_FIRST_HOST, (int64_t)last);
     rc = rc < 0 ? rc : lg_sql_step(db, s, e);
     if (rc < 0)
         return rc;
@@ -214,7 +218,7 @@ static int pick_host(struct lg_db *db, struct lg_instance *in, struct lg_err *e)
     if (rc)
         return 0;
     lg_fail(e, LG_LIMIT, "the tenant's network has no free address: it holds %d instances",
-            LG_NET_LAST_HOST - LG_NET_FIRST_HOST + 1);
+            last - LG_NET_FIRST_HOST + 1);
     return lg_err_detail(e, "limit", "addresses");
 }
 

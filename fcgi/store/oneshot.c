@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/net.h"
+#include "store/code_network.h"
 #include "store/sql.h"
 
 #define UNCLAIMED_MS ((int64_t)60000)
@@ -29,6 +31,7 @@ static void read_row(lg_stmt *s, struct lg_oneshot *o, bool command)
     lg_col_copy(s, 7, o->state, sizeof o->state);
     o->stop = lg_col_int(s, 8);
     o->created_at = lg_col_int(s, 9);
+    o->host_number = (int)lg_col_int(s, 10);
 }
 
 static int active(struct lg_db *db, const char *tenant_id, int64_t *n, struct lg_err *e)
@@ -70,19 +73,38 @@ int lg_oneshot_add(struct lg_db *db, struct lg_oneshot *o, struct lg_err *e)
     return rc < 0 ? rc : 0;
 }
 
+static int load(struct lg_db *db, const char *id, struct lg_oneshot *o, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_GET, e, "t", id);
+    int rc = lg_sql_step(db, s, e);
+    if (rc > 0)
+        read_row(s, o, true);
+    lg_sql_done(s);
+    return rc;
+}
+
 int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, struct lg_oneshot *o,
                      struct lg_err *e)
 {
     memset(o, 0, sizeof *o);
     int rc = lg_sql_run(db, Q_ONESHOT_CLAIM, e, "tt", id, tenant_id);
+    return rc <= 0 ? rc : load(db, id, o, e);
+}
+
+int lg_oneshot_place(struct lg_db *db, struct lg_oneshot *o, int *net_index, struct lg_err *e)
+{
+    char id[LG_ID_LEN];
+    int64_t first = LG_NET_FIRST_ONESHOT, last = first + LG_NET_CODE_HOSTS - 1;
+    memcpy(id, o->id, sizeof id);
+    int rc = lg_sql_run(db, Q_ONESHOT_PLACE, e, "tiii", id, first, last, lg_clock_ms());
+    lg_oneshot_done(o);
+    rc = rc < 0 ? rc : load(db, id, o, e);
     if (rc <= 0)
-        return rc;
-    lg_stmt *s = lg_sql(db, Q_ONESHOT_GET, e, "t", id);
-    rc = lg_sql_step(db, s, e);
-    if (rc > 0)
-        read_row(s, o, true);
-    lg_sql_done(s);
-    return rc;
+        return rc ? rc : lg_fail(e, LG_NOT_FOUND, "there is no such run (any more)");
+    if (o->host_number)
+        return lg_code_network_place(db, o->tenant_id, o->host_number, net_index, e);
+    lg_fail(e, LG_RATE, "all addresses for code in the tenant's network are in use; try again in a moment");
+    return lg_err_detail(e, "retryAfter", "2");
 }
 
 int lg_oneshot_stop(struct lg_db *db, const char *id, const char *tenant_id, struct lg_err *e)

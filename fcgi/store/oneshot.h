@@ -10,7 +10,8 @@ struct lg_oneshot {
     char id[LG_ID_LEN], tenant_id[LG_ID_LEN], user_id[LG_ID_LEN];
     char image[256], image_ref[256];
     char state[12];
-    char *command; /* JSON array; owned */
+    char *command;   /* JSON array; owned */
+    int host_number; /* in the tenant's network while it runs; 0: it has none */
     bool whole, stop;
 };
 void lg_oneshot_done(struct lg_oneshot *o);
@@ -22,6 +23,9 @@ int lg_oneshot_add(struct lg_db *db, struct lg_oneshot *o, struct lg_err *e);
 /* 1: it is the caller's to run, in *o; 0: not (any more). */
 int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, struct lg_oneshot *o,
                      struct lg_err *e);
+/* After the claim, in its transaction: an address in the tenant's network, and that network's number.
+ * LG_RATE: all are in use. LG_FORBIDDEN: see code_network.h. Fills o anew. */
+int lg_oneshot_place(struct lg_db *db, struct lg_oneshot *o, int *net_index, struct lg_err *e);
 int lg_oneshot_stop(struct lg_db *db, const char *id, const char *tenant_id, struct lg_err *e); /* 1 / 0 */
 bool lg_oneshot_stopped(struct lg_db *db, const char *id);
 /* exit_code < 0: it has none. In a transaction of its own. */

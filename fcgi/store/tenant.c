@@ -19,6 +19,7 @@ static void read_row(lg_stmt *s, struct lg_tenant *t)
     t->created_at = lg_col_int(s, 4);
     lg_col_copy(s, 5, t->role, sizeof t->role);
     t->since = lg_col_int(s, 6);
+    t->code_network = lg_col_int(s, 7);
 }
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_tenant *t, struct lg_err *e)

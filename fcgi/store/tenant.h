@@ -8,6 +8,7 @@
 struct lg_tenant {
     char id[LG_ID_LEN], slug[64], name[101], role[8]; /* role: in lists, the asking user's there */
     int net_index;
+    bool code_network; /* its code is on it: store/code_network.h */
     int64_t created_at;
     int64_t since; /* in lists: when that user joined, larger than any time when it did not */
 };

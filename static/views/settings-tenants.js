@@ -75,14 +75,23 @@ function tenantRow(t, load) {
   return row(cell('Tenant', h('a', { class: 'name', href: `#/settings/tenants/${t.id}` }, t.slug)), cell('Name', t.name || '–'), cell('Network', h('span', { class: 'num' }, t.network?.subnet ?? '–')), cell('Created', when(t.createdAt)), cell('', act(`Delete ${t.slug}`, 'trash', remove)));
 }
 
-/** One tenant: its quota and its members. */
+/** Whether its code runs reach its instances and the Internet. An administrator says so. */
+function codeOf(tenant, load) {
+  const on = Boolean(tenant.codeNetwork);
+  const ask = { title: `Give the code of ${tenant.slug} a network?`, text: ['Code runs, sessions and containers for one command then reach the tenant’s instances and what those reach, the Internet too. Never this host, and no other tenant.'], verb: 'Allow' };
+  const flip = () => change({ ask: on ? null : ask, send: () => request('PUT', `/tenants/${tenant.id}`, { codeNetwork: !on }), said: on ? 'Code has no network any more' : 'Code is on the tenant’s network', failed: 'It was not changed', reload: load });
+  return h('section', null, h('h2', null, 'Code runs'), h('p', { class: 'row quiet' }, h('span', null, on ? `They are on the tenant’s network, ${tenant.network?.subnet ?? ''}.` : 'They have no network.'), isAdmin() ? button(on ? 'Take the network away' : 'Allow the network', { icon: 'edit', onclick: flip }) : null));
+}
+
+/** One tenant: its quota, its code's network, and its members. */
 function tenantPage(id) {
   const node = h('section', null, h('p', { class: 'quiet pad' }, 'Loading…'));
   const back = h('div', { class: 'crumb' }, h('a', { href: '#/settings/tenants' }, 'Tenants'));
-  get('/tenants?pageSize=500').then(({ tenants: all }) => {
+  const load = () => get('/tenants?pageSize=500').then(({ tenants: all }) => {
     const t = all.find((x) => x.id === id);
-    fill(node, back, t ? [quotaOf(t), membersOf(t)] : nothing('alert', 'There is no such tenant', 'It may have been deleted.'));
+    fill(node, back, t ? [quotaOf(t), codeOf(t, load), membersOf(t)] : nothing('alert', 'There is no such tenant', 'It may have been deleted.'));
   }, (e) => fill(node, back, h('p', { role: 'alert' }, icon('alert'), e.message)));
+  load();
   return node;
 }
 

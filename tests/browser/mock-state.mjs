@@ -50,7 +50,7 @@ export class State {
   }
 
   makeTenant(slug, name, n) {
-    return { id: id(), slug, name, createdAt: now(), network: { subnet: `10.90.${n}.0/24`, gateway: `10.90.${n}.1` } };
+    return { id: id(), slug, name, createdAt: now(), network: { subnet: `10.90.${n}.0/24`, gateway: `10.90.${n}.1` }, codeNetwork: false };
   }
 
   emit(kind, subject, data = {}) {

@@ -88,6 +88,13 @@ test('a tenant has a page with its quota and its members', { skip: real }, async
   await page.getByRole('heading', { name: 'Members of Laboratory' }).waitFor();
   await page.getByRole('button', { name: 'Make owner: ada' }).click();
   await page.getByText('ada is owner now').waitFor();
+  await page.getByText('They have no network.').waitFor();
+  await page.getByRole('button', { name: 'Allow the network' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Allow' }).click();
+  await page.getByText(/They are on the tenant’s network/).waitFor();
+  assert.ok(mock.state.tenants.some((t) => t.codeNetwork));
+  await page.getByRole('button', { name: 'Take the network away' }).click();
+  await page.getByText('They have no network.').waitFor();
   await page.goBack();
   await page.getByRole('heading', { name: 'Tenants', exact: true }).waitFor();
   await visit(page, `${mock.url}/#/settings/tenants/none`);

@@ -4,6 +4,34 @@
 #include <string.h>
 
 #include "driver/container/leaks.h"
+#include "driver/container/network.h"
+#include "driver/container/quirks.h"
+
+int lg_once_ready(struct lg_engine *g, const struct lg_net_place *place, struct lg_err *e)
+{
+    int rc = place ? lg_quirk_identify(g, e) : 0;
+    return rc || !place ? rc : lg_ct_network_ensure(g, &place->net, e);
+}
+
+/* Its place on a network, or none. */
+static void network(const struct lg_engine *g, struct lg_json *j, const struct lg_net_place *place)
+{
+    if (!place) {
+        lg_json_bool(j, "NetworkDisabled", true);
+        return;
+    }
+    lg_quirk_mac(g, j, place->mac);
+    lg_json_obj(j, "NetworkingConfig");
+    lg_json_obj(j, "EndpointsConfig");
+    lg_json_obj(j, place->net.name);
+    lg_json_str(j, "MacAddress", place->mac);
+    lg_json_obj(j, "IPAMConfig");
+    lg_json_str(j, "IPv4Address", place->address);
+    lg_json_end_obj(j);
+    lg_json_end_obj(j);
+    lg_json_end_obj(j);
+    lg_json_end_obj(j);
+}
 
 /* Equal ones: Podman swaps unequal ones. */
 static void ulimit(struct lg_json *j, const char *name, int64_t value)
@@ -19,7 +47,7 @@ static void host_config(struct lg_json *j, const struct lg_once_spec *s)
 {
     static const char *const all[] = {"ALL", NULL}, *const hardened[] = {"no-new-privileges", NULL};
     lg_json_obj(j, "HostConfig");
-    lg_json_str(j, "NetworkMode", "none");
+    lg_json_str(j, "NetworkMode", s->place ? s->place->net.name : "none");
     lg_json_bool(j, "ReadonlyRootfs", true);
     lg_json_obj(j, "Tmpfs"); /* Podman adds large ones of its own on a read-only root unless they are named */
     for (int i = 0; s->places[i].path; i++)
@@ -53,7 +81,7 @@ void lg_once_write(const struct lg_engine *g, struct lg_json *j, const struct lg
     lg_json_str(j, "User", user);
     lg_json_bool(j, "AttachStdout", true);
     lg_json_bool(j, "AttachStderr", true);
-    lg_json_bool(j, "NetworkDisabled", true);
+    network(g, j, s->place);
     lg_json_obj(j, "Labels");
     lg_json_str(j, s->label, g->ctx.site);
     lg_json_end_obj(j);

@@ -9,6 +9,7 @@
 #include "driver/container/client.h"
 
 struct lg_once_spec {
+    const struct lg_net_place *place; /* NULL: no network */
     const char *image, *hostname, *label;
     uint32_t uid; /* and gid, of its processes */
     int64_t memory_bytes, cpu_millis, pids;
@@ -17,8 +18,11 @@ struct lg_once_spec {
         const char *path, *options;
     } places[5]; /* all that can be written to; ended by a NULL path */
 };
-/* Into the body of /containers/create: image, user, label, and all that keeps it from network and host. */
+/* Into the body of /containers/create: image, user, label, and all that keeps it from the host and from any
+ * network but its place. */
 void lg_once_write(const struct lg_engine *g, struct lg_json *j, const struct lg_once_spec *s);
+/* Before its create: the network is there, its isolation in force. Nothing to do without a place. */
+int lg_once_ready(struct lg_engine *g, const struct lg_net_place *place, struct lg_err *e);
 
 /*
  * Kills and removes it, by name or engine's id; absent is 0. What a killed engine left of one that it takes

@@ -16,6 +16,7 @@ static void body(const struct lg_engine *g, const struct lg_oneshot_spec *s, str
     struct lg_json j;
     snprintf(options, sizeof options, "size=%" PRId64 ",mode=1777,nosuid,nodev,exec", s->disk_bytes);
     const struct lg_once_spec once = {
+        .place = s->place,
         .image = s->image,
         .hostname = "run",
         .label = LG_LABEL_ONESHOT,
@@ -39,6 +40,9 @@ static int oneshot_start(struct lg_engine *g, const struct lg_oneshot_spec *s, i
 {
     lg_cleanup_buf struct lg_buf text = {0}, reply = {0}, started = {0};
     *stream = -1;
+    int rc = lg_once_ready(g, s->place, e);
+    if (rc)
+        return rc;
     body(g, s, &text);
     int status = lg_callf(g, &reply, e, "POST", lg_buf_cstr(&text), "/containers/create?name=%s", s->name);
     if (status < 0 || status >= 400)

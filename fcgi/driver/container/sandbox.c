@@ -27,6 +27,7 @@ static void body(const struct lg_engine *g, const struct lg_sandbox_spec *s, str
     struct lg_json j;
     snprintf(box, sizeof box, "size=%" PRId64 ",mode=1777,nosuid,nodev,exec", s->disk_bytes);
     const struct lg_once_spec once = {
+        .place = s->place,
         .image = s->image,
         .hostname = "sandbox",
         .label = LG_LABEL_SANDBOX,
@@ -85,11 +86,14 @@ static int sandbox_make(struct lg_engine *g, const struct lg_sandbox_spec *s, st
 {
     lg_cleanup_buf struct lg_buf text = {0}, reply = {0};
     *out = (struct lg_sandbox){.stream = -1, .pidfd = -1};
+    int rc = lg_once_ready(g, s->place, e);
+    if (rc)
+        return rc;
     body(g, s, &text);
     int status = lg_callf(g, &reply, e, "POST", lg_buf_cstr(&text), "/containers/create?name=%s", s->name);
     if (status < 0 || status >= 400)
         return status < 0 ? status : lg_call_fail(status, &reply, "a sandbox cannot be made", e);
-    int rc = out->stream = lg_ct_attach(g, s->name, true, e);
+    rc = out->stream = lg_ct_attach(g, s->name, true, e);
     rc = rc < 0 ? rc : start(g, s->name, e);
     rc = rc < 0 ? rc : take_process(g, s->name, out, e);
     if (rc < 0) {
