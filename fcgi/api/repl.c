@@ -10,6 +10,7 @@
 #include "api/compute.h"
 #include "api/page.h"
 #include "api/sandbox.h"
+#include "store/code_network.h"
 #include "store/code_run.h"
 
 #define BODY_MAX   ((size_t)24 << 20)
@@ -22,6 +23,8 @@ struct body {
     const char *language, *code, *input, *session; /* the last is of the path */
     json_t *files, *args, *limits;
     struct lg_opt_bool interactive;
+    bool network; /* the tenant's */
+    bool again;   /* its stream may be opened a second time */
 };
 
 static const struct lg_field body_fields[] = {
@@ -196,6 +199,8 @@ static int write_request(struct lg_req *q, const struct body *b, bool whole, str
     lg_json_str(&j, "session", b->session ? b->session : "");
     lg_json_bool(&j, "whole", whole);
     lg_json_bool(&j, "interactive", b->interactive.v);
+    lg_json_bool(&j, "again", b->again);
+    lg_json_bool(&j, "network", b->network);
     lg_json_int(&j, "codeSize", (int64_t)strlen(b->code));
     lg_json_int(&j, "inputSize", b->input ? (int64_t)strlen(b->input) : 0);
     add_args(&j, b->args);
@@ -219,6 +224,8 @@ static int submit(struct lg_req *q, bool whole, bool interactive, const char *se
     rc = rc ? rc : lg_body_fields(json, session ? snippet_fields : body_fields, false, "", &b, e);
     b.session = session;
     b.interactive.v = b.interactive.v && interactive;
+    b.again = interactive;
+    rc = rc ? rc : lg_code_network_allowed(q->db, q->who.tenant_id, &b.network, e);
     rc = rc ? rc : write_request(q, &b, whole, &rq, e);
     rc = rc ? rc : lg_sandbox_ask(&q->app->conf, &rq.head, rq.part, rq.parts, out, e);
     lg_buf_done(&rq.head);
@@ -229,6 +236,7 @@ static int hand_on(struct lg_req *q, struct lg_resp *r, const char *proto, const
 {
     struct lg_handoff h = {.k = "run", .proto = proto, .run = run};
     h.format = !strcmp(lg_req_query(q, "format", ""), "json") ? "json" : "";
+    h.again = !strcmp(lg_req_query(q, "again", ""), "true");
     return lg_handoff(q, r, &h, e);
 }
 
@@ -406,13 +414,16 @@ static int create_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct session_body b = {0};
     json_t *json;
     struct lg_json j;
+    bool network = false;
     int rc = lg_req_json(q, &json, e);
     rc = rc ? rc : lg_body_fields(json, session_fields, false, "", &b, e);
+    rc = rc ? rc : lg_code_network_allowed(q->db, q->who.tenant_id, &network, e);
     if (rc)
         return rc;
     question(q, "session", &j, &head);
     lg_json_str(&j, "user", q->who.user_id);
     lg_json_str(&j, "language", b.language);
+    lg_json_bool(&j, "network", network);
     lg_json_int(&j, "ttl", b.ttl.set ? b.ttl.v : 0);
     lg_json_end_obj(&j);
     rc = lg_sandbox_ask(&q->app->conf, &head, NULL, 0, &answer, e);

@@ -1,14 +1,13 @@
 /* lodge run, lodge language …: code in throw-away sandboxes. */
 #include <errno.h>
-#include <stdlib.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/ctrl_c.h"
 
 #define CODE_MAX ((size_t)10 << 20)
 #define POLL_MS  500
@@ -109,19 +108,42 @@ int lg_cli_language_build(struct lg_cli *c)
 
 struct outcome {
     struct lg_cli *c;
-    const char *session; /* its id; NULL: a run of its own */
+    const char *run;     /* its id, */
+    const char *session; /* or that of the session which runs a snippet */
     json_t *done;        /* owned; NULL: the stream broke off */
+    int connections;
+    size_t seen[2], skip[2]; /* bytes of output and errors that came; that come once more */
 };
+
+/* After a lost connection everything is told again. */
+static void begin_again(void *arg, int64_t clock_ahead_ms)
+{
+    struct outcome *o = arg;
+    (void)clock_ahead_ms;
+    for (int i = 0; i < 2; i++) {
+        o->skip[i] = o->seen[i];
+        o->seen[i] = 0;
+    }
+}
+
+static void put(struct outcome *o, const json_t *event)
+{
+    const json_t *text = lg_at(event, "text");
+    int which = !strcmp(lg_text_at(event, "stream"), "stderr");
+    size_t n = json_string_length(text), old = n < o->skip[which] ? n : o->skip[which];
+    FILE *to = which ? stderr : stdout;
+    o->skip[which] -= old;
+    o->seen[which] += n;
+    fwrite(json_string_value(text) + old, 1, n - old, to);
+    fflush(to);
+}
 
 static bool take_event(void *arg, const struct lg_sse *e)
 {
     struct outcome *o = arg;
     json_t *j = json_loads(e->data, JSON_ALLOW_NUL, NULL);
     if (!strcmp(e->event, "output")) {
-        const json_t *text = lg_at(j, "text");
-        FILE *to = !strcmp(lg_text_at(j, "stream"), "stderr") ? stderr : stdout;
-        fwrite(json_string_value(text), 1, json_string_length(text), to);
-        fflush(to);
+        put(o, j);
     } else if (!strcmp(e->event, "done")) {
         o->done = json_incref(j);
     }
@@ -131,9 +153,10 @@ static bool take_event(void *arg, const struct lg_sse *e)
 
 static const char *stream_path(void *arg, char out[LG_PATH_LEN])
 {
-    const struct outcome *o = arg;
-    return o->session ? lg_path(out, "/api/repl/sessions/%s/execute/stream?format=json", o->session)
-                      : lg_path(out, "/api/repl/execute/stream?format=json");
+    struct outcome *o = arg;
+    return o->session         ? lg_path(out, "/api/repl/sessions/%s/execute/stream?format=json", o->session)
+           : o->connections++ ? lg_path(out, "/api/repl/runs/%s/stream?format=json&again=true", o->run)
+                              : lg_path(out, "/api/repl/runs/%s/stream?format=json", o->run);
 }
 
 static int read_all(FILE *f, const char *name, struct lg_buf *out)
@@ -202,17 +225,25 @@ static json_t *request(const struct lg_cli *c, const char *language, const struc
 static int run_code(struct lg_cli *c, const char *language, const struct lg_buf *code,
                     const struct lg_buf *input)
 {
+    char stop[LG_PATH_LEN];
     struct outcome o = {.c = c};
-    struct lg_follow f = {.path_now = stream_path, .fn = take_event, .arg = &o};
+    lg_cleanup_answer struct lg_answer made = {.status = 0};
+    struct lg_follow f = {.path_now = stream_path, .fn = take_event, .connected = begin_again, .arg = &o};
     json_t *body = request(c, language, code, input);
-    f.body = body;
     if (!body || (input->len && !json_object_get(body, "stdin")))
         return json_decref(body), lg_say(LG_EXIT_USAGE, "code and input must be text in UTF-8");
-    int rc = lg_follow(c, &f);
+    int rc = lg_call(c, "POST", "/api/repl/runs", body, &made);
     json_decref(body);
+    if (rc)
+        return rc;
+    o.run = lg_text_at(made.json, "id");
+    const struct lg_ctrl_c first[] = {{"DELETE", lg_path(stop, "/api/repl/runs/%s", o.run), NULL}};
+    pid_t beside = lg_ctrl_c_begin(c, first, 1);
+    rc = lg_follow(c, &f);
+    int presses = lg_ctrl_c_end(beside);
     rc = rc ? rc : settle(c, o.done);
     json_decref(o.done);
-    return rc;
+    return presses ? LG_EXIT_SIGINT : rc;
 }
 
 int lg_cli_run_code(struct lg_cli *c)
@@ -252,46 +283,11 @@ static void on_interrupt(int sig)
 }
 
 /* Ctrl-C while nothing runs drops the line. */
-static void catch_interrupt(void (*fn)(int))
+static void catch_interrupt(void)
 {
-    struct sigaction a = {.sa_handler = fn};
+    struct sigaction a = {.sa_handler = on_interrupt};
     sigemptyset(&a.sa_mask);
     sigaction(SIGINT, &a, NULL);
-}
-
-/* A process beside us that hands each Ctrl-C on to the snippet while we read its output. It has a connection
- * of its own, and ends with us. */
-static pid_t start_interrupter(struct lg_cli *c, const char *session)
-{
-    char path[LG_PATH_LEN];
-    sigset_t set;
-    int sig;
-    catch_interrupt(SIG_IGN);
-    fflush(NULL);
-    pid_t us = getpid(), pid = fork();
-    if (pid)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    catch_interrupt(SIG_DFL);
-    c->client = NULL; /* TLS does not survive being shared */
-    lg_path(path, "/api/repl/sessions/%s/interrupt", session);
-    while (getppid() == us && !sigwait(&set, &sig)) {
-        lg_cleanup_answer struct lg_answer a = {.status = 0};
-        lg_try(c, "POST", path, NULL, &a, NULL);
-    }
-    _exit(0);
-}
-
-static void end_interrupter(pid_t pid)
-{
-    catch_interrupt(on_interrupt);
-    if (pid > 0) {
-        kill(pid, SIGTERM);
-        waitpid(pid, NULL, 0);
-    }
 }
 
 /* What is typed until it is whole; false at the end of the input. */
@@ -332,11 +328,18 @@ static int run_snippet(struct lg_cli *c, const char *session, const struct lg_bu
     struct lg_follow f = {.path_now = stream_path, .fn = take_event, .arg = &o};
     json_t *body = json_pack("{s:o}", "code", json_stringn(lg_buf_cstr(code), code->len));
     f.body = body;
-    pid_t beside = isatty(STDIN_FILENO) ? start_interrupter(c, session) : 0;
+    char interrupt[LG_PATH_LEN], end[LG_PATH_LEN];
+    const struct lg_ctrl_c presses[] = {
+        {"POST", lg_path(interrupt, "/api/repl/sessions/%s/interrupt", session), NULL},
+        {"DELETE", lg_path(end, "/api/repl/sessions/%s", session),
+         "the snippet goes on: the session is ended"}};
+    pid_t beside = isatty(STDIN_FILENO) ? lg_ctrl_c_begin(c, presses, 2) : 0;
     int rc = body ? lg_follow(c, &f) : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
     if (isatty(STDIN_FILENO))
-        end_interrupter(beside);
+        lg_ctrl_c_end(beside), catch_interrupt();
     json_decref(body);
+    if (!rc && !strcmp(lg_text_at(o.done, "limit"), "stopped"))
+        rc = lg_say(LG_EXIT_NOT_FOUND, "the session has ended");
     if (!rc && (!o.done || *lg_text_at(o.done, "error.message") || *lg_text_at(o.done, "limit")))
         rc = settle(c, o.done);
     if (!rc && !isatty(STDIN_FILENO))
@@ -358,9 +361,11 @@ int lg_cli_repl(struct lg_cli *c)
     const char *id = lg_text_at(made.json, "id");
     if (isatty(STDIN_FILENO))
         fprintf(stderr,
-                "%s in a sandbox. An empty line ends a block, Ctrl-C what runs, Ctrl-D the session.\n",
+                "%s in a sandbox. An empty line ends a block, Ctrl-C what runs (a second one the session, "
+                "too), Ctrl-D "
+                "the session.\n",
                 c->arg[0]),
-            catch_interrupt(on_interrupt);
+            catch_interrupt();
     while (read_snippet(&code)) {
         if (strspn(lg_buf_cstr(&code), " \t\r\n") < code.len)
             rc = run_snippet(c, id, &code);
@@ -369,7 +374,7 @@ int lg_cli_repl(struct lg_cli *c)
         fflush(stdout);
     }
     if (isatty(STDIN_FILENO))
-        fputc('\n', stderr), rc = 0;
+        fputc('\n', stderr), rc = rc == LG_EXIT_NOT_FOUND ? LG_EXIT_FAILED : 0;
     lg_try(c, "DELETE", lg_path(path, "/api/repl/sessions/%s", id), NULL, &gone, NULL);
     return rc;
 }

@@ -36,6 +36,7 @@ static void write_context(const struct lg_req *q, const struct lg_handoff *h, st
     INT_FIELDS(X)
 #undef X
     lg_json_bool(&j, "follow", h->follow);
+    lg_json_bool(&j, "again", h->again);
     lg_json_bool(&j, "readonly", h->read_only);
     lg_json_end_obj(&j);
 }

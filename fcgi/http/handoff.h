@@ -24,6 +24,7 @@ struct lg_handoff {
     int64_t columns, rows;     /* of exec */
     bool read_only;            /* console */
     const char *run;           /* run: its id in the sandbox pool */
+    bool again;                /* run: from its beginning, in the place of whoever listens now */
     int64_t tail, since;
     bool follow;
     const char *idem; /* wait: the Idempotency-Key the answer is kept for */

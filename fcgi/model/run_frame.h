@@ -9,7 +9,7 @@
 enum {
     LG_RUN_FRAME_OUT = 1,       /* bytes of standard output, */
     LG_RUN_FRAME_ERR = 2,       /* of standard error; the compiler's too */
-    LG_RUN_FRAME_STATE = 3,     /* JSON {"state":"running"} */
+    LG_RUN_FRAME_STATE = 3,     /* JSON {"state":"queued"|"running","id"} */
     LG_RUN_FRAME_END = 4,       /* JSON: how it ended; for an answer in one piece, the answer */
     LG_RUN_FRAME_ERROR = 5,     /* JSON: the error envelope; it could not be run */
     LG_RUN_FRAME_INPUT = 1,     /* the other way: bytes for standard input, */

@@ -11,15 +11,17 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "box/wire.h"
+#include "model/net.h"
 #include "sandbox/pool.h"
 
 #define READ_MAX    65536
 #define OUT_MAX     ((size_t)48 << 20) /* a request's code, files and input, in frames */
 #define TEXT_MAX    8192
+#define CLASSES     (LG_CLASSES_MAX + LG_NET_CLASSES)
 #define DEMAND_MS   10000 /* sandboxes taken within it say how many will be wanted */
 #define RETRY_MS    1000
-#define ENGINE_MS   2000 /* pause after the engine failed to make one */
-#define LAST_OF_ALL 1    /* kept for a tenant that has nothing running */
+#define ENGINE_MS   2000  /* pause after the engine failed to make one */
+#define NET_WARM_MS 30000 /* one with a network is kept ready so long after the last was asked for */
 
 /* ---- numbers ---- */
 
@@ -50,7 +52,9 @@ static int wanted(const struct lg_pool_state *p, const struct lg_class *c)
     int64_t now = lg_clock_mono();
     int recent = 0,
         least = c->host && c->host->warm ? (int)c->host->warm : (int)p->runner->conf->sandbox_warm;
-    if (p->pressure)
+    if (*c->tenant)
+        return !p->end_by && c->asked_at && now - c->asked_at < (p->pressure ? 1000 : NET_WARM_MS);
+    if (p->pressure || p->end_by)
         return 0;
     for (size_t i = 0; i < sizeof c->used_at / sizeof c->used_at[0]; i++)
         recent += c->used_at[i] && now - c->used_at[i] < DEMAND_MS;
@@ -90,19 +94,19 @@ static bool make_one(struct lg_pool_state *p, struct lg_class *c)
 
 static void refill(struct lg_pool_state *p)
 {
-    bool more = p->swept && lg_clock_mono() >= p->engine_down_until;
+    bool more = p->swept && !p->end_by && lg_clock_mono() >= p->engine_down_until;
     while (more) {
         struct lg_class *most = NULL;
         int lack = 0;
-        for (int i = 0; i < p->classes; i++) {
+        for (int i = 0; i < CLASSES; i++) {
             int ready, making;
             struct lg_class *c = &p->class[i];
-            if (c->image->step != LG_IMAGE_READY)
+            if (!c->image || c->image->step != LG_IMAGE_READY)
                 continue;
             lg_boxes_count(p, c, &ready, &making);
             int n = wanted(p, c) - ready - making;
             /* Under memory pressure one is made for whoever waits. */
-            if (n <= 0 && p->pressure && p->waiting && !ready && !making && !c->host)
+            if (n <= 0 && p->pressure && p->waiting && !ready && !making && !c->host && !*c->tenant)
                 n = 1;
             if (n > lack) {
                 lack = n;
@@ -116,10 +120,12 @@ static void refill(struct lg_pool_state *p)
 /* More than there should be, the oldest way of shrinking first: all at once under memory pressure. */
 static void shrink(struct lg_pool_state *p)
 {
-    for (int i = 0; i < p->classes; i++) {
+    for (int i = 0; i < CLASSES; i++) {
         int ready, making, over;
+        if (!p->class[i].image)
+            continue;
         lg_boxes_count(p, &p->class[i], &ready, &making);
-        over = ready - wanted(p, &p->class[i]) - (p->pressure ? 0 : 2);
+        over = ready - wanted(p, &p->class[i]) - (p->pressure || *p->class[i].tenant ? 0 : 2);
         for (int k = 0; k < LG_BOXES_MAX && over > 0; k++)
             if (p->box[k].class == &p->class[i] && p->box[k].state == LG_BOX_READY) {
                 lg_box_end(&p->box[k]);
@@ -175,30 +181,96 @@ static struct lg_class *class_of(struct lg_pool_state *p, const struct lg_image_
     return NULL;
 }
 
-struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep)
+static bool unused(const struct lg_pool_state *p, const struct lg_class *c)
 {
-    struct lg_image_state *im = lg_image_of(p, r->lang);
-    struct lg_class *own = r->lang->host ? class_of(p, im, r->lang) : NULL, *plain = class_of(p, im, NULL);
-    struct lg_box *b = own ? ready_one(p, own, keep) : NULL;
-    struct lg_class *used = own ? own : plain;
-    b = b || !plain ? b : ready_one(p, plain, keep);
-    if (!b)
-        return NULL;
-    used->used_at[used->used++ % (sizeof used->used_at / sizeof used->used_at[0])] = lg_clock_mono();
-    b->state = LG_BOX_BUSY;
-    b->run = r;
-    return b;
+    for (int i = 0; i < LG_BOXES_MAX; i++)
+        if (p->box[i].class == c && p->box[i].state != LG_BOX_NONE)
+            return false;
+    return true;
 }
 
-struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l)
+/* The class on a tenant's network, made when it is new. NULL: there are too many at the moment. */
+static struct lg_class *net_class(struct lg_pool_state *p, struct lg_image_state *im, const char *tenant)
 {
-    struct lg_class *c = class_of(p, lg_image_of(p, l), NULL);
-    struct lg_box *b = c ? ready_one(p, c, 0) : NULL;
-    if (!b)
+    struct lg_class *slot = NULL;
+    for (int i = LG_CLASSES_MAX; i < CLASSES; i++) {
+        struct lg_class *c = &p->class[i];
+        if (c->image == im && !strcmp(c->tenant, tenant))
+            return c;
+        bool free = !c->image || (lg_clock_mono() - c->asked_at > NET_WARM_MS && unused(p, c));
+        if (free && (!slot || c->asked_at < slot->asked_at))
+            slot = c;
+    }
+    if (!slot)
         return NULL;
+    *slot = (struct lg_class){.image = im};
+    snprintf(slot->tenant, sizeof slot->tenant, "%s", tenant);
+    return slot;
+}
+
+static struct lg_box *take(struct lg_class *c, struct lg_box *b)
+{
     c->used_at[c->used++ % (sizeof c->used_at / sizeof c->used_at[0])] = lg_clock_mono();
     b->state = LG_BOX_BUSY;
     return b;
+}
+
+static struct lg_box *take_net(struct lg_pool_state *p, const struct lg_language *l, const char *tenant)
+{
+    struct lg_class *c = net_class(p, lg_image_of(p, l), tenant);
+    if (!c)
+        return NULL;
+    c->asked_at = lg_clock_mono();
+    struct lg_box *b = ready_one(p, c, 0);
+    return b ? take(c, b) : NULL;
+}
+
+const struct lg_err *lg_boxes_refused(struct lg_pool_state *p, const struct lg_language *l,
+                                      const char *tenant, int64_t since)
+{
+    const struct lg_class *c = net_class(p, lg_image_of(p, l), tenant);
+    return c && c->refused_at > since ? &c->why : NULL;
+}
+
+/* Of all the tenant's sandboxes, whatever their image; it is in use until the engine has removed its box. */
+int lg_boxes_free_host(const struct lg_pool_state *p, const struct lg_box *b)
+{
+    bool used[LG_NET_CODE_HOSTS] = {false};
+    for (int i = 0; i < LG_BOXES_MAX; i++) {
+        const struct lg_box *o = &p->box[i];
+        if (o != b && o->state != LG_BOX_NONE && o->net_host && !strcmp(o->class->tenant, b->class->tenant))
+            used[o->net_host - LG_NET_FIRST_SANDBOX] = true;
+    }
+    for (int i = 0; i < LG_NET_CODE_HOSTS; i++)
+        if (!used[i])
+            return LG_NET_FIRST_SANDBOX + i;
+    return 0;
+}
+
+struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep)
+{
+    struct lg_image_state *im = lg_image_of(p, r->lang);
+    struct lg_box *b;
+    if (r->network) {
+        b = take_net(p, r->lang, r->tenant);
+        if (b)
+            b->run = r;
+        return b;
+    }
+    struct lg_class *own = r->lang->host ? class_of(p, im, r->lang) : NULL, *plain = class_of(p, im, NULL);
+    b = own ? ready_one(p, own, keep) : NULL;
+    struct lg_class *used = own ? own : plain;
+    b = b || !plain ? b : ready_one(p, plain, keep);
+    if (b)
+        take(used, b)->run = r;
+    return b;
+}
+
+struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l, const char *tenant)
+{
+    struct lg_class *c = tenant ? NULL : class_of(p, lg_image_of(p, l), NULL);
+    struct lg_box *b = c ? ready_one(p, c, 0) : NULL;
+    return tenant ? take_net(p, l, tenant) : b ? take(c, b) : NULL;
 }
 
 /* ---- bytes ---- */
@@ -366,6 +438,18 @@ void lg_box_end(struct lg_box *b)
     b->retry_at =
         lg_clock_mono() + 50; /* the engine notices by itself that it has ended; asked at once it stumbles */
     b->state = LG_BOX_ENDING;
+}
+
+bool lg_boxes_end(struct lg_pool_state *p)
+{
+    bool none = true;
+    for (int i = 0; i < LG_BOXES_MAX; i++) {
+        struct lg_box *b = &p->box[i];
+        if (b->state != LG_BOX_MAKING || b->stream.fd >= 0) /* else a maker is at work on it */
+            lg_box_end(b);
+        none &= b->state == LG_BOX_NONE;
+    }
+    return none;
 }
 
 void lg_boxes_tend(struct lg_pool_state *p)

@@ -12,9 +12,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "model/net.h"
 #include "sandbox/pool.h"
+#include "store/code_network.h"
 
 #define RESPAWN_MS 300
+#define ASKED_MS   1000 /* somebody waits for one with a network */
 #define ENGINE_MS  2000 /* pause after the engine failed */
 
 enum what { MAKE, REMOVE, SWEEP, PIDFD, DONE };
@@ -22,6 +25,8 @@ enum what { MAKE, REMOVE, SWEEP, PIDFD, DONE };
 struct message {
     enum what what;
     char name[LG_BOX_NAME], image[LG_REF_LEN];
+    char tenant[LG_ID_LEN]; /* on whose network, and where */
+    int host;
     uint32_t uid;
     int rc;
     char why[256];
@@ -31,8 +36,34 @@ struct message {
 
 /* ---- in the maker ---- */
 
+struct place {
+    struct lg_net net;
+    char address[16], mac[18];
+    struct lg_net_place at;
+};
+
+/* A place on the tenant's network; the database says at this very moment whether it may be. */
+static int find_place(struct lg_pool_state *p, const struct message *m, struct place *out, struct lg_err *e)
+{
+    int index, rc;
+    struct lg_db *db = NULL;
+    if (!m->host)
+        return lg_fail(e, LG_LIMIT, "the tenant's network has no free address for code; try again");
+    rc = lg_db_open(&db, p->runner->conf, e);
+    rc = rc ? rc : lg_code_network_place(db, m->tenant, m->host, &index, e);
+    lg_db_close(db);
+    rc = rc ? rc : lg_net_of(p->runner->conf->subnet_pool, p->runner->site, index, &out->net, e);
+    if (rc)
+        return rc;
+    lg_net_host(&out->net, m->host, out->address, out->mac);
+    out->at =
+        (struct lg_net_place){.net = lg_net_spec_of(&out->net), .address = out->address, .mac = out->mac};
+    return 0;
+}
+
 static void make(struct lg_pool_state *p, struct lg_engine *g, int sock, struct message *m)
 {
+    struct place place;
     const struct lg_conf *c = p->runner->conf;
     struct lg_sandbox out = {.stream = -1, .pidfd = -1};
     struct lg_err e = {0};
@@ -43,7 +74,12 @@ static void make(struct lg_pool_state *p, struct lg_engine *g, int sock, struct 
                                 .cpu_millis = c->sandbox_cpu_millis,
                                 .pids = c->sandbox_pids,
                                 .disk_bytes = (int64_t)c->sandbox_disk_mib << 20};
-    m->rc = p->driver->sandbox->make(g, &s, &out, &e);
+    if (*m->tenant) {
+        s.place = &place.at;
+        m->rc = find_place(p, m, &place, &e);
+    }
+    if (!m->rc)
+        m->rc = p->driver->sandbox->make(g, &s, &out, &e);
     snprintf(m->why, sizeof m->why, "%.255s", e.msg);
     memcpy(m->memory, out.memory, sizeof m->memory);
     memcpy(m->pids, out.pids, sizeof m->pids);
@@ -130,6 +166,15 @@ static void engine_failed(struct lg_pool_state *p, const char *why)
     p->engine_down_until = lg_clock_mono() + ENGINE_MS;
 }
 
+/* What is wrong with one tenant's network is nobody else's matter. */
+static void refused(struct lg_class *c, const struct message *m)
+{
+    lg_err_clear(&c->why);
+    lg_fail(&c->why, (enum lg_code) - m->rc, "%s", m->why);
+    c->refused_at = lg_clock_mono();
+    c->asked_at = 0;
+}
+
 static void made(struct lg_maker *k, struct lg_box *b, const struct message *m, int stream)
 {
     struct lg_sandbox meta = {.cgroup2 = m->cgroup2};
@@ -138,7 +183,10 @@ static void made(struct lg_maker *k, struct lg_box *b, const struct message *m, 
     int pidfd = k->pidfd;
     k->pidfd = -1;
     if (m->rc || stream < 0 || pidfd < 0) {
-        engine_failed(k->pool, m->why);
+        if (*b->class->tenant && m->rc && m->rc != -(int)LG_UNAVAILABLE)
+            refused(b->class, m);
+        else
+            engine_failed(k->pool, m->why);
         lg_fd_close(&stream);
         lg_fd_close(&pidfd);
         lg_box_end(b); /* whatever the engine has of it is removed */
@@ -207,12 +255,14 @@ static bool hold_back(const struct lg_pool_state *p)
     int busy = 0;
     for (int i = 0; i < LG_MAKERS; i++)
         busy += p->maker[i].box >= 0;
-    if (!p->shared || !busy)
+    if (!p->shared || !busy || p->end_by)
         return false;
-    for (int i = 0; i < p->classes; i++) {
+    for (int i = 0; i < LG_CLASSES_MAX + LG_NET_CLASSES; i++) {
         int ready, making;
-        lg_boxes_count(p, &p->class[i], &ready, &making);
-        if (p->class[i].image->step == LG_IMAGE_READY && !ready)
+        const struct lg_class *c = &p->class[i];
+        bool wanted = c->image && (!*c->tenant || lg_clock_mono() - c->asked_at < ASKED_MS);
+        lg_boxes_count(p, c, &ready, &making);
+        if (wanted && c->image->step == LG_IMAGE_READY && !ready)
             return false;
     }
     return true;
@@ -240,6 +290,8 @@ bool lg_maker_make(struct lg_pool_state *p, struct lg_box *b)
     m.uid = (uint32_t)p->runner->conf->sandbox_uid_first + p->next_uid++ % 60000;
     snprintf(m.name, sizeof m.name, "%s", b->name);
     snprintf(m.image, sizeof m.image, "%s", b->class->image->ref);
+    snprintf(m.tenant, sizeof m.tenant, "%s", b->class->tenant);
+    m.host = b->net_host = *b->class->tenant ? lg_boxes_free_host(p, b) : 0;
     return k && tell(k, &m, (int)(b - p->box), false);
 }
 

@@ -15,6 +15,7 @@
 
 #define TICK_MS        200
 #define LOOK_AGAIN_MS  5000 /* for an image while the engine did not answer */
+#define END_MS         2200 /* to remove what there is; the master waits a little longer */
 #define PRESSURE_SHARE 16   /* less than this part of the host's memory is free: memory is short */
 
 /* ---- children ---- */
@@ -26,7 +27,8 @@ static void on_signal(struct lg_source *s, uint32_t events)
     pid_t pid;
     (void)events;
     while (read(s->fd, &si, sizeof si) == (ssize_t)sizeof si)
-        ;
+        if (si.ssi_signo == SIGTERM && !p->end_by)
+            p->end_by = lg_clock_mono() + END_MS;
     while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
         lg_makers_lost(p, pid);
         lg_images_lost(p, pid);
@@ -40,6 +42,7 @@ static int watch_children(struct lg_pool_state *p, struct lg_err *e)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     p->signals = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_signal};
@@ -89,7 +92,8 @@ static void on_tick(struct lg_timer *t)
     struct lg_pool_state *p = lg_container_of(t, struct lg_pool_state, tick);
     p->pressure = memory_is_short();
     look_at_images(p);
-    lg_scribe_start(p);
+    if (!p->end_by)
+        lg_scribe_start(p);
     lg_timer_set(&p->loop.timers, &p->tick, lg_clock_mono() + TICK_MS);
 }
 
@@ -100,6 +104,30 @@ static void free_done(struct lg_pool_state *p)
         TAILQ_REMOVE(&p->done, r, all);
         lg_task_free(r);
     }
+}
+
+/* ---- the end ---- */
+
+/* Whoever waits is told; what is not removed in time the next pool's sweep finds. */
+static void __attribute__((noreturn)) end(struct lg_pool_state *p)
+{
+    struct lg_task *r, *next;
+    lg_serve_end(p);
+    for (r = TAILQ_FIRST(&p->runs); r; r = next) {
+        next = TAILQ_NEXT(r, all);
+        lg_task_fail(r, LG_UNAVAILABLE, "the runner is being stopped");
+    }
+    while (TAILQ_FIRST(&p->sessions))
+        lg_repl_end(TAILQ_FIRST(&p->sessions));
+    lg_scribe_end(p);
+    free_done(p);
+    while (lg_clock_mono() < p->end_by && (!lg_boxes_end(p) || p->scribe_pid)) {
+        lg_loop_turn(&p->loop, 20);
+        lg_makers_tend(p);
+        lg_boxes_tend(p);
+        free_done(p);
+    }
+    _exit(0);
 }
 
 /* ---- start ---- */
@@ -146,11 +174,13 @@ void lg_sandbox_main(const struct lg_runner *r, int arg)
     for (int i = 0; i < p->images; i++)
         lg_image_look(&p->image[i]);
     on_tick(&p->tick);
-    for (;;) {
+    while (!p->end_by) {
         lg_loop_turn(&p->loop, TICK_MS);
         lg_tasks_tend(p);
+        lg_serve_tend(p);
         lg_boxes_tend(p);
         lg_makers_tend(p);
         free_done(p);
     }
+    end(p);
 }

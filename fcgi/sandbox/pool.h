@@ -23,7 +23,8 @@
 
 #define LG_BOXES_MAX   256
 #define LG_MAKERS      3
-#define LG_CLASSES_MAX 16
+#define LG_CLASSES_MAX 16 /* from the table of languages, */
+#define LG_NET_CLASSES 16 /* and after them those of tenants whose code has a network */
 #define LG_BOX_NAME    64
 #define LG_TASK_FILES  64
 
@@ -35,9 +36,14 @@ struct lg_repl;
 
 enum lg_box_state { LG_BOX_NONE, LG_BOX_MAKING, LG_BOX_READY, LG_BOX_BUSY, LG_BOX_ENDING };
 
-/* Sandboxes that can stand for each other: one image, and one interpreter started ahead of time (or none). */
+/* Sandboxes that can stand for each other: one image, one interpreter started ahead of time (or none), and no
+ * network, or that of one tenant. Those with a network are made when they are asked for, and one more for as
+ * long as that was not long ago. */
 struct lg_class {
-    struct lg_image_state *image;
+    struct lg_image_state *image; /* NULL: the slot is free */
+    char tenant[LG_ID_LEN];       /* whose network; "" none */
+    int64_t asked_at, refused_at; /* for one with a network; when none could be made for this class alone, */
+    struct lg_err why;            /* and why */
     const struct lg_language *host; /* NULL: none, any language of the image */
     int64_t used_at[16];            /* when the last ones were taken: demand */
     unsigned used;
@@ -48,6 +54,7 @@ struct lg_box {
     enum lg_box_state state;
     struct lg_class *class;
     char name[LG_BOX_NAME];
+    int net_host; /* its number in the network of its class; 0 none */
     struct lg_source stream;
     struct lg_sandbox sb; /* its stream is the source's */
     struct lg_frames outer;
@@ -91,7 +98,10 @@ struct lg_task {
     enum lg_task_state state;
     bool whole;       /* one JSON answer at the end, no frames on the way */
     bool interactive; /* standard input stays open */
+    bool network;     /* it may be on its tenant's */
     bool attached, gone, full;
+    bool again;  /* its listener may come a second time, and is told everything once more */
+    bool forgot; /* the beginning of what it said is not here any more */
     json_t *args;
     struct lg_buf blob;      /* code, files, input */
     struct lg_buf code_head; /* what history keeps of the code */
@@ -106,7 +116,7 @@ struct lg_task {
     struct lg_buf in; /* its payload */
     struct lg_buf out;
     size_t sent;
-    struct lg_timer deadline;
+    struct lg_timer deadline, left; /* since its listener left */
     int64_t created_at, queued_mono, began_mono, ended_mono;
     struct lg_task_step compile, step;
     struct lg_buf mixed; /* both streams as they came: `result`, and the head kept as history */
@@ -180,7 +190,7 @@ struct lg_pool_state {
     struct lg_languages langs;
     struct lg_image_state image[LG_IMAGES_MAX];
     int images;
-    struct lg_class class[LG_CLASSES_MAX];
+    struct lg_class class[LG_CLASSES_MAX + LG_NET_CLASSES];
     int classes;
     struct lg_box box[LG_BOXES_MAX];
     struct lg_maker maker[LG_MAKERS];
@@ -192,8 +202,9 @@ struct lg_pool_state {
     TAILQ_HEAD(, lg_repl) sessions;
     struct lg_source submit, attach, signals;
     struct lg_timer tick;
-    bool pressure; /* the host is short of memory */
-    bool shared;   /* more than one tenant is about */
+    bool pressure;  /* the host is short of memory */
+    bool shared;    /* more than one tenant is about */
+    int64_t end_by; /* the process is to end: until then it removes what it has. 0: it is not */
     int64_t engine_down_until;
     char engine_why[256];
     int scribe; /* datagrams to the scribe, -1 */
@@ -206,8 +217,14 @@ struct lg_pool_state {
 void lg_boxes_tend(struct lg_pool_state *p); /* makes and removes what is due */
 /* NULL: none is ready but the last `keep` of its kind. */
 struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep);
-struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l);
-void lg_box_end(struct lg_box *b); /* kills it now, removes it later */
+/* On the network of `tenant`, NULL: on none. */
+struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l, const char *tenant);
+/* Why the one that was asked for after `since` cannot be made, NULL: it can. The rest of the pool goes on. */
+const struct lg_err *lg_boxes_refused(struct lg_pool_state *p, const struct lg_language *l,
+                                      const char *tenant, int64_t since);
+int lg_boxes_free_host(const struct lg_pool_state *p, const struct lg_box *b); /* 0: all are in use */
+void lg_box_end(struct lg_box *b);          /* kills it now, removes it later */
+bool lg_boxes_end(struct lg_pool_state *p); /* ends all that have started; true when none is left */
 void lg_box_send(struct lg_box *b, int type, const void *p, size_t n);
 void lg_box_flush(struct lg_box *b);
 void lg_box_pause(struct lg_box *b, bool pause); /* whether its output is read */
@@ -241,16 +258,22 @@ void lg_task_frame(struct lg_task *r, int type, const char *p, size_t n); /* fro
 void lg_task_box_gone(struct lg_task *r, const char *why);
 void lg_task_stop(struct lg_task *r, const char *limit); /* kills it; it ends with that word */
 void lg_task_fail(struct lg_task *r, enum lg_code code, const char *why);
+void lg_task_bury(struct lg_task *r); /* out of every list; freed at the end of the turn */
+int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e);
+
+/* listener.c */
+/* Nobody listens; or whoever does is to be replaced, and told everything `again`. */
+bool lg_task_may_attach(const struct lg_task *r, bool again);
 void lg_task_attach(struct lg_task *r, int fd);
 void lg_task_drained(struct lg_task *r); /* its sandbox took the input that waited */
 bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n);
-
-int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e);
+void lg_task_flush(struct lg_task *r);
 
 /* sessions.c */
 struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant);
+/* 1: no sandbox is ready yet, but there will be one. */
 int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
-                  int64_t ttl_ms, struct lg_repl **out, struct lg_err *e);
+                  int64_t ttl_ms, bool network, struct lg_repl **out, struct lg_err *e);
 void lg_repl_end(struct lg_repl *s);                                       /* frees it */
 int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e); /* LG_CONFLICT: busy */
 /* Sends the snippet's code and appends the order to run it. */
@@ -266,11 +289,14 @@ void lg_repl_json(const struct lg_repl *s, struct lg_json *j);
 void lg_task_json(const struct lg_task *r, bool whole, struct lg_buf *out);
 
 /* serve.c */
+void lg_serve_tend(struct lg_pool_state *p); /* answers whoever waits for a sandbox */
+void lg_serve_end(struct lg_pool_state *p);  /* nobody new is let in */
 int lg_serve_listen(struct lg_pool_state *p, struct lg_err *e);
 
 /* scribe.c */
 void lg_scribe_start(struct lg_pool_state *p);
 void lg_scribe_write(const struct lg_task *r);
+void lg_scribe_end(struct lg_pool_state *p); /* it writes what it has, and ends */
 
 /* The process; `arg` is not used. */
 void lg_sandbox_main(const struct lg_runner *r, int arg) __attribute__((noreturn));

@@ -22,9 +22,7 @@
 #define INTERRUPT_MS    1000  /* a snippet that has had its time may end by itself within it */
 #define ABOUT_MS        10000 /* a tenant counts for so long after its last run */
 #define KEPT_FOR_OTHERS 2     /* ready sandboxes of a kind that a tenant with many runs leaves alone */
-#define CLIENT_FULL     ((size_t)256 << 10)
 #define MIXED_MAX       ((size_t)9 << 20)
-#define INPUT_FRAMES    ((size_t)1 << 20) /* bytes that wait to go into a sandbox before its client is held */
 
 /* ---- tenants ---- */
 
@@ -114,55 +112,17 @@ void lg_task_free(struct lg_task *r)
 }
 
 /* Out of every list and, at the end of the turn, out of memory. */
-static void bury(struct lg_task *r)
+void lg_task_bury(struct lg_task *r)
 {
     struct lg_pool_state *p = r->pool;
     lg_timer_cancel(&p->loop.timers, &r->deadline);
+    lg_timer_cancel(&p->loop.timers, &r->left);
     lg_loop_close(&p->loop, &r->client);
     if (r->gone)
         return;
     r->gone = true;
     TAILQ_REMOVE(&p->runs, r, all);
     TAILQ_INSERT_TAIL(&p->done, r, all);
-}
-
-static void flush(struct lg_task *r)
-{
-    while (r->client.fd >= 0 && r->sent < r->out.len) {
-        ssize_t n =
-            send(r->client.fd, r->out.data + r->sent, r->out.len - r->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            break;
-        r->sent += (size_t)n;
-    }
-    if (r->sent == r->out.len) {
-        lg_buf_done(&r->out);
-        r->sent = 0;
-    }
-    size_t pending = r->out.len - r->sent;
-    if (r->client.fd < 0)
-        return;
-    if (r->state == LG_TASK_DONE && !pending) {
-        bury(r);
-        return;
-    }
-    lg_loop_want(&r->pool->loop, &r->client, (r->full ? 0 : EPOLLIN) | (pending ? EPOLLOUT : 0));
-    if (r->box)
-        lg_box_pause(r->box, pending > CLIENT_FULL);
-}
-
-bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n)
-{
-    const char head[8] = {(char)type, 0, 0, 0, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
-    lg_buf_add(&r->out, head, sizeof head);
-    if (n)
-        lg_buf_add(&r->out, p, n);
-    if (r->out.failed)
-        return false;
-    flush(r);
-    return true;
 }
 
 /* ---- the end ---- */
@@ -229,7 +189,7 @@ static void finish(struct lg_task *r)
     if (r->client.fd < 0 && !r->gone)
         lg_timer_set(&p->loop.timers, &r->deadline, lg_clock_mono() + ATTACH_MS);
     else if (!r->gone)
-        flush(r);
+        lg_task_flush(r);
 }
 
 void lg_task_fail(struct lg_task *r, enum lg_code code, const char *why)
@@ -277,7 +237,7 @@ static void on_deadline(struct lg_timer *t)
 {
     struct lg_task *r = lg_container_of(t, struct lg_task, deadline);
     if (r->state == LG_TASK_DONE)
-        bury(r); /* nobody came for the answer */
+        lg_task_bury(r); /* nobody came for the answer */
     else if (r->state == LG_TASK_WAITING)
         give_up(r);
     else if (r->session && r->box && !r->interrupted) { /* a chance for the session to live on */
@@ -332,6 +292,13 @@ static void send_order(struct lg_task *r, struct lg_box *b)
     lg_box_send(b, LG_BOX_RUN, text.data, text.len);
 }
 
+static void say_state(struct lg_task *r, const char *state)
+{
+    char text[96];
+    int n = snprintf(text, sizeof text, "{\"state\":\"%s\",\"id\":\"%s\"}", state, r->id);
+    lg_task_emit(r, LG_RUN_FRAME_STATE, text, (size_t)n);
+}
+
 static void begin(struct lg_task *r, struct lg_box *b)
 {
     const char *p = r->blob.data;
@@ -341,7 +308,7 @@ static void begin(struct lg_task *r, struct lg_box *b)
     r->began_mono = lg_clock_mono();
     lg_timer_set(&r->pool->loop.timers, &r->deadline,
                  r->began_mono + (r->lang->compile ? r->limits.compile_ms : r->limits.time_ms));
-    lg_task_emit(r, LG_RUN_FRAME_STATE, "{\"state\":\"running\"}", 19);
+    say_state(r, "running");
     if (r->limits.memory && !lg_sandbox_memory_limit(&b->sb, r->limits.memory))
         lg_log(LG_WARN, "a run's memory limit was not set", NULL);
     send_limit(b, "cpu", r->limits.cpu_s);
@@ -380,8 +347,12 @@ static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
         return false;
     bool many = t->going + t->waiting_count > 1;
     struct lg_box *b = lg_boxes_take(p, r, p->shared && many ? KEPT_FOR_OTHERS : 0);
+    const struct lg_err *no =
+        b || !r->network ? NULL : lg_boxes_refused(p, r->lang, r->tenant, r->queued_mono);
+    if (no)
+        lg_task_fail(r, no->code, no->msg);
     if (!b)
-        return false;
+        return no != NULL;
     TAILQ_REMOVE(&t->waiting, r, wait);
     t->waiting_count--;
     p->waiting--;
@@ -451,6 +422,7 @@ int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
     t->waiting_count++;
     p->waiting++;
     lg_timer_set(&p->loop.timers, &r->deadline, r->queued_mono + WAIT_MS);
+    say_state(r, "queued");
     return 0;
 }
 
@@ -470,6 +442,7 @@ int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s,
     r->box = s->box;
     r->pids_hits = lg_sandbox_pids_hits(&s->box->sb);
     lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
+    say_state(r, "running");
     lg_repl_order(s, &order, r);
     if (r->input_size)
         lg_box_send(r->box, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);
@@ -546,80 +519,4 @@ void lg_task_frame(struct lg_task *r, int type, const char *p, size_t n)
         snprintf(why, sizeof why, "the sandbox refused: %.*s", (int)(n < 200 ? n : 200), p);
         lg_task_fail(r, LG_INVALID, why);
     }
-}
-
-/* ---- the client's end ---- */
-
-static void client_frame(struct lg_task *r, int type, const char *p, size_t n)
-{
-    if (r->state != LG_TASK_GOING || !r->box)
-        return;
-    if (type == LG_RUN_FRAME_INPUT && r->interactive && n)
-        lg_box_send(r->box, LG_BOX_INPUT, p, n);
-    else if (type == LG_RUN_FRAME_EOF && r->interactive)
-        lg_box_send(r->box, LG_BOX_EOF, NULL, 0);
-    else if (type == LG_RUN_FRAME_INTERRUPT)
-        lg_box_send(r->box, LG_BOX_STOP, NULL, 0);
-    else if (type == LG_RUN_FRAME_STOP)
-        lg_task_stop(r, "stopped");
-}
-
-static void client_bytes(struct lg_task *r, const char *p, size_t n)
-{
-    lg_buf_add(&r->in, p, n);
-    while (!r->in.failed && r->in.len >= 8 && r->state != LG_TASK_DONE) {
-        const uint8_t *h = (const uint8_t *)r->in.data;
-        size_t len = (size_t)h[4] << 24 | (size_t)h[5] << 16 | (size_t)h[6] << 8 | h[7];
-        if (r->in.len < 8 + len)
-            break;
-        client_frame(r, h[0], r->in.data + 8, len);
-        lg_buf_drop(&r->in, 8 + len);
-    }
-    if (r->in.failed)
-        lg_task_stop(r, "stopped");
-    r->full = r->box && r->box->out.len - r->box->sent > INPUT_FRAMES;
-    if (r->full && r->client.fd >= 0)
-        lg_loop_want(&r->pool->loop, &r->client, r->client.events & ~(uint32_t)EPOLLIN);
-}
-
-void lg_task_drained(struct lg_task *r)
-{
-    if (!r->full)
-        return;
-    r->full = false;
-    flush(r);
-}
-
-static void on_client(struct lg_source *s, uint32_t events)
-{
-    static char bytes[65536];
-    struct lg_task *r = lg_container_of(s, struct lg_task, client);
-    if (events & EPOLLOUT)
-        flush(r);
-    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || s->fd < 0)
-        return;
-    ssize_t n = recv(s->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n > 0) {
-        client_bytes(r, bytes, (size_t)n);
-        return;
-    }
-    lg_loop_close(&r->pool->loop, s);
-    if (r->state != LG_TASK_DONE)
-        lg_task_stop(r, "disconnected");
-    bury(r);
-}
-
-void lg_task_attach(struct lg_task *r, int fd)
-{
-    r->attached = true;
-    r->client = (struct lg_source){.fd = fd, .events = EPOLLIN, .ready = on_client};
-    lg_fd_nonblock(fd, true);
-    if (lg_loop_add(&r->pool->loop, &r->client)) {
-        lg_task_stop(r, "disconnected");
-        bury(r);
-        return;
-    }
-    flush(r);
 }

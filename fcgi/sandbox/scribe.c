@@ -62,7 +62,7 @@ static void write_batch(struct lg_db *db, json_t *const *row, int n, int64_t kee
     int rc = lg_tx_write(db, &e);
     for (int i = 0; !rc && i < n; i++)
         rc = add(db, row[i], &e);
-    if (!rc && !(++batches % PRUNE_EVERY))
+    if (!rc && !(batches++ % PRUNE_EVERY))
         rc = lg_code_run_prune(db, keep, &e);
     rc = rc ? rc : lg_tx_commit(db, &e);
     if (rc) {
@@ -76,7 +76,7 @@ static void scribe_main(struct lg_pool_state *p, int sock)
     static char text[ROW_MAX];
     struct lg_db *db = lg_child_db(p->runner);
     json_t *row[BATCH_MAX];
-    for (;;) {
+    for (bool more = true; more;) {
         int n = 0;
         int64_t until = 0;
         while (n < BATCH_MAX) {
@@ -85,8 +85,11 @@ static void scribe_main(struct lg_pool_state *p, int sock)
             if ((until && left <= 0) || poll(&f, 1, (int)left) <= 0)
                 break;
             ssize_t got = recv(sock, text, sizeof text, 0);
-            if (got <= 0)
-                _exit(0);
+            if (got < 0 && errno == EINTR)
+                continue;
+            more = got > 0;
+            if (!more)
+                break;
             json_t *o = json_loadb(text, (size_t)got, 0, NULL);
             if (o)
                 row[n++] = o;
@@ -125,6 +128,11 @@ void lg_scribe_start(struct lg_pool_state *p)
         setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     p->scribe = pair[0];
     p->scribe_pid = pid;
+}
+
+void lg_scribe_end(struct lg_pool_state *p)
+{
+    lg_fd_close(&p->scribe);
 }
 
 void lg_scribe_write(const struct lg_task *r)

@@ -21,6 +21,7 @@
 #define BLOB_MAX  ((size_t)32 << 20)
 #define PEER_MS   10000
 #define PEERS_MAX 256
+#define READY_MS  3000 /* a session's asker waits so long for a sandbox */
 
 struct peer { /* a connection of lodge-api */
     struct lg_source source;
@@ -29,14 +30,26 @@ struct peer { /* a connection of lodge-api */
     struct lg_buf in, out;
     size_t sent;
     bool answered;
-    struct lg_repl *waits; /* for this session's word */
+    struct lg_repl *waits;  /* for this session's word */
+    int64_t came_at;        /* its question was whole; 0: not yet */
+    bool again;             /* it is asked again until a sandbox is ready */
+    TAILQ_ENTRY(peer) link; /* of those */
 };
+static TAILQ_HEAD(, peer) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static int peers;
+
+static size_t be32(const char *p)
+{
+    const uint8_t *h = (const uint8_t *)p;
+    return (size_t)h[0] << 24 | (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3];
+}
 
 static void drop(struct peer *c)
 {
     if (c->waits)
         c->waits->asker = NULL;
+    if (c->again)
+        TAILQ_REMOVE(&waiting, c, link);
     lg_loop_close(&c->pool->loop, &c->source);
     lg_timer_cancel(&c->pool->loop.timers, &c->timer);
     lg_buf_done(&c->in);
@@ -63,6 +76,9 @@ static void answer(struct peer *c, const struct lg_buf *text)
 {
     size_t n = text->len;
     const char head[4] = {(char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+    if (c->again)
+        TAILQ_REMOVE(&waiting, c, link);
+    c->again = false;
     lg_buf_done(&c->in);
     c->answered = true;
     lg_buf_add(&c->out, head, sizeof head);
@@ -148,6 +164,8 @@ static int question_run(struct peer *c, const json_t *q, const char *blob, size_
     r->args = json_incref(json_object_get(q, "args"));
     r->whole = json_is_true(json_object_get(q, "whole"));
     r->interactive = json_is_true(json_object_get(q, "interactive"));
+    r->network = json_is_true(json_object_get(q, "network"));
+    r->again = !r->interactive && json_is_true(json_object_get(q, "again"));
     snprintf(r->tenant, sizeof r->tenant, "%s", text_of(q, "tenant"));
     snprintf(r->user, sizeof r->user, "%s", text_of(q, "user"));
     r->code_size = (size_t)number_of(q, "codeSize", 0, BLOB_MAX);
@@ -244,9 +262,10 @@ static int question_stop(struct peer *c, const json_t *q, const char *blob, size
 {
     struct lg_task *r = lg_task_find(c->pool, text_of(q, "id"));
     (void)blob, (void)n;
-    if (!r || strcmp(r->tenant, text_of(q, "tenant")))
+    bool stop = json_is_true(json_object_get(q, "stop"));
+    if (!r || strcmp(r->tenant, text_of(q, "tenant")) || (stop && r->state == LG_TASK_DONE))
         return lg_fail(e, LG_NOT_FOUND, "no such run is waiting or running");
-    if (json_is_true(json_object_get(q, "stop")))
+    if (stop)
         lg_task_stop(r, "stopped");
     lg_buf_str(out, "{}");
     return 0;
@@ -279,6 +298,21 @@ static int ready(struct lg_pool_state *p, const struct lg_language *l, struct lg
     return lg_image_check(lg_image_of(p, l), l, e);
 }
 
+/* None is ready yet: the asker waits for a while. */
+static int wait_ready(struct peer *c, const struct lg_err *no, struct lg_err *e)
+{
+    if (no)
+        return lg_fail(e, no->code, "%s", no->msg);
+    if (lg_clock_mono() - c->came_at < READY_MS) {
+        if (!c->again)
+            TAILQ_INSERT_TAIL(&waiting, c, link);
+        c->again = true;
+        return 1;
+    }
+    lg_fail(e, LG_RATE, "no sandbox is ready; try again");
+    return lg_err_detail(e, "retryAfter", "1");
+}
+
 static int question_session(struct peer *c, const json_t *q, const char *blob, size_t n, struct lg_buf *out,
                             struct lg_err *e)
 {
@@ -291,7 +325,11 @@ static int question_session(struct peer *c, const json_t *q, const char *blob, s
         return lg_fail(e, LG_INVALID, "there is no such language: GET /api/repl/languages lists them");
     int64_t ttl = number_of(q, "ttl", p->runner->conf->sandbox_session_s, 86400) * 1000;
     int rc = ready(p, l, e);
-    rc = rc ? rc : lg_repl_start(p, l, text_of(q, "tenant"), text_of(q, "user"), ttl, &s, e);
+    const char *tenant = text_of(q, "tenant");
+    bool network = json_is_true(json_object_get(q, "network"));
+    rc = rc ? rc : lg_repl_start(p, l, tenant, text_of(q, "user"), ttl, network, &s, e);
+    if (rc > 0)
+        return wait_ready(c, network ? lg_boxes_refused(p, l, tenant, c->came_at) : NULL, e);
     if (rc)
         return rc;
     lg_json_init(&j, out);
@@ -382,13 +420,23 @@ static void ask(struct peer *c, const char *head, size_t head_len, const char *b
     answer(c, &out);
 }
 
-/* ---- connections ---- */
-
-static size_t be32(const char *p)
+static void ask_again(struct peer *c)
 {
-    const uint8_t *h = (const uint8_t *)p;
-    return (size_t)h[0] << 24 | (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3];
+    size_t head = be32(c->in.data), blob = be32(c->in.data + 4);
+    ask(c, c->in.data + 8, head, c->in.data + 8 + head, blob);
 }
+
+void lg_serve_tend(struct lg_pool_state *p)
+{
+    struct peer *c, *next;
+    (void)p;
+    for (c = TAILQ_FIRST(&waiting); c; c = next) {
+        next = TAILQ_NEXT(c, link);
+        ask_again(c);
+    }
+}
+
+/* ---- connections ---- */
 
 /* [head length][blob length] head blob. */
 static void on_peer(struct lg_source *s, uint32_t events)
@@ -407,6 +455,8 @@ static void on_peer(struct lg_source *s, uint32_t events)
         drop(c);
         return;
     }
+    if (c->came_at) /* nothing more is expected of it */
+        return;
     lg_buf_add(&c->in, bytes, (size_t)n);
     if (c->in.failed) {
         drop(c);
@@ -417,9 +467,10 @@ static void on_peer(struct lg_source *s, uint32_t events)
     size_t head = be32(c->in.data), blob = be32(c->in.data + 4);
     if (head > HEAD_MAX || blob > BLOB_MAX)
         drop(c);
-    else if (c->in.len >= 8 + head + blob)
-        ask(c, c->in.data + 8, head, c->in.data + 8 + head, blob);
-    else
+    else if (c->in.len >= 8 + head + blob) {
+        c->came_at = lg_clock_mono();
+        ask_again(c);
+    } else
         lg_buf_reserve(&c->in, 8 + head + blob - c->in.len);
 }
 
@@ -450,13 +501,13 @@ static void on_submit(struct lg_source *s, uint32_t events)
 
 /* ---- lodge-stream ---- */
 
-static void hand_out(struct lg_pool_state *p, int sock, const char *id, const char *tenant)
+static void hand_out(struct lg_pool_state *p, int sock, const char *id, const char *tenant, bool again)
 {
     static const char ok[] = "{\"ok\":true}";
     struct lg_err e = {0};
     struct lg_task *r = lg_task_find(p, id);
     int pair[2];
-    bool good = r && !strcmp(r->tenant, tenant) && !r->attached;
+    bool good = r && !strcmp(r->tenant, tenant) && lg_task_may_attach(r, again);
     if (!good)
         lg_fail(&e, LG_NOT_FOUND, "there is no such run, or somebody listens to it already");
     else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
@@ -498,7 +549,8 @@ static void on_fetcher(struct lg_source *s, uint32_t events)
         return;
     lg_cleanup_json json_t *q = n > 0 ? lg_json_parse(text, (size_t)n, 4, NULL) : NULL;
     if (q)
-        hand_out(f->pool, s->fd, text_of(q, "run"), text_of(q, "tenant"));
+        hand_out(f->pool, s->fd, text_of(q, "run"), text_of(q, "tenant"),
+                 json_is_true(json_object_get(q, "again")));
     fetcher_drop(f);
 }
 
@@ -523,6 +575,12 @@ static void on_attach(struct lg_source *s, uint32_t events)
     lg_timer_set(&p->loop.timers, &f->timer, lg_clock_mono() + PEER_MS);
     if (lg_loop_add(&p->loop, &f->source))
         fetcher_drop(f);
+}
+
+void lg_serve_end(struct lg_pool_state *p)
+{
+    lg_loop_close(&p->loop, &p->submit);
+    lg_loop_close(&p->loop, &p->attach);
 }
 
 int lg_serve_listen(struct lg_pool_state *p, struct lg_err *e)

@@ -100,19 +100,21 @@ static int admit(struct lg_pool_state *p, const struct lg_language *l, const cha
 }
 
 int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
-                  int64_t ttl_ms, struct lg_repl **out, struct lg_err *e)
+                  int64_t ttl_ms, bool network, struct lg_repl **out, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf argv = {.max = 8192};
     const json_t *word;
     size_t i;
     int rc = admit(p, l, tenant, e);
-    struct lg_box *b = rc ? NULL : lg_boxes_take_plain(p, l);
+    struct lg_box *b = rc ? NULL : lg_boxes_take_plain(p, l, network ? tenant : NULL);
     if (rc)
         return rc;
-    struct lg_repl *s = b ? calloc(1, sizeof *s) : NULL;
+    if (!b)
+        return 1;
+    struct lg_repl *s = calloc(1, sizeof *s);
     if (!s) {
-        lg_fail(e, LG_RATE, "no sandbox is ready; try again");
-        return lg_err_detail(e, "retryAfter", "1");
+        lg_box_end(b);
+        return lg_fail(e, LG_INTERNAL, "out of memory");
     }
     *s = (struct lg_repl){.pool = p,
                           .lang = l,

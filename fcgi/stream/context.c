@@ -41,6 +41,7 @@ static const struct field {
     F("tail", tail, INT, 0),
     F("since", since, INT, 0),
     F("follow", follow, BOOL, 0),
+    F("again", again, BOOL, 0),
 #undef F
 };
 #define FIELDS (sizeof fields / sizeof fields[0])

@@ -32,7 +32,7 @@ struct lg_context {
     const char *user, *tenant, *token, *session;
     const char *op, *scope, *kinds, *instance, *format, *subject, *run, *type, *command;
     int64_t exp, until, after, tail, since, columns, rows;
-    bool follow, read_only;
+    bool follow, read_only, again;
 };
 
 /*

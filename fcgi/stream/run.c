@@ -314,6 +314,7 @@ static void ask_pool(struct lg_client *c)
     lg_json_obj(&j, NULL);
     lg_json_str(&j, "run", c->context.run);
     lg_json_str(&j, "tenant", c->context.tenant);
+    lg_json_bool(&j, "again", c->context.again);
     lg_json_end_obj(&j);
     if (b.failed || lg_send_fd(fd, b.data, b.len, -1, &e) || lg_loop_add(&c->server->loop, &r->pool)) {
         lg_loop_close(&c->server->loop, &r->pool);

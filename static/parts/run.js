@@ -1,5 +1,6 @@
-// Running code over POST /api/repl/execute/stream: server-sent events in the answer of a request with a body, which EventSource
-// cannot do. Leaving (abort) ends the run at the server.
+// Running code: POST /api/repl/runs, then server-sent events of its stream, which EventSource could not read again from the
+// beginning. Leaving (abort) ends the run at the server. A connection that is lost is not left: on the host itself a browser drops
+// every connection when an interface comes or goes (ERR_NETWORK_CHANGED), which each container that starts does.
 
 import { ApiError, hooks } from '../api.js';
 
@@ -35,12 +36,11 @@ async function refusal(res) {
   return new ApiError(res.status, error.code ?? `HTTP_${res.status}`, error.message ?? `The server answered ${res.status}.`, error.details ?? {}, Number(res.headers.get('Retry-After')) || 0);
 }
 
-/** Sends `body`, calls onevent for each event until the stream ends. Rejects with ApiError, or AbortError when `signal` said so. */
-export async function stream(path, body, { signal, onevent }) {
+async function request(method, path, { signal, body, accept }) {
   let res;
   try {
-    res = await fetch(path, { method: 'POST', credentials: 'same-origin', cache: 'no-store', signal, body: JSON.stringify(body),
-      headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json', 'Lodge-CSRF': '1' } });
+    res = await fetch(path, { method, credentials: 'same-origin', cache: 'no-store', signal, body: body && JSON.stringify(body),
+      headers: { Accept: accept, 'Content-Type': 'application/json', 'Lodge-CSRF': '1' } });
   } catch (e) {
     throw e.name === 'AbortError' ? e : new ApiError(0, 'OFFLINE', 'The server cannot be reached.');
   }
@@ -48,6 +48,12 @@ export async function stream(path, body, { signal, onevent }) {
     if (res.status === 401) hooks.unauthorized();
     throw await refusal(res);
   }
+  return res;
+}
+
+/** Calls onevent for each event until the stream ends. */
+async function follow(path, { signal, onevent }) {
+  const res = await request('GET', path, { signal, accept: 'text/event-stream' });
   const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
   const parse = sseParser();
   try {
@@ -60,3 +66,45 @@ export async function stream(path, body, { signal, onevent }) {
     throw e.name === 'AbortError' ? e : new ApiError(0, 'OFFLINE', 'The connection was lost while it ran.');
   }
 }
+
+const PAUSES = [0, 100, 200, 400, 800];
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** As long as the network alone is at fault. */
+async function persist(fn) {
+  for (let i = 0; ; i++) {
+    try {
+      return await fn(i);
+    } catch (e) {
+      if (e.code !== 'OFFLINE' || i === PAUSES.length) throw e;
+      await pause(PAUSES[i]);
+    }
+  }
+}
+
+/**
+ * Runs what was `asked`: onid(id) once, onevent for each event, onagain() before all of them come anew. Resolves after the event
+ * `done`. Rejects with ApiError, or AbortError when `signal` said so.
+ */
+export async function execute(asked, { signal, onid, onevent, onagain }) {
+  const run = await persist(async () => (await request('POST', '/api/repl/runs', { signal, body: asked, accept: 'application/json' })).json());
+  const lost = new ApiError(0, 'OFFLINE', 'The connection was lost while it ran.');
+  let done = false;
+  onid(run.id);
+  await persist(async (tries) => {
+    const look = (ev) => {
+      done ||= ev.event === 'done';
+      onevent(ev);
+    };
+    if (tries) onagain();
+    try {
+      await follow(`${run.stream}?format=json${tries ? '&again=true' : ''}`, { signal, onevent: look });
+    } catch (e) {
+      throw tries && e.status === 404 ? Object.assign(lost, { code: 'LOST' }) : e;
+    }
+    if (!done) throw lost;
+  });
+}
+
+/** Ends a run; its stream tells it. */
+export const stop = (id) => request('DELETE', `/api/repl/runs/${encodeURIComponent(id)}`, { accept: 'application/json' });

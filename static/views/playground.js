@@ -5,7 +5,7 @@ import { ago, bytes, full } from '../format.js';
 import { store } from '../live.js';
 import { codeEditor } from '../parts/editor.js';
 import { announce } from '../parts/announce.js';
-import { stream } from '../parts/run.js';
+import { execute, stop } from '../parts/run.js';
 
 const OUTPUT_MAX = 400000; // characters shown
 const KEPT = 20;
@@ -120,13 +120,13 @@ function outcome(end, ms) {
 export default function playground(ctx) {
   let languages = [];
   let chosen = ctx.query.get('language') ?? kept('language', 'python');
-  let job = null; // AbortController of the run at work
+  let job = null; // of the run at work: {abort: AbortController, id}
   let tick = 0;
   const drafts = kept('drafts', {});
 
   const picker = h('select', { 'aria-label': 'Language' });
   const runBtn = button('Run', { icon: 'play', kind: 'primary', 'aria-keyshortcuts': 'Control+Enter', onclick: () => run() });
-  const stopBtn = button('Stop', { icon: 'stop', onclick: () => job?.abort() });
+  const stopBtn = button('Stop', { icon: 'stop', onclick: () => halt() });
   const status = h('span', { class: 'run-status', role: 'status' });
   const host = h('div', { class: 'editor' });
   const input = h('textarea', { class: 'run-in', rows: '3', spellcheck: 'false', autocapitalize: 'off', 'aria-label': 'Standard input', value: kept('input', '') });
@@ -202,7 +202,7 @@ export default function playground(ctx) {
     if (job || !isReady()) return;
     const asked = { language: chosen, code: editor.text(), stdin: input.value };
     const began = performance.now();
-    const mine = (job = new AbortController());
+    const mine = (job = { abort: new AbortController(), id: '' });
     let end = null;
     notice.hidden = true;
     out.clear();
@@ -216,11 +216,12 @@ export default function playground(ctx) {
     };
     let tone = 'bad';
     let words = '';
+    const stopped = () => `Stopped after ${seconds(performance.now() - began)}`;
     try {
-      await stream('/api/repl/execute/stream?format=json', asked, { signal: mine.signal, onevent });
-      [tone, words] = end ? outcome(end, performance.now() - began) : ['bad', 'The answer broke off'];
+      await execute(asked, { signal: mine.abort.signal, onid: (id) => (mine.id = id), onevent, onagain: () => out.clear() });
+      [tone, words] = end.limit === 'stopped' ? ['hold', stopped()] : outcome(end, performance.now() - began);
     } catch (e) {
-      words = e.name === 'AbortError' ? `Stopped after ${seconds(performance.now() - began)}` : e.message;
+      words = e.name === 'AbortError' ? stopped() : e.message;
       if (e.name === 'AbortError') tone = 'hold';
       else refuse(e);
     }
@@ -233,6 +234,19 @@ export default function playground(ctx) {
     announce(words);
     buttons();
     remember(tone, words, asked);
+  }
+
+  /** The server ends it and says so; where it cannot be told, leaving does it. */
+  async function halt() {
+    const mine = job;
+    if (!mine) return;
+    try {
+      if (!mine.id) throw new Error('not begun');
+      await stop(mine.id);
+      setTimeout(() => mine.abort.abort(), 3000); // nothing, when it has ended by then
+    } catch (e) {
+      if (e.status !== 404) mine.abort.abort(); // else it has ended, and its end is on the way
+    }
   }
 
   function refuse(e) {
@@ -293,7 +307,7 @@ export default function playground(ctx) {
 
   ctx.dispose(() => {
     ctx.gone = true;
-    job?.abort();
+    job?.abort.abort();
     clearInterval(tick.clock);
     clearTimeout(tick.save);
     clearTimeout(tick.build);

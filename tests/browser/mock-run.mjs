@@ -42,16 +42,36 @@ export function serviceEvent(s, kind, name, id, more = {}) {
 const send = (res, event, data, id) => res.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 const output = (res, stream, text, id) => send(res, 'output', { stream, text }, id);
 
-/** The code is a script for the mock: a line "out …", "err …", "sleep ms", "exit n", "limit what", "many n"; "read" echoes the input. */
-export async function execute(s, res, body) {
+/** POST: to be listened to under its id. */
+export function addRun(s, body) {
+  const id = `run-${(s.runs = (s.runs ?? 0) + 1)}`;
+  (s.kept ??= new Map()).set(id, { ...body, listened: 0, stop: () => {} });
+  return { id, language: body.language, state: 'queued', stream: `/api/repl/runs/${id}/stream` };
+}
+
+/** DELETE: false when there is none. */
+export function stopRun(s, id) {
+  s.kept?.get(id)?.stop();
+  return s.kept?.delete(id) ?? false;
+}
+
+/** The code is a script for the mock: a line "out …", "err …", "sleep ms", "exit n", "limit what", "many n"; "read" echoes the input, "break" and "blink" lose the connection, always or once. */
+export async function listen(s, res, run) {
+  const body = run;
+  run.listened++;
   let id = 0;
   let end = { exitCode: 0, signal: null, limit: null, timeMs: 12, memoryBytes: 9 << 20, success: true };
-  s.runs = (s.runs ?? 0) + 1;
   s.running = (s.running ?? 0) + 1;
   let gone = false;
   res.on('close', () => ((gone = true), s.running--));
+  run.stop = () => {
+    if (gone) return;
+    send(res, 'done', { ...end, limit: 'stopped', exitCode: null, success: false }, ++id);
+    res.end();
+    gone = true;
+  };
   res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-  send(res, 'state', { state: 'running' }, ++id);
+  send(res, 'state', { state: 'running', id: 'run' }, ++id);
   for (const line of body.code.split('\n')) {
     const [word, rest = ''] = [line.split(' ')[0], line.split(' ').slice(1).join(' ')];
     if (gone) return;
@@ -63,8 +83,9 @@ export async function execute(s, res, body) {
     else if (word === 'exit') end = { ...end, exitCode: Number(rest), success: rest === '0' };
     else if (word === 'limit') end = { ...end, limit: rest, exitCode: null, signal: 'SIGKILL', success: false };
     else if (word === 'uncompiled') end = { ...end, exitCode: null, success: false, compile: { success: false, exitCode: 1 } };
-    else if (word === 'break') return void res.destroy();
+    else if (word === 'break' || (word === 'blink' && run.listened === 1)) return void res.destroy();
   }
+  if (gone) return;
   send(res, 'done', end, ++id);
   res.end();
 }

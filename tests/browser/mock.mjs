@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { execute, languages, prepare, services } from './mock-run.mjs';
+import { addRun, languages, listen, prepare, services, stopRun } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
@@ -239,6 +239,7 @@ const ROUTES = [
     s.tenants.push(t);
     return { status: 201, body: t };
   }],
+  ['PUT', '/tenants/:id', (s, r) => ({ body: Object.assign(s.tenants.find((t) => t.id === r.params.id), r.body) })],
   ['DELETE', '/tenants/:id', (s, r) => ((s.tenants = s.tenants.filter((t) => t.id !== r.params.id)), { status: 204 })],
   ['GET', '/tenants/:id/members', (s) => ({ body: { members: s.members } })],
   ['POST', '/tenants/:id/members', (s, r) => addMember(s, r.body)],
@@ -432,9 +433,12 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
     if (url.pathname === '/api/repl/languages') return answer(res, { body: languages(s) });
     if (/\/prepare$/.test(url.pathname)) return answer(res, { status: 202, body: prepare(s, url.pathname.split('/')[4]) });
-    if (url.pathname === '/api/repl/execute/stream') {
+    const ran = /^\/api\/repl\/runs\/([^/]+)/.exec(url.pathname);
+    if (ran && req.method === 'DELETE') return answer(res, { status: stopRun(s, ran[1]) ? 204 : 404 });
+    if (ran && s.kept?.has(ran[1])) return listen(s, res, s.kept.get(ran[1]));
+    if (url.pathname === '/api/repl/runs') {
       if (s.refuseRuns) return answer(res, { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'RATE_LIMITED', message: 'too many runs of this tenant', details: {} } } });
-      return execute(s, res, await readBody(req));
+      return answer(res, { status: 201, body: addRun(s, await readBody(req)) });
     }
     if (!/^\/(api\/v1|compute)\//.test(url.pathname)) return file(req, res, url.pathname);
     try {

@@ -100,6 +100,16 @@ test('stop ends it at the server, and so does leaving', { skip: real }, async ()
   await page.close();
 });
 
+test('a run outlives a network that blinks, and its output comes once', { skip: real }, async () => {
+  const page = await playground();
+  await write(page, 'out one\nsleep 300\nblink\nout two');
+  await run(page);
+  await said(page, /Done/);
+  assert.equal(await output(page).textContent(), 'one\ntwo\n');
+  clean(page);
+  await page.close();
+});
+
 test('limits, refusals, broken answers and floods say what happened', { skip: real }, async () => {
   const page = await playground();
   await write(page, 'out x\nlimit memory');

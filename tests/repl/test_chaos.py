@@ -98,3 +98,16 @@ def test_a_program(system, repl, what):
             assert a.status in (500, 502, 503) and a.json["error"]["message"], a
     until("Lodge is up", lambda: (parts := system.healthy()) and all(v == "ok" for v in parts.values()), timeout=60, step=0.3)
     works_again(system, repl)
+
+
+def test_a_stop_leaves_no_sandbox_in_the_engine(system, repl):
+    """Not for the next start to find: nobody knows when that is."""
+    before = repl.call("GET", "/runs").json["total"]
+    answers = in_the_middle(repl, system.stop)
+    assert all(isinstance(a, OSError) or a.status in (200, 502, 503) for a in answers), answers
+    left = boxes(system)
+    system.start()
+    repl.api = system.admin()  # its connection is of the time before
+    assert left == []
+    works_again(system, repl)
+    assert repl.call("GET", "/runs").json["total"] >= before + 3, "their history is lost"

@@ -1,11 +1,12 @@
 """The repl dialect's commands as printed, on its own port without credentials; and `lodge run` and `lodge language`."""
 import json
+import signal
 import subprocess
 
 import pytest
 
 from lodge_cli import LODGE, Cli
-from lodge_system import System, free_port
+from lodge_system import System, free_port, until
 from repl_names import Repl, events
 
 PRINTED = """
@@ -77,6 +78,21 @@ def test_what_ends_it_is_said(cli, tmp_path):
     (tmp_path / "x.c").write_text("int main(void) { return }\n")
     p = lodge(cli, "run", str(tmp_path / "x.c"))
     assert p.returncode == 1 and "error" in p.stderr
+
+
+def test_ctrl_c_stops_it(cli, repl, tmp_path):
+    f = tmp_path / "x.sh"
+    f.write_text("echo begun; sleep 60\n")
+    p = subprocess.Popen([LODGE, "run", str(f)], env=cli.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert p.stdout.readline() == "begun\n"
+        p.send_signal(signal.SIGINT)
+        said = p.communicate(timeout=20)[1]
+        assert p.returncode == 130 and "stopped" in said, said
+    finally:
+        p.kill()
+    newest = until("it is written", lambda: next((r for r in repl.call("GET", "/runs").json["runs"] if "begun; sleep 60" in r["code"]), None))
+    assert newest["limit"] == "stopped", newest
 
 
 def test_a_session_keeps_its_state(cli):

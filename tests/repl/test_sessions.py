@@ -108,39 +108,68 @@ def test_interrupt(repl, neighbour, session):
     assert run("x")["stdout"] == "1\n"
 
 
+class Terminal:
+    """`lodge repl python` at a terminal of its own."""
+
+    def __init__(self, system):
+        self.master, slave = pty.openpty()
+        self.p = subprocess.Popen(["setsid", "--ctty", LODGE, "repl", "python"], stdin=slave, stdout=slave, stderr=slave, env=Cli(system).environment())
+        os.close(slave)
+        self.said = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.kill()
+        self.p.wait()
+        os.close(self.master)
+
+    def types(self, text):
+        os.write(self.master, text)
+
+    def reads(self, mark, patience=30, must=True):
+        end = time.monotonic() + patience
+        while mark not in self.said:
+            if time.monotonic() > end or self.p.poll() is not None:
+                assert not must, self.said
+                return False
+            if select.select([self.master], [], [], 0.2)[0]:
+                self.said += os.read(self.master, 4096)
+        self.said = self.said[self.said.index(mark) + len(mark):]
+        return True
+
+
 def test_ctrl_c_in_the_command(system):
-    master, slave = pty.openpty()
-    p = subprocess.Popen(["setsid", "--ctty", LODGE, "repl", "python"], stdin=slave, stdout=slave, stderr=slave, env=Cli(system).environment())
-    os.close(slave)
-    said = b""
+    with Terminal(system) as t:
+        t.reads(b">>> ")
+        t.types(b"half a li\x03")
+        t.reads(b">>> ")
+        t.types(b"import time; print('be' + 'gun', flush=True); time.sleep(60)\n")
+        t.reads(b"begun")
+        t.types(b"\x03")
+        t.reads(b"KeyboardInterrupt")
+        t.reads(b">>> ")
+        t.types(b"print('still ' + 'here')\n")
+        t.reads(b"still here")
+        t.reads(b">>> ")
+        t.types(b"\x04")
+        assert t.p.wait(20) == 0
 
-    def reads(mark):
-        nonlocal said
-        end = time.monotonic() + 30
-        while mark not in said:
-            assert time.monotonic() < end and p.poll() is None, said
-            if select.select([master], [], [], 0.2)[0]:
-                said += os.read(master, 4096)
-        said = said[said.index(mark) + len(mark):]
 
-    try:
-        reads(b">>> ")
-        os.write(master, b"half a li\x03")
-        reads(b">>> ")
-        os.write(master, b"import time; print('be' + 'gun', flush=True); time.sleep(60)\n")
-        reads(b"begun")
-        os.write(master, b"\x03")
-        reads(b"KeyboardInterrupt")
-        reads(b">>> ")
-        os.write(master, b"print('still ' + 'here')\n")
-        reads(b"still here")
-        reads(b">>> ")
-        os.write(master, b"\x04")
-        assert p.wait(20) == 0
-    finally:
-        p.kill()
-        p.wait()
-        os.close(master)
+def test_a_second_ctrl_c_ends_a_session_that_listens_to_none(system):
+    with Terminal(system) as t:
+        t.reads(b">>> ")
+        t.types(b"import signal; a = signal.signal(signal.SIGINT, lambda *a: print('not ' + 'me', flush=True))\n")
+        t.reads(b">>> ")
+        t.types(b"exec(\"print('be' + 'gun', flush=True)\\nwhile True: pass\")\n")
+        t.reads(b"begun")
+        t.types(b"\x03")
+        t.reads(b"not me")
+        t.types(b"\x03")
+        while not t.reads(b"the session is ended", 3, must=False):  # a press so soon after the first counts as the same
+            t.types(b"\x03")
+        assert t.p.wait(20) == 1
 
 
 def test_it_ends_with_its_interpreter_and_its_lease(repl, neighbour, session):

@@ -8,6 +8,7 @@ import pytest
 import websocket
 
 from lodge_system import until
+from repl_names import events
 
 
 def start(repl, language, code, **more):
@@ -98,6 +99,43 @@ def test_nothing_goes_on_without_its_client(system, repl, how):
     sock.close()
     until("it has ended", lambda: repl.status()["running"] == 0, timeout=10, step=0.02)
     assert time.monotonic() - t < 2
+
+
+def listen(system, repl, run, query=""):
+    c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls, timeout=30)
+    c.request("GET", run["stream"] + "?format=json" + query, headers={"Accept": "text/event-stream", **repl.api.headers})
+    r = c.getresponse()
+    assert r.status == 200, r.read()
+    return r
+
+
+def test_a_lost_connection_is_taken_up_again(system, repl, neighbour):
+    """A browser whose network blinks comes back: before the loss is noticed, or just after the end."""
+    run = start(repl, "bash", "echo one; echo two >&2; read -t 3 < <(sleep 9); echo three")
+    first = listen(system, repl, run)
+    head = first.read1(65536).decode()
+    while "two" not in head:
+        head += first.read1(65536).decode()
+    assert f'"id":"{run["id"]}"' in head
+    assert neighbour.call("GET", f"/runs/{run['id']}/stream?again=true").status == 404
+    whole = [(name, json.loads(data)) for _, name, data in events(listen(system, repl, run, "&again=true").read().decode())]
+    assert "".join(d["text"] for name, d in whole if name == "output" and d["stream"] == "stdout") == "one\nthree\n"
+    assert [d["text"] for name, d in whole if name == "output" and d["stream"] == "stderr"] == ["two\n"]
+    assert whole[-1][0] == "done" and whole[-1][1]["success"]
+    assert "the runner ended" in first.read().decode()
+    assert [(name, json.loads(data)) for _, name, data in events(listen(system, repl, run).read().decode())] == whole
+    assert repl.call("DELETE", f"/runs/{run['id']}").status == 404
+
+
+def test_what_was_asked_to_end_reads_stopped_in_the_history(system, repl):
+    run = start(repl, "bash", "echo in; sleep 50")
+    r = listen(system, repl, run)
+    while b"in\\n" not in r.read1(65536):
+        pass
+    assert repl.call("DELETE", f"/runs/{run['id']}").status == 204
+    assert '"limit":"stopped"' in r.read().decode()
+    entry = until("it is written", lambda: next((x for x in repl.call("GET", "/runs").json["runs"] if x["id"] == run["id"]), None))
+    assert entry["limit"] == "stopped" and entry["output"] == "in\n", entry
 
 
 def test_a_slow_reader_holds_up_its_own_run_alone(system, repl):
