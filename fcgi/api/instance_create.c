@@ -323,12 +323,10 @@ int64_t lg_host_cpu_millis(const struct lg_conf *c)
     return (int64_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000 * c->cpu_overcommit;
 }
 
-static int over(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used,
-                int64_t asked)
+/* What is in the sentence once more, for programs. */
+static int over_details(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used,
+                        int64_t asked)
 {
-    lg_fail(e, LG_LIMIT,
-            "there is not enough %s left on this host: %lld of %lld %s are taken, %lld were asked for", limit,
-            (long long)used, (long long)total, unit, (long long)asked);
     lg_err_detail(e, "limit", "%s", limit);
     lg_err_detail(e, "total", "%lld", (long long)total);
     lg_err_detail(e, "used", "%lld", (long long)used);
@@ -338,12 +336,30 @@ static int over(struct lg_err *e, const char *limit, const char *unit, int64_t t
     return lg_err_detail(e, "raisedBy", "administrator");
 }
 
+static int over(struct lg_err *e, const char *limit, const char *unit, int64_t total, int64_t used,
+                int64_t asked)
+{
+    lg_fail(e, LG_LIMIT,
+            "there is not enough %s left on this host: %lld of %lld %s are taken, %lld were asked for", limit,
+            (long long)used, (long long)total, unit, (long long)asked);
+    return over_details(e, limit, unit, total, used, asked);
+}
+
+/* What one alone may fill has to be there. */
+static int too_much_memory(struct lg_err *e, int64_t host, int64_t asked)
+{
+    lg_fail(e, LG_LIMIT,
+            "this host has %lld bytes of memory, and one instance gets no more: %lld were asked for",
+            (long long)host, (long long)asked);
+    return over_details(e, "memory", "bytes", host, 0, asked);
+}
+
 int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes, struct lg_err *e)
 {
     int64_t cpu, memory, cpu_total = lg_host_cpu_millis(&q->app->conf), host = lg_host_memory_bytes(),
                          memory_total = host * q->app->conf.memory_overcommit;
-    if (memory_bytes > host) /* what one alone may fill has to be there */
-        return over(e, "memory", "bytes", host, 0, memory_bytes);
+    if (memory_bytes > host)
+        return too_much_memory(e, host, memory_bytes);
     int rc = lg_instance_admitted(q->db, but_id, &cpu, &memory, e);
     if (rc)
         return rc;
