@@ -90,6 +90,10 @@ static int console(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
         rc = check_up(&in, terminal, e);
     if (!rc && strcmp(h.proto, "ws"))
         rc = lg_fail(e, LG_INVALID, "a console is reached by a WebSocket");
+    if (!rc && terminal) /* whoever has had a shell somewhere is on record */
+        rc = lg_req_begin(q, e);
+    if (!rc && terminal)
+        rc = lg_req_commit(q, in.id, in.name, e);
     if (rc)
         return rc;
     h.instance = in.id;
@@ -99,6 +103,7 @@ static int console(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 const struct lg_route lg_routes_console[] = {{.method = "GET",
                                               .pattern = "/api/v1/compute/instances/:id/console",
                                               .perm = LG_PERM_MEMBER,
+                                              .action = "instance.terminal",
                                               .handler = console,
                                               .doc =
                                                   "A virtual machine's screen (type=vnc) or serial line "

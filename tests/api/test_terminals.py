@@ -54,6 +54,12 @@ def test_typed_to_and_ended(fake_system, red, instance):
     until("what ran there is ended", lambda: not [t for t in opened(fake_system) if t["id"] == instance["id"]])
 
 
+def test_who_had_one_is_on_record(red, instance):
+    terminal(red.api, instance["id"]).close()
+    found = red.api.get(f"/audit?q={instance['id']}").json["audit"]
+    assert [a["action"] for a in found if a["action"] == "instance.terminal"] == ["instance.terminal"], found
+
+
 def test_its_size(fake_system, red, instance):
     def size():
         return [(t["columns"], t["rows"]) for t in opened(fake_system) if t["id"] == instance["id"]]

@@ -373,3 +373,62 @@ def test_foreign_machines_are_none(vms, vm):
 def test_operations_are_named_for_what_they_do(green, vm):
     a = green.api.post(f"{BASE}/{vm['id']}/suspend", None, 202, Prefer="wait=0")
     assert green.api.operation(operation_of(a))["kind"] == "instance.suspend"
+
+
+# --- disks and cards that come and go ------------------------------------------------------------------------------------
+
+def devices(vms, ident):
+    """What the fake engine has plugged into the machine."""
+    for path in glob.glob(f"{vms.state}/fake-vm/inst*{ident}*"):
+        with open(path) as f:
+            return json.load(f).get("devices", [])
+    return None
+
+
+@pytest.fixture
+def disk(green, label):
+    v = green.api.post("/volumes", {"name": f"d-{label}", "size": 16 * MIB, "kind": "block"}, 201).json
+    yield v
+    for a in green.api.get(f"/volumes/{v['id']}").json["attachments"]:
+        green.api.post(f"/volumes/{v['id']}/detach", {"instance": a["instance"]}, None)
+    green.api.delete(f"/volumes/{v['id']}", None, Prefer="wait=30")
+
+
+def test_a_disk_while_it_runs(vms, green, vm, disk):
+    path = f"/volumes/{disk['id']}"
+    green.api.post(f"{path}/attach", {"instance": vm["id"]}, 200)
+    assert devices(vms, vm["id"]) == [disk["id"]]
+    green.verb(vm["id"], "suspend")
+    asleep = green.api.post(f"{path}/detach", {"instance": vm["id"]}, 409)
+    assert asleep.error == "INVALID_STATE" and "wake" in asleep.text
+    assert green.api.instance(vm["id"])["volumes"][0]["id"] == disk["id"], "it keeps what its memory knows"
+    green.verb(vm["id"], "wake")
+    assert green.api.post(f"{path}/detach", {"instance": vm["id"]}, 200).json["attachments"] == []
+    assert devices(vms, vm["id"]) == []
+
+
+def test_an_engine_that_takes_no_disk(vms, green, vm, disk):
+    """An attach that failed is none; a detach that failed leaves it attached."""
+    path = f"/volumes/{disk['id']}"
+    with open(f"{vms.state}/fake-vm/faults", "w") as f:
+        f.write("devices fail 1\n")
+    assert green.api.post(f"{path}/attach", {"instance": vm["id"]}, None).error == "BACKEND_ERROR"
+    assert green.api.get(path).json["attachments"] == []
+    green.api.post(f"{path}/attach", {"instance": vm["id"]}, 200)
+    with open(f"{vms.state}/fake-vm/faults", "w") as f:
+        f.write("devices fail 1\n")
+    assert green.api.post(f"{path}/detach", {"instance": vm["id"]}, None).error == "BACKEND_ERROR"
+    assert [a["instance"] for a in green.api.get(path).json["attachments"]] == [vm["id"]]
+
+
+def test_made_with_a_disk_and_a_network(green, label):
+    n = green.api.post("/networks", {"name": f"b-{label}", "cidr": "10.8.0.0/24"}, 201).json
+    i = green.post(body(label, config={"volumes": [f"e-{label}:ro"], "networks": [n["name"]]})).json
+    i = green.api.until(i["id"], "running")
+    assert [(v["name"], v["kind"], v["readOnly"]) for v in i["volumes"]] == [(f"e-{label}", "block", True)]
+    assert [c["name"] for c in i["networks"]] == [n["name"]]
+    for wrong in ("..", "a b", ":ro", f"e-{label}:rw:ro", "/etc:/x/y/z:rx", ""):
+        assert green.post(body(label + "x", config={"volumes": [wrong]}), 400).error == "INVALID_REQUEST"
+    green.drop(i["id"])
+    green.api.delete(f"/volumes/{i['volumes'][0]['id']}", None, Prefer="wait=30")
+    green.api.delete(f"/networks/{n['id']}", None)
