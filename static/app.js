@@ -16,7 +16,7 @@ function showSignedOut() {
 }
 
 /** After the session ended, however it did: to the sign-in, and back to this view afterwards. */
-export function signedOut() {
+function signedOut() {
   if (mode === 'out') return;
   const back = location.hash.slice(1);
   stop();

@@ -21,7 +21,7 @@ function resolved(name) {
 const faint = (rgb, share) => rgb.replace(/^rgb\((.*)\)$/, `rgba($1, ${share})`);
 
 const known = (list) => (list ?? []).filter((v) => v !== null && v !== undefined);
-export const highest = (list) => known(list).reduce((a, b) => Math.max(a, b), 0);
+const highest = (list) => known(list).reduce((a, b) => Math.max(a, b), 0);
 export const average = (list) => (known(list).length ? known(list).reduce((a, b) => a + b, 0) / known(list).length : null);
 const newest = (list) => known(list).at(-1) ?? null;
 

@@ -53,7 +53,7 @@ export function toast(tone, text, detail = '', action = null) {
 export const fail = (text, error) => toast('bad', text, error.message);
 
 const verbOf = (op) => VERBS[op.kind.split('.').pop()] ?? { doing: op.kind, done: 'done' };
-export const subjectOf = (op) => {
+const subjectOf = (op) => {
   const image = store.images.get(typeof op.image === 'string' ? op.image : op.image?.id);
   return op.instanceName || image?.name || (typeof op.image === 'object' ? op.image?.name : '') || op.instance || op.image || '';
 };

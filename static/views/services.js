@@ -14,7 +14,7 @@ const FLASH_MS = 1600;
 const keyOf = (s) => `${s.own ? '' : '+'}${s.name}/${s.id}`;
 
 /** "10.0.0.1:80", "[::1]:80"; without a port there is nothing to reach over the network. */
-export function placeOf({ address, port }) {
+function placeOf({ address, port }) {
   if (!port) return '';
   return address.includes(':') && !address.startsWith('[') && !address.includes('://') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,28 +1,10 @@
 // A network that blinks: on the host itself every container that starts makes the browser drop what it is loading.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { again, clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { test } from 'node:test';
+import { again, browser, mock, mockPerTest, page, real, signIn } from './harness.mjs';
 
-let browser;
-let mock;
-let page;
-before(async () => { if (!real) browser = await openBrowser(); });
-after(() => browser?.close());
-beforeEach(async () => {
-  if (real) return;
-  mock = await target({ instances: 3 });
-  page = await openPage(browser.context);
-  await signIn(page, mock.url);
-  await page.getByRole('row', { name: /app-001/ }).waitFor();
-});
-afterEach(async () => {
-  if (real) return;
-  clean(page);
-  await browser.context.clearCookies();
-  await page.close();
-  await mock.close();
-});
+mockPerTest({ instances: 3, row: /app-001/ });
 
 const drop = (what, times) => page.route(what, (route) => route.abort('internetdisconnected'), { times });
 /** The request arrives, its answer does not. */

@@ -1,28 +1,10 @@
 // The create dialog, failures that are shown where they belong, keyboard alone, the settings.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { again, clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { again, mock, mockPerTest, page, real, visit } from './harness.mjs';
 
-let browser;
-let mock;
-let page;
-before(async () => { if (!real) browser = await openBrowser(); });
-after(() => browser?.close());
-beforeEach(async () => {
-  if (real) return;
-  mock = await target({ instances: 2 });
-  page = await openPage(browser.context);
-  await signIn(page, mock.url);
-  await page.getByRole('row', { name: /app-001/ }).waitFor();
-});
-afterEach(async () => {
-  if (real) return;
-  clean(page);
-  await browser.context.clearCookies();
-  await page.close();
-  await mock.close();
-});
+mockPerTest({ instances: 2, row: /app-001/ });
 
 const dialog = () => page.getByRole('dialog');
 const openCreate = () => page.getByRole('button', { name: 'Create instance' }).click();

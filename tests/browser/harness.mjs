@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import { chromium } from 'playwright-core';
 import { startMock } from './mock.mjs';
 import { State } from './mock-state.mjs';
@@ -87,3 +88,58 @@ export async function noSideways(page, where) {
 }
 
 export const clean = (page) => assert.deepEqual(page.problems, []);
+
+/** What a file's tests share; set by the hooks below, which do nothing against a real system. */
+export let browser;
+export let mock;
+export let page;
+
+const openShared = async () => { browser = await openBrowser(); };
+const unlessReal = (fn) => () => (real ? undefined : fn());
+
+async function openTestPage() {
+  await browser.context.clearCookies();
+  page = await openPage(browser.context);
+}
+
+/** The page must have stayed free of errors; it goes in any case. */
+async function closeTestPage() {
+  const problems = [...page.problems];
+  await page.close();
+  clean({ problems });
+}
+
+/** One browser and one mock server for all tests of the file. */
+export function oneMock(options) {
+  before(unlessReal(async () => {
+    await openShared();
+    mock = await target(options);
+  }));
+  after(async () => {
+    await browser?.close();
+    await mock?.close();
+  });
+}
+
+/** A page of its own for each test, as `ready` leaves it. */
+export function pagePerTest(ready) {
+  beforeEach(unlessReal(async () => {
+    await openTestPage();
+    await ready?.();
+  }));
+  afterEach(unlessReal(closeTestPage));
+}
+
+/** A mock server and a signed-in page for each test; `prepare` is called before the page looks, `row` is what it waits to show. */
+export function mockPerTest({ prepare, row, ...options }) {
+  before(unlessReal(openShared));
+  after(() => browser?.close());
+  beforeEach(unlessReal(async () => {
+    mock = await target(options);
+    prepare?.();
+    await openTestPage();
+    await signIn(page, mock.url);
+    await page.getByRole('row', { name: row }).waitFor();
+  }));
+  afterEach(unlessReal(() => closeTestPage().finally(() => mock.close())));
+}

@@ -1,20 +1,10 @@
 // The libraries that views load on demand: each loads, works, and keeps to the security policy.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { clean, openBrowser, openPage, real, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { browser, clean, mock, oneMock, openPage, real, visit } from './harness.mjs';
 
-let browser;
-let mock;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target();
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
+oneMock();
 
 async function inPage(fn) {
   const page = await openPage(browser.context);

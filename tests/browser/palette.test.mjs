@@ -1,32 +1,13 @@
 // The palette and the keys: instances, views and verbs found by typing; Esc closes and gives the focus back.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { mock, oneMock, page, pagePerTest, real, signIn, visit } from './harness.mjs';
 
-let browser;
-let mock;
-let page;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target({ instances: 12 });
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
-beforeEach(async () => {
-  if (real) return;
-  await browser.context.clearCookies();
-  page = await openPage(browser.context);
+oneMock({ instances: 12 });
+pagePerTest(async () => {
   await signIn(page, mock.url);
   await page.getByRole('heading', { name: 'Instances', exact: true }).waitFor();
-});
-afterEach(async () => {
-  if (real) return;
-  clean(page);
-  await page.close();
 });
 
 const field = () => page.getByRole('combobox', { name: 'Find an instance, a view or an action' });

@@ -1,21 +1,11 @@
 // The playground and the services: code runs, its output comes as it is written, a stop ends it, earlier runs come back; the registry is live.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { again, axe, clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { again, axe, browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
 import { serviceEvent } from './mock-run.mjs';
 
-let browser;
-let mock;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target();
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
+oneMock();
 
 async function playground() {
   await browser.context.clearCookies();

@@ -1,31 +1,11 @@
 // Settings: quota, keys, members and users, the audit record; errors at their field, questions before what cannot be undone.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { mock, oneMock, page, pagePerTest, real, signIn, visit } from './harness.mjs';
 
-let browser;
-let mock;
-let page;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target({ instances: 3 });
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
-beforeEach(async () => {
-  if (real) return;
-  await browser.context.clearCookies();
-  page = await openPage(browser.context);
-});
-afterEach(async () => {
-  if (real) return;
-  clean(page);
-  await page.close();
-});
+oneMock({ instances: 3 });
+pagePerTest();
 
 const dialog = () => page.getByRole('dialog');
 const row = (text) => page.getByRole('row').filter({ hasText: text });

@@ -1,20 +1,10 @@
 // Sign-in: errors, too many tries, and back to where one wanted to be; the session that ends.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
 
-let browser;
-let mock;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target({ instances: 3 });
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
+oneMock({ instances: 3 });
 
 test('a wrong password is said, then too many tries', { skip: real }, async () => {
   const page = await openPage(browser.context);

@@ -1,20 +1,10 @@
 // Volumes and networks: made, attached, grown, detached and deleted from the dashboard; named in the create dialog.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { axe, clean, noSideways, openBrowser, openPage, real, signIn, target, visit } from './harness.mjs';
+import { test } from 'node:test';
+import { axe, browser, clean, mock, noSideways, oneMock, openPage, real, signIn, visit } from './harness.mjs';
 
-let browser;
-let mock;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target({ instances: 3 });
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
+oneMock({ instances: 3 });
 
 async function open(path) {
   await browser.context.clearCookies();

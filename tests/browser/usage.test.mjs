@@ -1,20 +1,10 @@
 // Usage over time: three ranges, one crosshair, live, a hole where nothing was measured, and nothing at all.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { test } from 'node:test';
+import { browser, clean, mock, oneMock, openPage, real, signIn } from './harness.mjs';
 
-let browser;
-let mock;
-before(async () => {
-  if (real) return;
-  browser = await openBrowser();
-  mock = await target({ instances: 3 });
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
+oneMock({ instances: 3 });
 
 const chart = (page, name) => page.locator('section.chart', { has: page.getByRole('heading', { name, exact: true }) });
 const figure = (page, name) => chart(page, name).locator('.chart-line .num').first().textContent();

@@ -1,29 +1,16 @@
 // Virtual machines: made from the dialog, seen and typed to in the Console tab, fetched as images.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { clean, openBrowser, openPage, real, signIn, target } from './harness.mjs';
+import { test } from 'node:test';
+import { mock, mockPerTest, page, real } from './harness.mjs';
 
-let browser;
-let mock;
-let page;
-before(async () => { if (!real) browser = await openBrowser(); });
-after(() => browser?.close());
-beforeEach(async () => {
-  if (real) return;
-  mock = await target({ instances: 1 });
-  mock.state.addImage({ name: 'tiny', kind: 'vm', source: 'built', reference: 'localhost/lodge-tiny:1', sizeBytes: 17e6, default: true, public: true, tenant: null, vm: { format: 'qcow2', url: null, sha256: null, virtualBytes: 2 ** 28, minDiskBytes: 2 ** 28, minMemoryBytes: 2 ** 27, defaultUser: 'root', cloudInit: true } });
-  mock.state.addInstance({ name: 'db', type: 'vm' }, 'admin', 'running');
-  page = await openPage(browser.context);
-  await signIn(page, mock.url);
-  await page.getByRole('row', { name: /db/ }).waitFor();
-});
-afterEach(async () => {
-  if (real) return;
-  clean(page);
-  await browser.context.clearCookies();
-  await page.close();
-  await mock.close();
+mockPerTest({
+  instances: 1,
+  row: /db/,
+  prepare() {
+    mock.state.addImage({ name: 'tiny', kind: 'vm', source: 'built', reference: 'localhost/lodge-tiny:1', sizeBytes: 17e6, default: true, public: true, tenant: null, vm: { format: 'qcow2', url: null, sha256: null, virtualBytes: 2 ** 28, minDiskBytes: 2 ** 28, minMemoryBytes: 2 ** 27, defaultUser: 'root', cloudInit: true } });
+    mock.state.addInstance({ name: 'db', type: 'vm' }, 'admin', 'running');
+  },
 });
 
 const dialog = () => page.getByRole('dialog');
