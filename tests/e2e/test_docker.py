@@ -112,3 +112,27 @@ def test_logs_exit_and_reason(on_docker, admin, name):
     assert "last words" in admin.instance(inst["id"])["reason"]["log"]
     assert "last words" in admin.get(f"/compute/instances/{inst['id']}/logs?tail=10").text
     admin.remove(inst["id"])
+
+
+def test_code_in_a_sandbox(on_docker, admin):
+    """The pool on Docker: a run, its output apart, its limits, and nothing left of it; a container of one command beside it."""
+    until("the languages' image is there", lambda: prepared(admin), timeout=300, step=0.5)
+    run = lambda code, **more: admin.request("POST", "/api/repl/execute", {"language": "python", "code": code, **more})  # noqa: E731
+    a = run("import sys\nprint(6 * 7)\nprint('e', file=sys.stderr)")
+    assert a.status == 200 and a.json["stdout"] == "42\n" and a.json["stderr"] == "e\n" and a.json["success"], a
+    assert run("while True: pass", limits={"timeMs": 500}).json["limit"] == "time"
+    assert run("x = 'x' * (1 << 30)").json["limit"] == "memory"
+    assert "Network is unreachable" in run("import socket; socket.create_connection(('10.0.0.1', 80), 1)").json["stderr"]
+    image = next(i["name"] for i in admin.get("/images").json["images"] if i["default"] and i["kind"] == "container")
+    a = admin.request("POST", "/api/containers/create", {"image": image, "command": ["echo", "once"]})
+    assert a.status == 200 and a.json["output"] == "once\n", a
+    until("only those that wait are left", lambda: (s := admin.request("GET", "/api/repl/status").json) and not s["ending"] and not s["making"]
+          and len(on_docker.engine.list(lodge_sandbox=on_docker.site)) == s["ready"], timeout=60)
+
+
+def prepared(admin):
+    state = next(d for d in admin.request("GET", "/api/repl/languages").json["details"] if d["name"] == "python")
+    assert state["state"] != "error", state
+    if state["state"] == "absent":
+        admin.request("POST", "/api/repl/languages/python/prepare")
+    return state["state"] == "ready" and admin.request("GET", "/api/repl/status").json["ready"]

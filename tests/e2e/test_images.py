@@ -1,5 +1,6 @@
 """The catalogue on the real engine: streamed upload, pull by reference, refusal to delete what is in use."""
 import io
+import json
 import os
 import signal
 import subprocess
@@ -170,3 +171,47 @@ def test_an_image_that_vanished_from_the_engine(lodge):
     assert failed["state"] == "error" and failed["reason"]["text"]
     admin.remove(failed["id"])
     admin.delete(f"/images/{image['id']}", (200, 202, 204))
+
+
+@pytest.fixture
+def fresh(lodge, registry):
+    """A reference of an image that the registry has and the engine has not; some megabytes, so that its pull takes a moment."""
+    reference, path = f"{registry}/test/fresh:1", f"{lodge.state}/fresh.tar"
+    with open(path, "wb") as f:
+        f.write(root_tar())
+    with tarfile.open(path, "a") as tar:
+        t = tarfile.TarInfo("ballast")
+        t.size = 16 << 20
+        tar.addfile(t, io.BytesIO(os.urandom(t.size)))
+    for argv in (("import", "-q", path, reference), ("push", "-q", "--tls-verify=false", reference), ("rmi", reference)):
+        done = lodge.podman(*argv)
+        assert done.returncode == 0, done.stderr
+    os.unlink(path)
+    yield reference
+    lodge.podman("rmi", "--force", reference)
+
+
+@pytest.mark.parametrize("query", ["?format=json", ""])
+def test_a_container_of_one_command_pulls_its_image_and_says_how_far_it_is(lodge, fresh, query):
+    admin = lodge.admin()
+    body = {"image": fresh, "command": ["cat", "/etc/marker"]}
+    said = [events_of(admin.request("POST", f"/api/containers/create/stream{query}", body)) for _ in range(2)]
+    for nth, events in enumerate(said):
+        pulling = [d for name, d in events if (name == "progress" if not query else name == "state" and json.loads(d)["state"] == "pulling")]
+        assert bool(pulling) is (nth == 0), events  # the second time it is there
+        assert all(json.loads(d)["text"] if query else d for d in pulling), events
+        names = [name for name, _ in events]
+        output = next(i for i, (_, d) in enumerate(events) if "uploaded" in d)
+        assert names[-1] == "done" and json.loads(events[-1][1])["success"] is True, events
+        assert not pulling or output > max(i for i, (_, d) in enumerate(events) if d in pulling), events
+
+
+def events_of(answer):
+    assert answer.status == 200, answer
+    out = []
+    for block in answer.body.decode().split("\n\n"):
+        lines = [line.partition(": ") for line in block.split("\n")]
+        data = "\n".join(v for k, _, v in lines if k == "data")
+        if data:
+            out.append((next((v for k, _, v in lines if k == "event"), "message"), data))
+    return out
