@@ -1,7 +1,7 @@
 /*
  * The images that languages run in. An image of the table that has a recipe (a folder below
- * fcgi/driver/images) is built on demand by a child, with progress; any other is an engine reference that
- * must be there.
+ * fcgi/driver/images) is built on demand by a child, with progress; any other is an engine reference, which
+ * is pulled on demand. It has lodge-box at LG_SANDBOX_INIT.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +117,12 @@ static int run_recipe(const struct lg_conf *c, const char *name, bool look, int 
                : lg_fail(e, LG_INTERNAL, "the image's recipe failed: %.300s", n ? line : "without a word");
 }
 
+static void on_pull(void *arg, double fraction, const char *text)
+{
+    const int *sock = arg;
+    say(*sock, "progress %.2f pulling the image: %s", fraction < 0 ? 0.0 : fraction, text);
+}
+
 static int look_or_build(struct lg_pool_state *p, const struct lg_image_state *im, bool build, int sock,
                          struct lg_err *e)
 {
@@ -139,12 +145,12 @@ static int look_or_build(struct lg_pool_state *p, const struct lg_image_state *i
             say(sock, "absent");
             return 0;
         }
-        if (!recipe)
-            return lg_fail(e, LG_NOT_FOUND, "the engine has no image %s: pull it", im->name);
-        say(sock, "progress 0.8 putting the image into the engine");
         lg_err_clear(e);
-        rc = p->driver->image_import(g, &(struct lg_import){.path = made.file, .ref = ref}, NULL, NULL, &info,
-                                     e);
+        if (recipe)
+            say(sock, "progress 0.8 putting the image into the engine");
+        rc = recipe ? p->driver->image_import(g, &(struct lg_import){.path = made.file, .ref = ref}, NULL,
+                                              NULL, &info, e)
+                    : p->driver->image_pull(g, ref, on_pull, &sock, &info, e);
     }
     if (rc)
         return rc;

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 
 #define FILE_MAX ((size_t)1 << 20)
 
@@ -109,16 +110,22 @@ int lg_languages_load(struct lg_languages *l, const struct lg_conf *c, struct lg
     *l = (struct lg_languages){0};
     snprintf(path, sizeof path, "%s/fcgi/driver/images/languages.json", c->share_dir);
     int rc = add_all(l, path, &l->builtin, e);
-    return rc ? rc : add_all(l, lg_conf_path(c, path, sizeof path, "languages.json"), &l->own, e);
+    struct lg_err own = {0};
+    if (!rc && add_all(l, lg_conf_path(c, path, sizeof path, "languages.json"), &l->own, &own)) {
+        snprintf(l->notice, sizeof l->notice, "%.255s", own.msg);
+        lg_log_err(LG_ERROR, "not all of the administrator's languages can be had", &own);
+    }
+    return rc;
 }
 
 struct lg_language *lg_language_find(struct lg_languages *l, const char *name)
 {
     size_t k;
     json_t *alias;
-    for (int i = 0; i < l->count; i++) {
+    for (int i = 0; i < l->count; i++)
         if (!strcasecmp(l->lang[i].name, name))
             return &l->lang[i];
+    for (int i = 0; i < l->count; i++) {
         json_array_foreach(l->lang[i].aliases, k, alias)
         {
             if (!strcasecmp(json_string_value(alias), name))

@@ -31,10 +31,12 @@ struct lg_languages {
     json_t *builtin, *own; /* owned; the strings above point into them */
     struct lg_language lang[LG_LANGUAGES_MAX];
     int count;
+    char notice[256]; /* what is wrong with the administrator's table; "" nothing */
 };
 
+/* An administrator's table that is wrong counts up to its mistake, which is the notice: the rest goes on. */
 int lg_languages_load(struct lg_languages *l, const struct lg_conf *c, struct lg_err *e);
-/* By name or alias, in any case; NULL when there is none. */
+/* By name, else by alias, in any case; NULL when there is none. */
 struct lg_language *lg_language_find(struct lg_languages *l, const char *name);
 
 #endif

@@ -238,6 +238,7 @@ static int question_languages(struct peer *c, const json_t *q, const char *blob,
     for (int i = 0; i < p->langs.count; i++)
         write_language(p, &p->langs.lang[i], &j);
     lg_json_end_arr(&j);
+    lg_json_str(&j, "notice", *p->langs.notice ? p->langs.notice : NULL);
     lg_json_end_obj(&j);
     return 0;
 }

@@ -11,7 +11,7 @@ import pytest
 
 from e2e_names import FOREVER
 from lodge_client import operation_of
-from lodge_system import System, free_port, until
+from lodge_system import BUILD, System, free_port, until
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +189,30 @@ def fresh(lodge, registry):
     os.unlink(path)
     yield reference
     lodge.podman("rmi", "--force", reference)
+
+
+def test_a_language_s_image_comes_from_a_registry(lodge, registry):
+    """An administrator's language in an image of a registry: absent, pulled with progress when somebody asks, and then it runs."""
+    api, reference = lodge.admin(), f"{registry}/test/language:1"
+    path = f"{lodge.state}/language.tar"
+    with open(path, "wb") as f:
+        f.write(root_tar())
+    with tarfile.open(path, "a") as tar:
+        tar.add(f"{BUILD}/bin/lodge-box", "usr/lib/lodge/box")
+    for argv in (("import", "-q", path, reference), ("push", "-q", "--tls-verify=false", reference), ("rmi", reference)):
+        done = lodge.podman(*argv)
+        assert done.returncode == 0, done.stderr
+    with open(f"{lodge.state}/languages.json", "w") as f:
+        json.dump([{"name": "tiny", "image": reference, "file": "main.sh", "run": ["/bin/sh", "main.sh"]}], f)
+    lodge.kill("runner")
+    details = lambda: next((d for d in api.request("GET", "/api/repl/languages").json.get("details", []) if d["name"] == "tiny"), {})  # noqa: E731
+    until("the new table is read", lambda: details().get("state") == "absent")
+    a = api.request("POST", "/api/repl/execute", {"language": "tiny", "code": "echo x"})
+    assert a.status == 503 and a.json["error"]["details"]["state"] == "absent", a
+    assert api.request("POST", "/api/repl/languages/tiny/prepare").status == 202
+    until("it is there", lambda: (d := details())["state"] == "ready" or d["state"] == "error" and pytest.fail(str(d)))
+    a = api.request("POST", "/api/repl/execute", {"language": "tiny", "code": "cat /etc/marker"})
+    assert a.status == 200 and a.json["stdout"] == "uploaded\n", a
 
 
 @pytest.mark.parametrize("query", ["?format=json", ""])

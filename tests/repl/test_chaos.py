@@ -111,3 +111,36 @@ def test_a_stop_leaves_no_sandbox_in_the_engine(system, repl):
     assert left == []
     works_again(system, repl)
     assert repl.call("GET", "/runs").json["total"] >= before + 3, "their history is lost"
+
+
+OWN = [{"name": "shout", "title": "Shout", "aliases": ["caps"], "image": "run", "file": "main.txt", "version": "7", "example": "hello\n",
+        "run": ["sh", "-c", "tr a-z A-Z < main.txt; echo \"$@\"", "shout"]},
+       {"name": "nap", "image": "run", "run": ["sleep", "30"], "timeMs": 300}, {"name": "py", "image": "run", "run": ["echo", "mine"]}]
+
+
+def new_table(system, repl, text):
+    """The administrator's table, and a pool that reads it."""
+    with open(f"{system.state}/languages.json", "w") as f:
+        f.write(text)
+    for pid in children(system, "lodge-sandbox"):
+        os.kill(pid, signal.SIGKILL)
+    works_again(system, repl)
+
+
+def test_an_administrator_s_languages(system, repl):
+    try:
+        new_table(system, repl, json.dumps(OWN))
+        d = repl.details("shout")
+        assert (d["title"], d["aliases"], d["version"], d["example"], d["state"]) == ("Shout", ["caps"], "7", "hello\n", "ready"), d
+        a = repl.run("CAPS", "hello", args=["a", "b"])
+        assert a["stdout"] == "HELLOa b\n" and a["language"] == "shout", a
+        assert repl.run("nap", "")["limit"] == "time"
+        assert repl.run("py", "")["stdout"] == "mine\n", "a name is more than another's alias"
+        assert repl.languages()["notice"] is None
+        new_table(system, repl, json.dumps([*OWN, {"name": "../evil", "run": ["x"]}, {"name": "after", "run": ["x"]}]))
+        all_of_them = repl.languages()
+        assert "../evil" in all_of_them["notice"] and "shout" in all_of_them["languages"] and "after" not in all_of_them["languages"]
+        new_table(system, repl, "{")
+        assert "languages.json" in repl.languages()["notice"]
+    finally:
+        os.unlink(f"{system.state}/languages.json")
