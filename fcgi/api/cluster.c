@@ -4,10 +4,10 @@
 #include "api/compute.h"
 
 static const struct {
-    const char *backend, *type, *capabilities[6];
+    const char *backend, *type, *capabilities[8]; /* ended by NULL */
 } backends[] = {
-    {"docker", "container", {"containers", "images", "networks", "logs", NULL}},
-    {"kvm", "vm", {"vms", "images", "networks", "logs", "console"}},
+    {"docker", "container", {"containers", "images", "networks", "volumes", "logs"}},
+    {"kvm", "vm", {"vms", "images", "networks", "volumes", "logs", "console"}},
 };
 #define BACKENDS (sizeof backends / sizeof backends[0])
 

@@ -113,6 +113,7 @@ def test_cluster(red):
 def test_backend(red):
     b = red.api.get("/compute/backends/docker/info").json
     assert {"type", "version", "apiVersion", "status", "capabilities", "supportedTypes", "healthCheck"} <= set(b)
+    assert {"containers", "images", "networks", "volumes"} <= set(b["capabilities"])
     assert b["supportedTypes"] == ["container"] and {"status", "lastCheck"} <= set(b["healthCheck"])
 
 
