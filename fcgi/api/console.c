@@ -19,12 +19,6 @@ static int check_up(const struct lg_instance *in, bool terminal, struct lg_err *
     return lg_err_detail(e, "state", "%s", lg_state_name(in->state));
 }
 
-static int wrong(struct lg_err *e, const char *field, const char *why)
-{
-    lg_fail(e, LG_INVALID, "query parameter %s %s", field, why);
-    return lg_err_detail(e, "field", "%s", field);
-}
-
 /* Which of its kind's; a container has a terminal alone. */
 static int check_type(const struct lg_instance *in, struct lg_handoff *h, struct lg_err *e)
 {
@@ -36,7 +30,7 @@ static int check_type(const struct lg_instance *in, struct lg_handoff *h, struct
     if (vm && !strcmp(h->type, CONSOLE_EXEC))
         return lg_fail(e, LG_UNSUPPORTED, "a virtual machine has consoles: type=vnc or type=serial");
     if (!vm && h->read_only)
-        return wrong(e, "readonly", "is for consoles: a terminal is its viewer's own");
+        return lg_invalid_query(e, "readonly", "is for consoles: a terminal is its viewer's own");
     return 0;
 }
 
@@ -55,8 +49,9 @@ static int check_command(const char *text, struct lg_err *e)
     lg_cleanup_json json_t *list = n && n <= LG_TERMINAL_COMMAND ? lg_json_parse(text, n, 2, NULL) : NULL;
     return !n || is_command(list)
                ? 0
-               : wrong(e, "command",
-                       "must be a JSON array of at most 32 words, 2048 bytes in all, the program first");
+               : lg_invalid_query(
+                     e, "command",
+                     "must be a JSON array of at most 32 words, 2048 bytes in all, the program first");
 }
 
 /* What a terminal is opened with. */
@@ -75,7 +70,7 @@ static int console(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     struct lg_handoff h = {.k = "console", .after = -1, .type = lg_req_query(q, "type", "")};
     if (*h.type && strcmp(h.type, CONSOLE_VNC) && strcmp(h.type, CONSOLE_SERIAL) &&
         strcmp(h.type, CONSOLE_EXEC))
-        return wrong(e, "type", "must be vnc, serial or exec");
+        return lg_invalid_query(e, "type", "must be vnc, serial or exec");
     int rc = lg_req_query_bool(q, "readonly", &h.read_only, e);
     if (!rc)
         rc = lg_handoff_proto(q, &h.proto, e);

@@ -261,10 +261,8 @@ static int parse_upload(struct lg_req *q, struct lg_image *im, struct lg_err *e)
     int rc = lg_check_image_ref("name", name, e);
     if (rc)
         return rc;
-    if (strcmp(kind, "container") && strcmp(kind, "vm")) {
-        lg_fail(e, LG_INVALID, "query parameter kind must be container or vm");
-        return lg_err_detail(e, "field", "kind");
-    }
+    if (strcmp(kind, "container") && strcmp(kind, "vm"))
+        return lg_invalid_query(e, "kind", "must be container or vm");
     lg_image_new(q, im, name, kind, "upload");
     if (!strcmp(kind, "container"))
         return 0;

@@ -77,19 +77,13 @@ int lg_instance_list(struct lg_db *db, struct lg_instance_filter *f, int limit, 
     return rc < 0 ? rc : 0;
 }
 
-static int bad_query(struct lg_err *e, const char *name, const char *why)
-{
-    lg_fail(e, LG_INVALID, "query parameter %s %s", name, why);
-    return lg_err_detail(e, "field", "%s", name);
-}
-
 /* label=k or label=k=v */
 static int parse_label(const struct lg_req *q, struct lg_instance_filter *f, char key[64], struct lg_err *e)
 {
     const char *label = lg_req_query(q, "label", "");
     size_t n = strcspn(label, "=");
     if (n >= 64 || (*label && !n))
-        return bad_query(e, "label", "must be key or key=value");
+        return lg_invalid_query(e, "label", "must be key or key=value");
     memcpy(key, label, n);
     key[n] = 0;
     f->label_key = key;
@@ -106,7 +100,7 @@ static int parse_filter(const struct lg_req *q, struct lg_instance_filter *f, ch
                                      .name = lg_req_query(q, "name", ""),
                                      .q = lg_req_query(q, "q", "")};
     if (*state && f->state < 0)
-        return bad_query(e, "state", "must be a state such as running or stopped");
+        return lg_invalid_query(e, "state", "must be a state such as running or stopped");
     if (*f->backend && strcmp(f->backend, "docker") && strcmp(f->backend, "kvm")) {
         lg_fail(e, LG_INVALID_BACKEND, "there is no backend called %.40s; it is docker or kvm", f->backend);
         return lg_err_detail(e, "field", "backend");

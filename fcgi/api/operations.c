@@ -127,8 +127,7 @@ static int check_status(const char *status, struct lg_err *e)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (!strcmp(status, all[i]))
             return 0;
-    lg_fail(e, LG_INVALID, "query parameter status must be queued, running, done, failed or cancelled");
-    return lg_err_detail(e, "field", "status");
+    return lg_invalid_query(e, "status", "must be queued, running, done, failed or cancelled");
 }
 
 static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int no_cursor(struct lg_err *e)
-{
-    lg_fail(e, LG_INVALID, "query parameter cursor must be what `next` of the page before says");
-    return lg_err_detail(e, "field", "cursor");
-}
-
 static int page_of(const struct lg_req *q, struct lg_page *p, struct lg_err *e)
 {
     const char *cursor = lg_req_query(q, "cursor", NULL);
@@ -23,7 +17,7 @@ static int page_of(const struct lg_req *q, struct lg_page *p, struct lg_err *e)
     errno = 0;
     p->key_n = strtoll(cursor, &end, 10);
     if (errno || end == cursor || *end != '.' || strlen(end + 1) >= sizeof p->key_s)
-        return no_cursor(e);
+        return lg_invalid_query(e, "cursor", "must be what `next` of the page before says");
     snprintf(p->key_s, sizeof p->key_s, "%s", end + 1);
     p->keyed = true;
     return 0;

@@ -117,10 +117,8 @@ static int parse_span(const struct lg_req *q, struct span *s, struct lg_err *e)
         rc = lg_req_query_int(q, "step", 1, STEP_MAX_S, 0, &s->step_s, e);
     if (rc)
         return rc;
-    if (since >= until) {
-        lg_fail(e, LG_INVALID, "query parameter since must be before until");
-        return lg_err_detail(e, "field", "since");
-    }
+    if (since >= until)
+        return lg_invalid_query(e, "since", "must be before until");
     s->tier = tier_since(since / 1000);
     int64_t width = s->tier->width_s;
     s->step_s = s->step_s <= width ? width : (s->step_s + width - 1) / width * width;

@@ -76,6 +76,13 @@ int lg_fail_field(struct lg_err *e, enum lg_code code, const char *field, const 
     return -(int)code;
 }
 
+int lg_invalid_query(struct lg_err *e, const char *name, const char *why)
+{
+    lg_fail(e, LG_INVALID, "query parameter %s %s", name, why);
+    lg_err_detail(e, "field", "%s", name);
+    return -(int)LG_INVALID;
+}
+
 void lg_err_clear(struct lg_err *e)
 {
     memset(e, 0, sizeof *e);

@@ -76,6 +76,8 @@ int lg_err_detail(struct lg_err *e, const char *key, const char *fmt, ...)
 int lg_fail_field(struct lg_err *e, enum lg_code code, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 #define lg_invalid(e, field, ...) lg_fail_field(e, LG_INVALID, field, __VA_ARGS__)
+/* The same of a query parameter: "query parameter <name> <why>". */
+int lg_invalid_query(struct lg_err *e, const char *name, const char *why);
 
 void lg_err_clear(struct lg_err *e);
 

@@ -26,12 +26,6 @@ const char *lg_req_query(const struct lg_req *q, const char *name, const char *a
     return absent;
 }
 
-static int wrong_query(struct lg_err *e, const char *name, const char *why)
-{
-    lg_fail(e, LG_INVALID, "query parameter %s %s", name, why);
-    return lg_err_detail(e, "field", "%s", name);
-}
-
 int lg_req_query_int(const struct lg_req *q, const char *name, int64_t min, int64_t max, int64_t absent,
                      int64_t *out, struct lg_err *e)
 {
@@ -45,7 +39,7 @@ int lg_req_query_int(const struct lg_req *q, const char *name, int64_t min, int6
     if (!errno && end != s && !*end && *out >= min && *out <= max)
         return 0;
     snprintf(why, sizeof why, "must be a whole number from %lld to %lld", (long long)min, (long long)max);
-    return wrong_query(e, name, why);
+    return lg_invalid_query(e, name, why);
 }
 
 int lg_req_query_bool(const struct lg_req *q, const char *name, bool *out, struct lg_err *e)
@@ -54,7 +48,7 @@ int lg_req_query_bool(const struct lg_req *q, const char *name, bool *out, struc
     *out = !strcmp(s, "true") || !strcmp(s, "1") || !*s;
     if (*out || !strcmp(s, "false") || !strcmp(s, "0"))
         return 0;
-    return wrong_query(e, name, "must be true or false");
+    return lg_invalid_query(e, name, "must be true or false");
 }
 
 static bool parse_time(const char *s, int64_t *ms)
@@ -78,7 +72,9 @@ int lg_req_query_time(const struct lg_req *q, const char *name, int64_t absent, 
 {
     const char *s = lg_req_query(q, name, "");
     *ms = absent;
-    return !*s || parse_time(s, ms) ? 0 : wrong_query(e, name, "must be a time such as 2024-06-04T10:00:00Z");
+    return !*s || parse_time(s, ms)
+               ? 0
+               : lg_invalid_query(e, name, "must be a time such as 2024-06-04T10:00:00Z");
 }
 
 int lg_req_page(const struct lg_req *q, int64_t *page, int64_t *page_size, struct lg_err *e)

@@ -38,13 +38,7 @@ int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavo
 
 int lg_flavor_uses(struct lg_db *db, const char *name, int64_t *n, struct lg_err *e)
 {
-    lg_stmt *s = lg_sql(db, Q_FLAVOR_USES, e, "t", name);
-    int rc = s ? lg_sql_step(db, s, e) : -(int)LG_INTERNAL;
-    if (rc < 0)
-        return rc;
-    *n = lg_col_int(s, 0);
-    lg_sql_done(s);
-    return 0;
+    return lg_sql_int(db, lg_sql(db, Q_FLAVOR_USES, e, "t", name), n, e);
 }
 
 int lg_flavor_add(struct lg_db *db, const struct lg_flavor *f, struct lg_err *e)

@@ -1,5 +1,7 @@
 #include "stream/frame.h"
 
+#include <string.h>
+
 int lg_frames_next(struct lg_frames *f, const uint8_t **p, size_t *n, struct lg_piece *out)
 {
     while (*n) {
@@ -40,4 +42,17 @@ size_t lg_utf8_open_tail(const uint8_t *p, size_t n)
         return c < 0xf5 && len > back ? back : 0;
     }
     return 0;
+}
+
+size_t lg_utf8_whole(struct lg_utf8_carry *c, const uint8_t *p, size_t n, bool last, uint8_t *out)
+{
+    size_t len = c->count;
+    memcpy(out, c->byte, len);
+    if (n)
+        memcpy(out + len, p, n);
+    len += n;
+    c->count = last ? 0 : (uint8_t)lg_utf8_open_tail(out, len);
+    len -= c->count;
+    memcpy(c->byte, out + len, c->count);
+    return len;
 }

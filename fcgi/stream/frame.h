@@ -31,4 +31,12 @@ bool lg_frames_whole(const struct lg_frames *f);
 /* Bytes at the end of p that begin a UTF-8 sequence whose rest is missing (0–3). */
 size_t lg_utf8_open_tail(const uint8_t *p, size_t n);
 
+/* A stream of text that comes in pieces: the beginning of a character whose rest is in the next one. */
+struct lg_utf8_carry {
+    uint8_t byte[4], count;
+};
+/* The whole characters of what was carried and the `n` bytes of `p` into `out` (n + 4 bytes); returns how
+ * many bytes. `last`: an unfinished one, too. */
+size_t lg_utf8_whole(struct lg_utf8_carry *c, const uint8_t *p, size_t n, bool last, uint8_t *out);
+
 #endif

@@ -46,18 +46,10 @@ static void emit_json(struct lg_client *c, const char *stream, const uint8_t *p,
 /* Text goes out in whole characters: an unfinished one waits for its other bytes. */
 static void emit_text(struct lg_client *c, int stream, const uint8_t *p, size_t n, bool last)
 {
-    struct lg_relay *r = &c->u.relay;
-    uint8_t joined[READ_MAX + 4], *carry = r->carry[stream - 1];
-    size_t len = r->carry_len[stream - 1];
-    memcpy(joined, carry, len);
-    if (n)
-        memcpy(joined + len, p, n);
-    len += n;
-    size_t open = last ? 0 : lg_utf8_open_tail(joined, len);
-    memcpy(carry, joined + len - open, open);
-    r->carry_len[stream - 1] = (uint8_t)open;
-    if (len > open)
-        emit_json(c, stream == 1 ? "stdout" : "stderr", joined, len - open);
+    uint8_t whole[READ_MAX + 4];
+    size_t len = lg_utf8_whole(&c->u.relay.carry[stream - 1], p, n, last, whole);
+    if (len)
+        emit_json(c, stream == 1 ? "stdout" : "stderr", whole, len);
 }
 
 static void emit(struct lg_client *c, const struct lg_piece *piece)

@@ -15,8 +15,7 @@ struct lg_relay {
     struct lg_ask ask;       /* first, as of every kind that asks the runner */
     struct lg_source source; /* the stream */
     struct lg_frames frames;
-    uint8_t carry[2][4]; /* per stream: the start of a UTF-8 sequence whose rest is in the next piece */
-    uint8_t carry_len[2];
+    struct lg_utf8_carry carry[2]; /* per stream */
 };
 
 extern const struct lg_client_ops lg_relay_ops;

@@ -93,18 +93,10 @@ static void emit(struct lg_client *c, int stream, const char *p, size_t n)
 /* Whole characters only; `last` sends an unfinished one too. */
 static void output(struct lg_client *c, int stream, const uint8_t *p, size_t n, bool last)
 {
-    struct lg_run_stream *r = &c->u.run;
-    uint8_t joined[READ_MAX + 4], *carry = r->carry[stream - 1];
-    size_t len = r->carry_len[stream - 1];
-    memcpy(joined, carry, len);
-    if (n)
-        memcpy(joined + len, p, n);
-    len += n;
-    size_t open = last ? 0 : lg_utf8_open_tail(joined, len);
-    memcpy(carry, joined + len - open, open);
-    r->carry_len[stream - 1] = (uint8_t)open;
-    if (len > open)
-        emit(c, stream, (const char *)joined, len - open);
+    uint8_t whole[READ_MAX + 4];
+    size_t len = lg_utf8_whole(&c->u.run.carry[stream - 1], p, n, last, whole);
+    if (len)
+        emit(c, stream, (const char *)whole, len);
 }
 
 static void finish(struct lg_client *c, const char *event)

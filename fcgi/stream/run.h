@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "stream/frame.h"
 #include "stream/loop.h"
 
 struct lg_client_ops;
@@ -19,13 +20,12 @@ struct lg_run_stream {
     struct lg_source source; /* the run's frames */
     int attempts;
     uint8_t head[8];
-    uint8_t have;        /* bytes of a frame's head that have arrived */
-    uint32_t left;       /* payload bytes still to come */
-    struct lg_buf text;  /* JSON of a frame */
-    struct lg_buf typed; /* a client's message that comes in pieces */
-    uint8_t carry[2][4]; /* the beginning of a character, per stream */
-    uint8_t carry_len[2];
-    int64_t events; /* sent so far: the SSE id */
+    uint8_t have;                  /* bytes of a frame's head that have arrived */
+    uint32_t left;                 /* payload bytes still to come */
+    struct lg_buf text;            /* JSON of a frame */
+    struct lg_buf typed;           /* a client's message that comes in pieces */
+    struct lg_utf8_carry carry[2]; /* per stream */
+    int64_t events;                /* sent so far: the SSE id */
 };
 
 extern const struct lg_client_ops lg_run_ops;
