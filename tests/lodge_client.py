@@ -13,6 +13,16 @@ import websocket
 IDLE_S = 20  # a connection kept for longer may be the server's to close at any moment
 
 
+def read_until(ws, mark):
+    """All bytes that a console or terminal has sent when `mark` is among them."""
+    got = b""
+    while mark not in got:
+        op, data = ws.recv_data()
+        assert op == websocket.ABNF.OPCODE_BINARY, (op, data, got)
+        got += data
+    return got
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body

@@ -6,7 +6,7 @@ import time
 import pytest
 import websocket
 
-from lodge_client import Api
+from lodge_client import Api, read_until
 from lodge_system import until
 
 BASE = "/compute/instances"
@@ -23,15 +23,6 @@ def console(api, ident, query="type=serial"):
     return api.websocket(f"/api/v1{BASE}/{ident}/console?{query}", timeout=20)
 
 
-def read(ws, mark):
-    got = b""
-    while mark not in got:
-        op, data = ws.recv_data()
-        assert op == websocket.ABNF.OPCODE_BINARY, (op, data, got)
-        got += data
-    return got
-
-
 def refused(api, ident, query, status):
     with pytest.raises(websocket.WebSocketBadStatusException) as e:
         console(api, ident, query)
@@ -41,52 +32,52 @@ def refused(api, ident, query, status):
 
 def test_serial(green, vm):
     ws = console(green.api, vm["id"])
-    read(ws, b"login: ")
+    read_until(ws, b"login: ")
     ws.send_binary(b"root\r")
-    assert read(ws, b"root\r") == b"root\r"
+    assert read_until(ws, b"root\r") == b"root\r"
     ws.close()
 
 
 def test_several_share_one_line_and_later_ones_see_what_was(green, vm):
     first = console(green.api, vm["id"])
-    read(first, b"login: ")
+    read_until(first, b"login: ")
     first.send_binary(b"one\n")
-    read(first, b"one\n")
+    read_until(first, b"one\n")
     second = console(green.api, vm["id"])
-    assert b"fake serial console\r\nlogin: one\n" in read(second, b"one\n")
+    assert b"fake serial console\r\nlogin: one\n" in read_until(second, b"one\n")
     second.send_binary(b"two\n")
-    assert read(first, b"two\n") == b"two\n" and read(second, b"two\n") == b"two\n"
+    assert read_until(first, b"two\n") == b"two\n" and read_until(second, b"two\n") == b"two\n"
     first.close()
     second.send_binary(b"three\n")
-    assert read(second, b"three\n") == b"three\n"
+    assert read_until(second, b"three\n") == b"three\n"
     second.close()
     again = console(green.api, vm["id"])  # within the keeper's patience
-    assert b"three\n" in read(again, b"three\n")
+    assert b"three\n" in read_until(again, b"three\n")
     again.close()
 
 
 def test_looking_only(green, vm):
     ws, eye = console(green.api, vm["id"]), console(green.api, vm["id"], "type=serial&readonly=true")
-    read(ws, b"login: ")
-    read(eye, b"login: ")
+    read_until(ws, b"login: ")
+    read_until(eye, b"login: ")
     eye.send_binary(b"halt\n")
     ws.send_binary(b"ls\n")
-    assert read(ws, b"ls\n") == b"ls\n" and read(eye, b"ls\n") == b"ls\n"
+    assert read_until(ws, b"ls\n") == b"ls\n" and read_until(eye, b"ls\n") == b"ls\n"
     ws.close()
     eye.close()
 
 
 def test_vnc(green, vm):
     ws = console(green.api, vm["id"], "type=vnc")
-    assert read(ws, b"\n") == b"RFB 003.008\n"
+    assert read_until(ws, b"\n") == b"RFB 003.008\n"
     ws.send_binary(b"RFB 003.008\n")
-    assert read(ws, b"\n") == b"RFB 003.008\n"
+    assert read_until(ws, b"\n") == b"RFB 003.008\n"
     ws.close()
 
 
 def test_the_screen_is_what_is_meant_without_a_type(green, vm):
     ws = console(green.api, vm["id"], "")
-    assert read(ws, b"\n").startswith(b"RFB")
+    assert read_until(ws, b"\n").startswith(b"RFB")
     ws.close()
 
 
@@ -122,7 +113,7 @@ def test_a_revoked_token_ends_it(vms, green, vm):
     session.headers["Lodge-Tenant"] = "green"
     made = session.post("/tokens", {"name": "console"}, 201).json
     ws = console(Api(vms, made["token"]), vm["id"])
-    read(ws, b"login: ")
+    read_until(ws, b"login: ")
     session.delete(f"/tokens/{made['id']}", 204)
     while True:
         op, data = ws.recv_data()
@@ -136,19 +127,19 @@ def test_a_line_that_is_held_elsewhere_is_told(vms, green, vm):
         f.write("console_open fail 1\n")
     assert refused(green.api, vm["id"], "type=serial", 502)
     ws = console(green.api, vm["id"])
-    read(ws, b"login: ")
+    read_until(ws, b"login: ")
     ws.close()
 
 
 def test_nothing_is_left_when_the_runner_dies(vms, green, vm):
     """The keeper goes with it; a viewer comes back to a new one."""
     ws = console(green.api, vm["id"])
-    read(ws, b"login: ")
+    read_until(ws, b"login: ")
     assert os.path.exists(f"{vms.state}/consoles/{vm['id']}.sock")
     vms.kill("runner")
     with pytest.raises((websocket.WebSocketException, OSError, AssertionError)):
         while True:
-            read(ws, b"\0never")
+            read_until(ws, b"\0never")
     end = time.monotonic() + 60
     while True:
         try:
@@ -157,7 +148,7 @@ def test_nothing_is_left_when_the_runner_dies(vms, green, vm):
         except websocket.WebSocketBadStatusException as e:
             assert e.status_code in (502, 503) and time.monotonic() < end
             time.sleep(0.2)
-    read(again, b"login: ")
+    read_until(again, b"login: ")
     again.close()
 
 
@@ -165,7 +156,7 @@ def test_the_keeper_ends_with_its_line(vms, green, label):
     i = green.post({"name": label, "type": "vm", "resources": {"memory": {"limit": 128 << 20}}}).json
     green.api.until(i["id"], "running")
     ws = console(green.api, i["id"])
-    read(ws, b"login: ")
+    read_until(ws, b"login: ")
     ws.close()
     green.drop(i["id"])
     until("the keeper is gone", lambda: not glob.glob(f"{vms.state}/consoles/{i['id']}*"), timeout=60)

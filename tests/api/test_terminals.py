@@ -6,6 +6,7 @@ import urllib.parse
 import pytest
 import websocket
 
+from lodge_client import read_until
 from lodge_system import until
 
 BASE = "/compute/instances"
@@ -13,15 +14,6 @@ BASE = "/compute/instances"
 
 def terminal(api, ident, query="type=exec"):
     return api.websocket(f"/api/v1{BASE}/{ident}/console?{query}", timeout=20)
-
-
-def read(ws, mark):
-    got = b""
-    while mark not in got:
-        op, data = ws.recv_data()
-        assert op == websocket.ABNF.OPCODE_BINARY, (op, data, got)
-        got += data
-    return got
 
 
 def refused(api, ident, query="type=exec"):
@@ -44,12 +36,12 @@ def opened(system):
 
 def test_typed_to_and_ended(fake_system, red, instance):
     ws = terminal(red.api, instance["id"], "")
-    assert b"/bin/sh" in read(ws, b"# ")
+    assert b"/bin/sh" in read_until(ws, b"# ")
     ws.send_binary(b"uptime\r")
-    assert read(ws, b"uptime\r") == b"uptime\r"
+    assert read_until(ws, b"uptime\r") == b"uptime\r"
     large = b"x" * 60000 + b"!"
     ws.send_binary(large)
-    assert read(ws, b"!") == large
+    assert read_until(ws, b"!") == large
     ws.close()
     until("what ran there is ended", lambda: not [t for t in opened(fake_system) if t["id"] == instance["id"]])
 
@@ -64,21 +56,21 @@ def test_its_size(fake_system, red, instance):
     def size():
         return [(t["columns"], t["rows"]) for t in opened(fake_system) if t["id"] == instance["id"]]
     ws = terminal(red.api, instance["id"], "type=exec&columns=100&rows=30")
-    read(ws, b"# ")
+    read_until(ws, b"# ")
     until("the first size", lambda: size() == [(100, 30)])
     for nonsense in ("{", "[]", '{"resize":[0,5]}', '{"resize":["a",5]}', '{"resize":[5]}', '{"resize":[99999,5]}', '{"other":1}'):
         ws.send(nonsense)
     ws.send('{"resize":[300,50]}')
     until("the new size", lambda: size() == [(300, 50)])
     ws.send_binary(b"still here\r")
-    assert read(ws, b"here\r") == b"still here\r"
+    assert read_until(ws, b"here\r") == b"still here\r"
     ws.close()
 
 
 def test_a_command(red, instance):
     words = ["ls", "-l", "a b", "<&'\">$(reboot)", "ü"]
     ws = terminal(red.api, instance["id"], "type=exec&command=" + urllib.parse.quote(json.dumps(words)))
-    assert read(ws, b"# ") == (" ".join(words) + " \r\n# ").encode()
+    assert read_until(ws, b"# ") == (" ".join(words) + " \r\n# ").encode()
     ws.close()
 
 
@@ -108,5 +100,5 @@ def test_an_engine_that_cannot(red, instance, faults):
     faults("exec_open fail 1")
     assert refused(red.api, instance["id"]) == 502
     ws = terminal(red.api, instance["id"])
-    read(ws, b"# ")
+    read_until(ws, b"# ")
     ws.close()

@@ -10,6 +10,7 @@ import urllib.parse
 import pytest
 import websocket
 
+from lodge_client import read_until
 from lodge_system import BUILD, until
 
 BASE = "/compute/instances"
@@ -26,15 +27,6 @@ def terminal(api, ident, query="type=exec"):
     return api.websocket(f"/api/v1{BASE}/{ident}/console?{query}", timeout=60)
 
 
-def read(ws, mark):
-    got = b""
-    while mark not in got:
-        op, data = ws.recv_data()
-        assert op == websocket.ABNF.OPCODE_BINARY, (op, data, got)
-        got += data
-    return got
-
-
 def running(system, ident, text):
     return text in system.engine.exec(ident, "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")[1]
 
@@ -42,11 +34,11 @@ def running(system, ident, text):
 def test_a_shell(admin, box):
     ws = terminal(admin, box["id"], "type=exec&columns=97&rows=31")
     ws.send_binary(b"stty size; echo $((6*7))-$TERM\r")
-    got = read(ws, b"42-xterm-256color")
+    got = read_until(ws, b"42-xterm-256color")
     assert b"31 97" in got
     ws.send('{"resize":[120,40]}')
     ws.send_binary(b"sleep 0.2; stty size\r")
-    read(ws, b"40 120")
+    read_until(ws, b"40 120")
     ws.send_binary(b"exit\r")
     while True:
         op, data = ws.recv_data()
@@ -57,7 +49,7 @@ def test_a_shell(admin, box):
 
 def test_nothing_runs_on_when_its_viewer_goes(system, admin, box):
     ws = terminal(admin, box["id"], "type=exec&command=" + urllib.parse.quote(json.dumps(["sh", "-c", "echo begun; sleep 4321"])))
-    read(ws, b"begun")
+    read_until(ws, b"begun")
     assert running(system, box["id"], "sleep 4321")
     ws.sock.close()  # without a word, as a laptop that is shut
     until("its program is gone", lambda: not running(system, box["id"], "sleep 4321"), timeout=30)
