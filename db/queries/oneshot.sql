@@ -5,7 +5,7 @@ INSERT INTO oneshot (id, tenant_id, user_id, image, image_ref, command, whole, s
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8);
 
 -- name: oneshot_get
-SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at, host_number FROM oneshot WHERE id = ?1;
+SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at, host_number, exit_code, error, ended_at FROM oneshot WHERE id = ?1;
 
 -- name: oneshot_claim
 -- Once: a second one who comes for it gets nothing.
@@ -26,16 +26,16 @@ UPDATE oneshot SET state = 'ended', exit_code = ?2, error = ?3, ended_at = ?4 WH
 SELECT count(*) FROM oneshot WHERE (?1 = '' OR tenant_id = ?1) AND state <> 'ended';
 
 -- name: oneshot_list
-SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at, host_number FROM oneshot
+SELECT seq, id, tenant_id, image, image_ref, command, whole, state, stop, created_at, host_number, exit_code, error, ended_at FROM oneshot
 WHERE tenant_id = ?1 AND state <> 'ended' ORDER BY seq;
 
--- name: oneshot_expire
--- Nobody came for these.
-UPDATE oneshot SET state = 'ended', error = 'nobody came for it', ended_at = ?2 WHERE state = 'queued' AND created_at < ?1;
+-- name: oneshot_unclaimed
+-- The next one that nobody came for.
+SELECT id FROM oneshot WHERE state = 'queued' AND created_at < ?1 LIMIT 1;
 
 -- name: oneshot_lost
--- After a restart: what ran has been removed.
-UPDATE oneshot SET state = 'ended', error = 'the runner ended', ended_at = ?1 WHERE state = 'running';
+-- The next one that ran when the runner died: it has been removed.
+SELECT id FROM oneshot WHERE state = 'running' LIMIT 1;
 
 -- name: oneshot_prune
 DELETE FROM oneshot WHERE ended_at < ?1;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "job/job.h"
 #include "store/audit.h"
+#include "store/oneshot.h"
 #include "store/event.h"
 #include "store/idempotency.h"
 #include "store/session.h"
@@ -177,6 +178,7 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
             prune_at = prune_events(&k) ? 0 : now + PRUNE_MS;
         if (now >= expiry_at) {
             lg_session_sweep(k.db, NULL);
+            lg_oneshot_sweep(k.db, NULL);
             expiry_at = now + EXPIRY_MS;
         }
         if (now >= operations_at) {

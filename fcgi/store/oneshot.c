@@ -6,9 +6,10 @@
 #include "base/clock.h"
 #include "model/net.h"
 #include "store/code_network.h"
+#include "store/event.h"
 #include "store/sql.h"
 
-#define UNCLAIMED_MS ((int64_t)60000)
+#define UNCLAIMED_MS ((int64_t)20000) /* longer than lodge-stream tries to reach the runner */
 #define KEEP_MS      ((int64_t)3600000)
 
 void lg_oneshot_done(struct lg_oneshot *o)
@@ -32,6 +33,9 @@ static void read_row(lg_stmt *s, struct lg_oneshot *o, bool command)
     o->stop = lg_col_int(s, 8);
     o->created_at = lg_col_int(s, 9);
     o->host_number = (int)lg_col_int(s, 10);
+    o->exit_code = lg_col_null(s, 11) ? -1 : (int)lg_col_int(s, 11);
+    lg_col_copy(s, 12, o->error, sizeof o->error);
+    o->ended_at = lg_col_int(s, 13);
 }
 
 static int active(struct lg_db *db, const char *tenant_id, int64_t *n, struct lg_err *e)
@@ -53,9 +57,81 @@ static int admit(struct lg_db *db, const char *tenant_id, struct lg_err *e)
     return lg_err_detail(e, "retryAfter", "2");
 }
 
+static int load(struct lg_db *db, const char *id, struct lg_oneshot *o, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_GET, e, "t", id);
+    int rc = lg_sql_step(db, s, e);
+    if (rc > 0)
+        read_row(s, o, true);
+    lg_sql_done(s);
+    return rc;
+}
+
+void lg_oneshot_render(struct lg_json *j, const char *key, const struct lg_oneshot *o)
+{
+    lg_json_obj(j, key);
+    lg_json_str(j, "id", o->id);
+    lg_json_str(j, "image", o->image);
+    lg_json_str(j, "state", o->state);
+    if (o->exit_code < 0)
+        lg_json_null(j, "exitCode");
+    else
+        lg_json_int(j, "exitCode", o->exit_code);
+    lg_json_str(j, "error", *o->error ? o->error : NULL);
+    lg_json_time(j, "createdAt", o->created_at);
+    if (o->ended_at)
+        lg_json_time(j, "endedAt", o->ended_at);
+    else
+        lg_json_null(j, "endedAt");
+    lg_json_end_obj(j);
+}
+
+static int tell(struct lg_db *db, const char *kind, const char *id, struct lg_err *e)
+{
+    lg_cleanup_event_draft struct lg_event_draft d;
+    lg_cleanup_oneshot struct lg_oneshot o = {0};
+    struct lg_json *j = lg_event_begin(&d);
+    int rc = load(db, id, &o, e);
+    if (rc <= 0)
+        return rc;
+    lg_oneshot_render(j, "container", &o);
+    return lg_event_end(db, &d,
+                        &(struct lg_event){.kind = kind,
+                                           .tenant_id = o.tenant_id,
+                                           .subject_type = "container",
+                                           .subject_id = o.id,
+                                           .subject_name = o.image},
+                        e);
+}
+
+/* exit_code < 0: it has none. Ended already is 0. */
+static int end_one(struct lg_db *db, const char *id, int exit_code, const char *error, struct lg_err *e)
+{
+    int64_t now = lg_clock_ms();
+    int rc = exit_code < 0 ? lg_sql_run(db, Q_ONESHOT_END, e, "tnti", id, error, now)
+                           : lg_sql_run(db, Q_ONESHOT_END, e, "titi", id, (int64_t)exit_code, error, now);
+    return rc <= 0 ? rc : tell(db, "container.ended", id, e);
+}
+
+/* Ends those that `query` finds, one after the other; `bound` is its parameter, 0 none. */
+static int end_all(struct lg_db *db, enum lg_query query, int64_t bound, const char *error, struct lg_err *e)
+{
+    for (;;) {
+        char id[LG_ID_LEN] = "";
+        lg_stmt *s = bound ? lg_sql(db, query, e, "i", bound) : lg_sql(db, query, e, "");
+        int rc = lg_sql_step(db, s, e);
+        if (rc > 0)
+            lg_col_copy(s, 0, id, sizeof id);
+        lg_sql_done(s);
+        rc = rc <= 0 ? rc : end_one(db, id, -1, error, e);
+        if (rc < 0 || !*id)
+            return rc;
+    }
+}
+
 static int tidy(struct lg_db *db, int64_t now, struct lg_err *e)
 {
-    int rc = lg_sql_run(db, Q_ONESHOT_EXPIRE, e, "ii", now - UNCLAIMED_MS, now);
+    int rc = end_all(db, Q_ONESHOT_UNCLAIMED, now - UNCLAIMED_MS, "nobody came for it", e);
     if (rc >= 0)
         rc = lg_sql_run(db, Q_ONESHOT_PRUNE, e, "i", now - KEEP_MS);
     return rc < 0 ? rc : 0;
@@ -70,17 +146,8 @@ int lg_oneshot_add(struct lg_db *db, struct lg_oneshot *o, struct lg_err *e)
     rc = rc ? rc
             : lg_sql_run(db, Q_ONESHOT_ADD, e, "ttttttii", o->id, o->tenant_id, o->user_id, o->image,
                          o->image_ref, o->command, (int64_t)o->whole, o->created_at);
+    rc = rc < 0 ? rc : tell(db, "container.created", o->id, e);
     return rc < 0 ? rc : 0;
-}
-
-static int load(struct lg_db *db, const char *id, struct lg_oneshot *o, struct lg_err *e)
-{
-    lg_stmt *s = lg_sql(db, Q_ONESHOT_GET, e, "t", id);
-    int rc = lg_sql_step(db, s, e);
-    if (rc > 0)
-        read_row(s, o, true);
-    lg_sql_done(s);
-    return rc;
 }
 
 int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, struct lg_oneshot *o,
@@ -88,7 +155,9 @@ int lg_oneshot_claim(struct lg_db *db, const char *id, const char *tenant_id, st
 {
     memset(o, 0, sizeof *o);
     int rc = lg_sql_run(db, Q_ONESHOT_CLAIM, e, "tt", id, tenant_id);
-    return rc <= 0 ? rc : load(db, id, o, e);
+    rc = rc <= 0 ? rc : load(db, id, o, e);
+    int told = rc <= 0 ? 0 : tell(db, "container.running", id, e);
+    return told < 0 ? told : rc;
 }
 
 int lg_oneshot_place(struct lg_db *db, struct lg_oneshot *o, int *net_index, struct lg_err *e)
@@ -139,9 +208,7 @@ struct end {
 static int write_end(struct lg_db *db, void *arg, struct lg_err *e)
 {
     const struct end *x = arg;
-    return x->exit_code < 0 ? lg_sql_run(db, Q_ONESHOT_END, e, "tnti", x->id, x->error, lg_clock_ms())
-                            : lg_sql_run(db, Q_ONESHOT_END, e, "titi", x->id, (int64_t)x->exit_code, x->error,
-                                         lg_clock_ms());
+    return end_one(db, x->id, x->exit_code, x->error, e);
 }
 
 int lg_oneshot_end(struct lg_db *db, const char *id, int exit_code, const char *error, struct lg_err *e)
@@ -153,7 +220,21 @@ int lg_oneshot_end(struct lg_db *db, const char *id, int exit_code, const char *
 static int write_lost(struct lg_db *db, void *arg, struct lg_err *e)
 {
     (void)arg;
-    return lg_sql_run(db, Q_ONESHOT_LOST, e, "i", lg_clock_ms());
+    return end_all(db, Q_ONESHOT_LOST, 0, "the runner ended", e);
+}
+
+static int write_tidy(struct lg_db *db, void *arg, struct lg_err *e)
+{
+    (void)arg;
+    return tidy(db, lg_clock_ms(), e);
+}
+
+int lg_oneshot_sweep(struct lg_db *db, struct lg_err *e)
+{
+    lg_stmt *s = lg_sql(db, Q_ONESHOT_UNCLAIMED, e, "i", lg_clock_ms() - UNCLAIMED_MS);
+    int rc = lg_sql_step(db, s, e);
+    lg_sql_done(s);
+    return rc <= 0 ? rc : in_transaction(db, write_tidy, NULL, e);
 }
 
 int lg_oneshot_lost(struct lg_db *db, struct lg_err *e)

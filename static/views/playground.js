@@ -5,6 +5,7 @@ import { ago, bytes, full } from '../format.js';
 import { store } from '../live.js';
 import { codeEditor } from '../parts/editor.js';
 import { announce } from '../parts/announce.js';
+import { containers } from '../parts/containers.js';
 import { execute, stop } from '../parts/run.js';
 
 const OUTPUT_MAX = 400000; // characters shown
@@ -322,6 +323,6 @@ export default function playground(ctx) {
   return {
     title: 'Run code',
     node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), notice, building, tools,
-      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past),
+      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past, containers(ctx)),
   };
 }

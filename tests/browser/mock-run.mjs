@@ -89,3 +89,17 @@ export async function listen(s, res, run) {
   send(res, 'done', end, ++id);
   res.end();
 }
+
+export const oneshots = (s) => (s.oneshots ??= new Map());
+
+/** For tests: a container of one command begins, runs, ends. */
+export function oneshotEvent(s, kind, id, more = {}) {
+  const c = { id, image: 'docker.io/library/alpine:3', state: kind === 'created' ? 'queued' : kind, exitCode: null, error: null, createdAt: new Date().toISOString(), endedAt: null, ...oneshots(s).get(id), ...more, ...(kind === 'created' ? {} : { state: kind }) };
+  oneshots(s).set(id, c);
+  s.emit(`container.${kind}`, { type: 'container', id, name: c.image }, { container: c });
+}
+
+export function endOneshot(s, id) {
+  oneshotEvent(s, 'ended', id, { error: 'stopped' });
+  return { id, message: 'the container is ended and removed' };
+}

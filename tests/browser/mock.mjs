@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { addRun, languages, listen, prepare, services, stopRun } from './mock-run.mjs';
+import { addRun, endOneshot, languages, listen, oneshots, prepare, services, stopRun } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
@@ -433,6 +433,8 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
     if (url.pathname === '/api/repl/languages') return answer(res, { body: languages(s) });
     if (/\/prepare$/.test(url.pathname)) return answer(res, { status: 202, body: prepare(s, url.pathname.split('/')[4]) });
+    if (url.pathname === '/api/containers/list') return answer(res, { body: [...oneshots(s).values()].filter((c) => c.state !== 'ended').map((c) => [`run-${c.id}`, c.id, c.image, c.state]) });
+    if (/^\/api\/containers\/./.test(url.pathname)) return answer(res, { body: endOneshot(s, url.pathname.split('/')[3]) });
     const ran = /^\/api\/repl\/runs\/([^/]+)/.exec(url.pathname);
     if (ran && req.method === 'DELETE') return answer(res, { status: stopRun(s, ran[1]) ? 204 : 404 });
     if (ran && s.kept?.has(ran[1])) return listen(s, res, s.kept.get(ran[1]));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { again, axe, browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
-import { serviceEvent } from './mock-run.mjs';
+import { oneshotEvent, serviceEvent } from './mock-run.mjs';
 
 oneMock();
 
@@ -157,6 +157,27 @@ test('without its library the editor is a plain field that works', { skip: real 
   await page.getByLabel('Code').press('Control+Enter');
   await said(page, /Done/);
   assert.equal(await output(page).textContent(), 'plain\n');
+  clean(page);
+  await page.close();
+});
+
+test('containers of one command come, run and are ended by themselves', { skip: real }, async () => {
+  oneshotEvent(mock.state, 'running', 'before', { image: 'localhost/earlier:1' });
+  const page = await playground();
+  const row = (name) => page.getByRole('table', { name: 'Containers of one command' }).getByRole('row', { name: new RegExp(name) });
+  await row('earlier').getByText('Running').waitFor();
+  oneshotEvent(mock.state, 'created', 'one');
+  await row('alpine').getByText('Waiting').waitFor();
+  oneshotEvent(mock.state, 'running', 'one');
+  await row('alpine').getByText('Running').waitFor();
+  oneshotEvent(mock.state, 'ended', 'one', { exitCode: 3 });
+  await row('alpine').getByText('Exit code 3').waitFor();
+  assert.equal(await row('alpine').getByRole('button').count(), 0);
+  await axe(page, 'containers');
+  await row('earlier').getByRole('button', { name: /End localhost/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
+  await row('earlier').getByText('Ended: stopped').waitFor();
+  mock.state.oneshots.clear();
   clean(page);
   await page.close();
 });

@@ -28,7 +28,7 @@ def image(system):
 def nothing_left(system):
     yield
     until("every container is removed", lambda: not oneshots(system), 20)
-    until("every run has ended", lambda: system.query("SELECT count(*) FROM oneshot WHERE state <> 'ended'") == [(0,)], 20)
+    until("every run has ended", lambda: system.query("SELECT count(*) FROM oneshot WHERE state <> 'ended'") == [(0,)], 45)  # one that nobody came for ends by itself
 
 
 def create(api, image, command, expect=200):
@@ -135,6 +135,20 @@ def test_a_stream_that_fails_says_so(system, admin, image):
     s = Stream(system, admin.token, image, ["/no/such/program"])
     assert s.ended.wait(20)
     assert any(x.startswith("data: ERROR: ") for x in s.lines()) and "event: done" in s.lines(), s.text
+
+
+def test_its_life_is_told_as_events(system, admin, tenants, image):
+    other = tenants[1].events()
+    tail = admin.events()
+    a = create(admin, image, ["sh", "-c", "exit 3 # secret-word"])
+    tail.wait(lambda e: e["kind"] == "container.ended" and e["subject"]["id"] == a["id"])
+    mine = [e for e in tail.events if e.get("subject", {}).get("id") == a["id"]]
+    tail.stop()
+    other.stop()
+    assert [e["kind"] for e in mine] == ["container.created", "container.running", "container.ended"], mine
+    assert [e["data"]["container"]["state"] for e in mine] == ["queued", "running", "ended"] and mine[-1]["data"]["container"]["exitCode"] == 3
+    assert "secret-word" not in json.dumps(mine)
+    assert not [e for e in other.events if e["kind"].startswith("container.")]
 
 
 def test_a_client_that_leaves(system, admin, image):
