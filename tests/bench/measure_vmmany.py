@@ -11,7 +11,7 @@ MIB = 1 << 20
 
 
 def upload(api):
-    """A disk that asks for little memory."""
+    """A disk that asks for the least memory there is."""
     disk = bytearray(MIB)
     disk[510:512] = b"\x55\xaa"
     a = api.call("POST", "/images/upload?name=none&kind=vm&format=raw&minMemoryBytes=0", bytes(disk), 202, Content_Type="application/octet-stream")
@@ -20,7 +20,7 @@ def upload(api):
 
 def machines(api):
     upload(api)
-    size = {"cpu": {"cores": 1}, "memory": {"limit": 32 * MIB}, "storage": {"totalSpace": MIB}}
+    size = {"cpu": {"cores": 0.5}, "memory": {"limit": 64 * MIB}, "storage": {"totalSpace": MIB}}
     for n in range(MANY):
         api.post(BASE, {"name": f"m{n}", "type": "vm", "resources": size, "config": {"image": "none"}}, 201, Prefer="wait=0")
     until("all run", lambda: api.get(f"{BASE}?pageSize=1&state=running").json["total"] == MANY, timeout=300, step=1)
@@ -31,7 +31,7 @@ def run(_, report):
     try:
         other.start()
         run_dir = other.engine_run_dir().replace("lodge-engine-", "lodge-vm-")
-        s = System(drivers="fake,kvm", libvirt_uri=f"test+unix:///default?socket={run_dir}/libvirt/libvirt-sock", cpu_overcommit=400)
+        s = System(drivers="fake,kvm", libvirt_uri=f"test+unix:///default?socket={run_dir}/libvirt/libvirt-sock", cpu_overcommit=64)
         s.start()
         machines(s.tenant("bench"))
         time.sleep(2)
