@@ -212,6 +212,10 @@ int lg_conf_load_running(struct lg_conf *c, int *pid, struct lg_err *e)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/environ", *pid);
     lg_cleanup_fd int fd = *pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0 && *pid > 0 && errno == ENOENT) {
+        *pid = 0; /* killed: its guard holds the lock until it has cleaned up */
+        return 0;
+    }
     if (fd < 0)
         return lg_fail(e, LG_FORBIDDEN, "only root sees what the Lodge that runs here was started with");
     lg_buf_reset(&block);

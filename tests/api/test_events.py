@@ -108,6 +108,8 @@ class Sse:
         self.c.request("GET", path, headers=headers)
         self.f = self.c.getresponse()
         assert self.f.status == 200
+        for name in ("Cache-Control", "X-Content-Type-Options"):
+            assert len(self.f.headers.get_all(name)) == 1, self.f.headers
 
     def next(self):
         """Fields of the next event."""
