@@ -34,10 +34,17 @@ int lg_create_plain(struct lg_req *q, const char *name, const char *type, const 
 int lg_create_resolve(struct lg_req *q, struct lg_instance *in, struct lg_err *e);
 /* Fills in->labels from a JSON map. */
 int lg_labels_parse(const json_t *map, const char *where, struct lg_instance *in, struct lg_err *e);
+/* Is a driver for this backend among the setting's? */
+bool lg_backend_enabled(const struct lg_conf *c, const char *backend);
+/* Is there a driver for this backend name? LG_INVALID_BACKEND, LG_UNAVAILABLE with the reason. */
+int lg_backend_check(struct lg_req *q, const char *backend, struct lg_err *e);
 /* By which tables these bodies are read: for the parsers and the API description. */
-extern const struct lg_field lg_metadata_fields[], lg_resource_fields[], lg_cpu_fields[], lg_memory_fields[],
-    lg_storage_fields[];
+extern const struct lg_field lg_metadata_fields[];
 extern const struct lg_body lg_create_body[];
+
+/* --- capacity.c: what one asks for, and what this host has --- */
+
+extern const struct lg_field lg_resource_fields[], lg_cpu_fields[], lg_memory_fields[], lg_storage_fields[];
 #define LG_RESOURCES_BODY                                                                                    \
     {.where = "resources.", .fields = lg_resource_fields},                                                   \
         {.where = "resources.cpu.", .fields = lg_cpu_fields},                                                \
@@ -53,14 +60,9 @@ int lg_resources_parse(const json_t *obj, struct lg_resources *out, struct lg_er
 /* May all instances but `but_id` and these limits run together on this host? LG_LIMIT says which limit. */
 int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes,
              struct lg_err *e);
-/* Capacity of this host, overcommit included. */
-int64_t lg_host_cpu_millis(const struct lg_conf *c);
-int64_t lg_host_memory_bytes(void); /* what is there, without memory_overcommit */
-/* Is a driver for this backend among the setting's? */
-bool lg_backend_enabled(const struct lg_conf *c, const char *backend);
-/* Is there a driver for this backend name? LG_INVALID_BACKEND, LG_UNAVAILABLE with the reason. */
-int lg_backend_check(struct lg_req *q, const char *backend, struct lg_err *e);
-
+/* What this host has. */
+int64_t lg_host_cpu_millis(const struct lg_conf *c); /* with cpu_overcommit */
+int64_t lg_host_memory_bytes(void);                  /* what is there, without memory_overcommit */
 /* --- instances.c, instance_verbs.c: what every dialect asks for in the end --- */
 
 #define LG_VERB_WAIT_S 60 /* how long an answer that says how a verb ended waits for that */
