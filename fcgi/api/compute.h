@@ -56,6 +56,7 @@ extern const struct lg_field lg_resource_fields[], lg_cpu_fields[], lg_memory_fi
 struct lg_resources {
     int64_t cpu_millis, memory_bytes, storage_bytes;
 };
+/* LG_INVALID, details.field; `obj` NULL says nothing. */
 int lg_resources_parse(const json_t *obj, struct lg_resources *out, struct lg_err *e);
 /* May all instances but `but_id` and these limits run together on this host? LG_LIMIT says which limit. */
 int lg_admit(struct lg_req *q, const char *but_id, int64_t cpu_millis, int64_t memory_bytes,
@@ -145,6 +146,7 @@ int lg_req_event_position(const struct lg_req *q, int64_t *after, struct lg_err 
 struct lg_keyset {
     int64_t page, size, before; /* before: 0 without a cursor */
 };
+/* LG_INVALID, details.field. */
 int lg_keyset_parse(const struct lg_req *q, struct lg_keyset *p, struct lg_err *e);
 int lg_keyset_offset(const struct lg_keyset *p); /* 0 with a cursor */
 /* Writes total, page, pageSize and next (0: null). */

@@ -16,6 +16,7 @@ struct lg_image_names { /* borrows from the request */
     const char *at[LG_IMAGE_ALIASES_MAX];
     int count;
 };
+/* A list of aliases; NULL is none. LG_INVALID, details.field "aliases". */
 int lg_image_names_parse(const json_t *list, struct lg_image_names *n, struct lg_err *e);
 /* A fresh one of the caller's tenant, state pulling. */
 void lg_image_new(const struct lg_req *q, struct lg_image *im, const char *name, const char *kind,

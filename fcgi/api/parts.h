@@ -9,6 +9,7 @@ struct lg_stream_state {
     bool answers, feeder;
     int64_t clients, waits; /* clients counts waits too */
 };
+/* Waits for the answer for a second at most. */
 void lg_stream_look(const struct lg_req *q, struct lg_stream_state *s);
 
 /* Somebody listens at lodge-runner's socket. */

@@ -21,7 +21,8 @@ struct lg_key {
     uint8_t bytes[LG_KEY_BYTES];
 };
 
-int lg_crypto_init(struct lg_err *e);
+int lg_crypto_init(struct lg_err *e); /* may be called again; LG_INTERNAL */
+/* LG_INTERNAL when the file is missing, unreadable or not of a key's length. */
 int lg_key_load(struct lg_key *k, const char *path, struct lg_err *e);
 /* Makes the key file when it is missing (mode 0640, group `gid` when not -1), then loads it. */
 int lg_key_load_or_make(struct lg_key *k, const char *path, int gid, struct lg_err *e);

@@ -8,7 +8,7 @@
 #define LG_ID_LEN 37 /* 36 characters and the NUL */
 
 void lg_id_new(char out[LG_ID_LEN]);
-bool lg_id_valid(const char *s);
+bool lg_id_valid(const char *s); /* in that very form */
 
 /* A list of ids, owned. */
 struct lg_ids {

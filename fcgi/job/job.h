@@ -55,6 +55,7 @@ struct lg_engines {
     struct lg_engine *handle[LG_DRIVERS_MAX]; /* same index as runner->driver; opened on first use */
 };
 
+/* Opens nothing yet; `cancel` (may be NULL) ends calls that wait for an engine. */
 void lg_engines_init(struct lg_engines *s, const struct lg_runner *r, const volatile sig_atomic_t *cancel);
 /* Driver and handle of a backend; LG_UNAVAILABLE when none is enabled. */
 int lg_engines_get(struct lg_engines *s, const char *backend, const struct lg_driver **d,
@@ -150,7 +151,8 @@ struct lg_kind {
     int (*settle)(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
 };
 
-const struct lg_kind *lg_kind_find(const char *name);
+const struct lg_kind *lg_kind_find(const char *name); /* NULL: no such kind */
+/* How long its worker may take before the master ends it; `params` are the operation's. */
 int64_t lg_kind_deadline_ms(const struct lg_kind *k, const struct lg_conf *c, const char *params);
 
 /* Adds a line to the operation's log; committed with its end. */

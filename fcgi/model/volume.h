@@ -27,6 +27,7 @@ struct lg_mount {
     char path[LG_MOUNT_PATH_LEN];
     bool read_only;
 };
+/* "name:/path" or "/name:/path", a volume; "/host/path:/path", a directory; ":ro" if wanted. LG_INVALID. */
 int lg_parse_mount(const char *field, const char *s, struct lg_mount *out, struct lg_err *e);
 
 /* Is `path` one of `roots` (comma-separated) or below one? */

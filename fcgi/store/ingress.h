@@ -26,6 +26,7 @@ struct lg_route_target {
     enum lg_state state;
     int net_index, host_number, target_port;
 };
+/* Who serves this host name: 1 and fills t, 0 nobody. */
 int lg_ingress_lookup(struct lg_db *db, const char *host, struct lg_route_target *t, struct lg_err *e);
 
 /* One-time codes that carry a member from the dashboard to an application's cookie; kept as keyed hashes. */
@@ -41,6 +42,7 @@ int lg_app_code_take(struct lg_db *db, const uint8_t digest[LG_DIGEST_BYTES], st
 /* May this user open the tenant's members-only applications now? 1 / 0. */
 int lg_app_member(struct lg_db *db, const char *user_id, const char *tenant_id, struct lg_err *e);
 
+/* The address that a browser opens. */
 #define LG_INGRESS_URL 512
 void lg_ingress_url(const struct lg_ingress *r, const struct lg_conf *c, char out[LG_INGRESS_URL]);
 void lg_ingress_render(struct lg_json *j, const char *key, const struct lg_ingress *r,

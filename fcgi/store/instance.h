@@ -179,6 +179,7 @@ struct lg_sample {
     int64_t at, cpu_us, memory_bytes, rx_bytes, tx_bytes, disk_bytes, pids;
     double cpu_percent;
 };
+/* Replaces the instance's last one; nothing when the instance is gone. */
 int lg_sample_put(struct lg_db *db, const struct lg_sample *s, struct lg_err *e);
 /* 1 and fills s, 0 when there is none. */
 int lg_sample_get(struct lg_db *db, const char *instance_id, struct lg_sample *s, struct lg_err *e);
@@ -192,6 +193,7 @@ struct lg_engine_state {
     bool healthy;
     int64_t checked_at;
 };
+/* What the runner's keeper found; replaces the backend's last one. */
 int lg_engine_state_put(struct lg_db *db, const struct lg_engine_state *s, struct lg_err *e);
 int lg_engine_state_get(struct lg_db *db, const char *backend, struct lg_engine_state *s,
                         struct lg_err *e); /* 1 / 0 */

@@ -62,7 +62,7 @@ int lg_operation_requeue(struct lg_db *db, const char *id, struct lg_err *e);
 /* Forgets those that ended before `before_at`. */
 int lg_operation_prune(struct lg_db *db, int64_t before_at, struct lg_err *e);
 
-bool lg_operation_ended(const struct lg_operation *op);
+bool lg_operation_ended(const struct lg_operation *op); /* done, failed or cancelled */
 void lg_operation_render(struct lg_json *j, const char *key, const struct lg_operation *op);
 
 #endif

@@ -29,7 +29,9 @@ struct lg_quota {
     int64_t version, updated_at; /* 0: never set */
 };
 
+/* A tenant without any has no limits and version 0. */
 int lg_quota_get(struct lg_db *db, const char *tenant_id, struct lg_quota *q, struct lg_err *e);
+/* What counts against them now. */
 int lg_quota_used(struct lg_db *db, const char *tenant_id, struct lg_amounts *used, struct lg_err *e);
 
 /* Both below need a write transaction. */

@@ -17,6 +17,7 @@ struct lg_queue {
     int64_t queued, running;
     int64_t oldest_queued_at, oldest_running_at; /* when they were asked for; 0 none */
 };
+/* Zeros where there is none. */
 int lg_stats_queue(struct lg_db *db, struct lg_queue *q, struct lg_err *e);
 
 /* The newest sample of everything that runs; of `s` instance_id, at and cpu_percent are not filled. */

@@ -33,6 +33,7 @@ int lg_tenant_each(struct lg_db *db, const char *user_id, bool all, const struct
                    int64_t limit, int64_t offset, int64_t *total,
                    void (*fn)(void *arg, const struct lg_tenant *t), void *arg, struct lg_err *e);
 
+/* Those of a tenant, the longest first; returns how many. */
 int lg_member_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg, const struct lg_member *m),
                    void *arg, struct lg_err *e);
 /* 1 and fills m, 0 when the user is no member. */

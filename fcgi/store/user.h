@@ -34,6 +34,7 @@ int lg_user_set(struct lg_db *db, const struct lg_user *u, struct lg_err *e);
 /* With sessions, tokens, memberships; instances stay with their tenants. LG_CONFLICT for the last admin. */
 int lg_user_remove(struct lg_db *db, const struct lg_user *u, struct lg_err *e);
 
+/* Without the password's hash. */
 void lg_user_render(struct lg_json *j, const char *key, const struct lg_user *u);
 
 #endif

@@ -18,6 +18,7 @@ struct lg_image_vm {
     bool cloud_init;
 };
 
+/* Adds or replaces what is known of the disk. */
 int lg_image_vm_put(struct lg_db *db, const char *image_id, const struct lg_image_vm *vm, struct lg_err *e);
 
 /* Of an instance of type vm. */

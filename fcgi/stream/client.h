@@ -71,12 +71,13 @@ struct lg_client {
     } u;
 };
 
+/* The socket that nginx connects to, mode 0660 of group `gid` (-1: ours). */
 int lg_clients_listen(struct lg_server *s, const char *path, int gid, struct lg_err *e);
-void lg_clients_flush(struct lg_server *s); /* end of turn: writes what is queued, frees the dead */
-void lg_clients_goodbye(struct lg_server *s);
+void lg_clients_flush(struct lg_server *s);   /* end of turn: writes what is queued, frees the dead */
+void lg_clients_goodbye(struct lg_server *s); /* shutting down: each is told in its protocol's way */
 
-size_t lg_client_pending(const struct lg_client *c);
-size_t lg_client_cap(const struct lg_client *c);
+size_t lg_client_pending(const struct lg_client *c); /* bytes queued */
+size_t lg_client_cap(const struct lg_client *c);     /* and how many may be before it is dropped */
 /* Queues bytes. False when the client is not (or, too slow, no longer) open. */
 bool lg_client_send(struct lg_client *c, const void *p, size_t n);
 bool lg_client_send_buf(struct lg_client *c, const struct lg_buf *b); /* a failed buffer drops the client */

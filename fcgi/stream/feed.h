@@ -41,6 +41,7 @@ struct lg_feed {
     size_t revoked_at; /* ring position of the next */
 };
 
+/* The socket the feeder connects to, mode 0660 of group `gid` (-1: ours). */
 int lg_feed_open(struct lg_server *s, const char *path, int gid, struct lg_err *e);
 void lg_feed_close(struct lg_server *s);
 void lg_feed_flush(struct lg_server *s); /* at the end of a turn */

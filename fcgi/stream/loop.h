@@ -27,6 +27,7 @@ struct lg_loop {
     int64_t now; /* lg_clock_mono when the turn woke up */
 };
 
+/* LG_INTERNAL without a descriptor. */
 int lg_loop_init(struct lg_loop *l, struct lg_err *e);
 void lg_loop_done(struct lg_loop *l);
 /* Watches s->fd for s->events. 0, or -1 with errno; the descriptor stays open. */

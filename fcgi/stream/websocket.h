@@ -67,6 +67,7 @@ int lg_ws_decode(struct lg_ws *w, uint8_t **p, size_t *n, struct lg_ws_event *ou
 /* Sec-WebSocket-Accept for a client's key; false when the key is not the base64 of 16 bytes. */
 bool lg_ws_accept(const char *key, size_t n, char out[LG_WS_ACCEPT_LEN]);
 
+/* One whole frame of the server's, unmasked; the second with a code of RFC 6455 7.4. */
 void lg_ws_frame(struct lg_buf *out, enum lg_ws_opcode opcode, const void *p, size_t n);
 void lg_ws_close_frame(struct lg_buf *out, int code, const char *reason);
 /* Size in bytes of the server's frame that starts at p (n bytes are there); 0 when that is not whole enough

@@ -17,6 +17,7 @@ struct lg_xml {
     bool in_tag; /* the start tag of the innermost is still open for attributes */
 };
 
+/* Opens an element; lg_xml_end closes the innermost. */
 void lg_xml_begin(struct lg_xml *x, const char *name);
 void lg_xml_attr(struct lg_xml *x, const char *name, const char *value); /* of the element just begun */
 void lg_xml_attr_int(struct lg_xml *x, const char *name, int64_t value);

@@ -49,6 +49,7 @@ struct lg_place {
     const struct lg_volume_of *volume;
     const char *host_path; /* no part of it may be a symbolic link */
 };
+/* Where it is mounted on the host; returns `out`. */
 char *lg_place_path(const struct lg_conf *c, const char *instance, int number, char out[LG_VOLUME_PATH_LEN]);
 /* Mounts it there, nosuid and nodev; makes the volume's file when it never was. */
 int lg_place_fill(const struct lg_driver_ctx *ctx, const struct lg_place *p, struct lg_err *e);
