@@ -23,9 +23,9 @@ void lg_doctor_say(struct lg_doctor *d, enum lg_verdict v, const char *text, con
         lg_json_end_obj(&d->json);
         return;
     }
-    printf("%-8s %-13s %s\n", names[v], d->check, text);
+    printf("%-8s %-16s %s\n", names[v], d->check, text);
     if (cure)
-        printf("%-8s %-13s   cure: %s\n", "", "", cure);
+        printf("%-8s %-16s   cure: %s\n", "", "", cure);
 }
 
 void lg_doctor_sayf(struct lg_doctor *d, enum lg_verdict v, const char *cure, const char *fmt, ...)
