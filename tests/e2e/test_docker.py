@@ -136,3 +136,20 @@ def prepared(admin):
     if state["state"] == "absent":
         admin.request("POST", "/api/repl/languages/python/prepare")
     return state["state"] == "ready" and admin.request("GET", "/api/repl/status").json["ready"]
+
+
+def test_a_terminal(on_docker, admin, name):
+    i = admin.create(name, FOREVER)
+    ws = admin.websocket(f"/api/v1/compute/instances/{i['id']}/console?type=exec&columns=90&rows=20", timeout=60)
+    ws.send_binary(b"stty size; echo $((6*7))x; exec sleep 4321\r")
+    got = b""
+    while b"42x" not in got:
+        got += ws.recv_data()[1]
+    assert b"20 90" in got
+
+    def sleeping():
+        return "sleep 4321" in on_docker.engine.exec(i["id"], "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")[1]
+    until("it sleeps", sleeping)
+    ws.sock.close()
+    until("what ran there is ended", lambda: not sleeping(), timeout=30)
+    admin.remove(i["id"])
