@@ -64,7 +64,7 @@ class Host:
         self.https, self.http = free_port(), free_port()
         env = {k: v for k, v in os.environ.items() if not k.startswith(("LODGE_", "SUDO_"))}
         self.env = {**env, "LODGE_STATE": self.state, "LODGE_SHARE": f"{self.dir}/share", "LODGE_HTTPS_PORT": str(self.https),
-                    "LODGE_HTTP_PORT": str(self.http), "LODGE_ENGINE_SOCKET": "/nonexistent.sock",
+                    "LODGE_HTTP_PORT": str(self.http), "LODGE_ENGINE_SOCKET": "/nonexistent.sock", "LODGE_LIBVIRT_URI": "test:///default",
                     "LODGE_TEST_BACKENDS": f"{ROOT}/tests/nginx"}
         self.started = []
         self.monitors = set()
