@@ -15,7 +15,8 @@
 
 #define TICK_MS        200
 #define LOOK_AGAIN_MS  5000 /* for an image while the engine did not answer */
-#define END_MS         2200 /* to remove what there is; the master waits a little longer */
+#define END_MS         4500 /* to remove what there is; the master waits a little longer */
+#define ENGINE_END_MS  2000 /* of it, when the engine does not do it */
 #define PRESSURE_SHARE 16   /* less than this part of the host's memory is free: memory is short */
 
 /* ---- children ---- */
@@ -121,7 +122,8 @@ static void __attribute__((noreturn)) end(struct lg_pool_state *p)
         lg_repl_end(TAILQ_FIRST(&p->sessions));
     lg_scribe_end(p);
     free_done(p);
-    while (lg_clock_mono() < p->end_by && (!lg_boxes_end(p) || p->scribe_pid)) {
+    while (lg_clock_mono() < p->end_by - (*p->engine_why ? END_MS - ENGINE_END_MS : 0) &&
+           (!lg_boxes_end(p) || p->scribe_pid)) {
         lg_loop_turn(&p->loop, 20);
         lg_makers_tend(p);
         lg_boxes_tend(p);

@@ -145,7 +145,8 @@ def test_ctrl_c_in_the_command(system):
         t.reads(b">>> ")
         t.types(b"half a li\x03")
         t.reads(b">>> ")
-        t.types(b"import time; print('be' + 'gun', flush=True); time.sleep(60)\n")
+        # Short naps: a signal just before a long one would be seen at its end.
+        t.types(b"import time; print('be' + 'gun', flush=True); [time.sleep(0.1) for _ in range(600)]\n")
         t.reads(b"begun")
         t.types(b"\x03")
         t.reads(b"KeyboardInterrupt")

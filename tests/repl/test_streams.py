@@ -111,7 +111,7 @@ def listen(system, repl, run, query=""):
 
 def test_a_lost_connection_is_taken_up_again(system, repl, neighbour):
     """A browser whose network blinks comes back: before the loss is noticed, or just after the end."""
-    run = start(repl, "bash", "echo one; echo two >&2; read -t 3 < <(sleep 9); echo three")
+    run = start(repl, "bash", "echo one; echo two >&2; read -t 5 < <(sleep 9); echo three")
     first = listen(system, repl, run)
     head = first.read1(65536).decode()
     while "two" not in head:
