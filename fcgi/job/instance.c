@@ -1,10 +1,14 @@
 /* The verbs of an instance: what each asks of the engine, and what the database learns of it. */
 #include "job/job.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+
+#define IMAGE_LOOK_MS 200
+#define IMAGE_LOOKS   3000 /* ten minutes */
 
 /* ---- engine calls ---- */
 
@@ -68,6 +72,23 @@ static int live(struct lg_job *j, struct lg_err *e)
     return rc || !j->in.nic_count ? rc : lg_networks_live(&j->engines->ctx, &j->in, st->pid, e);
 }
 
+/* An image that is being built or fetched is waited for: the operation at it was queued before this one, so a
+ * worker has it. */
+static int await_image(struct lg_job *j, struct lg_err *e)
+{
+    struct lg_image im;
+    for (int looks = 0; looks < IMAGE_LOOKS && lg_id_valid(j->in.image_id); looks++) {
+        if (lg_image_get(j->db, j->in.image_id, &im, NULL) || strcmp(im.state, "pulling"))
+            return 0;
+        if (j->cancel && *j->cancel)
+            return lg_fail(e, LG_CANCELLED, "it was cancelled");
+        if (!looks)
+            lg_job_log(j, "waiting for the image %s", im.name);
+        poll(NULL, 0, IMAGE_LOOK_MS);
+    }
+    return 0;
+}
+
 /* Makes it in the engine. The image is there nearly always, so the engine is asked for it only when it misses
  * it. */
 static int make(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
@@ -78,7 +99,8 @@ static int make(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
         rc = LG_VERB(j->d, create, e, j->g, &s->inst);
     if (rc == -LG_NOT_FOUND) {
         lg_err_clear(e);
-        rc = lg_job_image(j, s->inst.image, e);
+        rc = await_image(j, e);
+        rc = rc ? rc : lg_job_image(j, s->inst.image, e);
         if (!rc)
             rc = LG_VERB(j->d, create, e, j->g, &s->inst);
     }

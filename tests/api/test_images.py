@@ -159,6 +159,17 @@ def test_upload(fake_system, red, label, way):
     drop(red, image)
 
 
+def test_a_create_waits_for_an_image_under_way(red, label, faults):
+    faults("image_import slow=1500 1")
+    image = upload(red.api, f"name={label}", tar()).json
+    assert image["state"] == "pulling"
+    i = red.make(label, image=label)
+    assert any("waiting for the image" in line["text"] if isinstance(line, dict) else "waiting for the image" in line
+               for op in red.api.get(f"/operations?instance={i['id']}").json["operations"] for line in op["log"])
+    red.drop(i["id"])
+    drop(red, image)
+
+
 def test_an_upload_that_is_no_archive(fake_system, red, label):
     a = upload(red.api, f"name={label}", b"no tar")
     o = red.api.operation(operation_of(a))
