@@ -97,9 +97,26 @@ void runner_start(struct site *s)
     assert_true(s->runner > 0);
 }
 
+/* Before it has set up its signals a SIGTERM ends it as any other program. */
+static bool takes_signals(pid_t pid)
+{
+    char path[64], line[160];
+    unsigned long long blocked = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return blocked >> (SIGTERM - 1) & 1;
+}
+
 void runner_signal(struct site *s, int sig)
 {
     int status = 0;
+    if (sig == SIGTERM)
+        until(takes_signals(s->runner));
     kill(s->runner, sig);
     waitpid(s->runner, &status, 0);
     s->runner = 0;
