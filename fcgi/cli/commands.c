@@ -149,7 +149,7 @@ const struct lg_command lg_commands[] = {
      .flags = FLAGS({'i', "interactive", NULL, "accepted; it always is"},
                     {'t', "tty", NULL, "accepted; it always has one"}),
      .run = lg_cli_exec,
-     .help = "a command, or else a shell, on a terminal in a container"},
+     .help = "a command, or else a shell, on a terminal in a container; ends with its exit code"},
 
     {.noun = "image", .verb = "ls", .run = lg_cli_image_ls, .help = "list images"},
     {.noun = "image",

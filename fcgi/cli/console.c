@@ -283,8 +283,8 @@ static int talk(struct console *c)
     restore(c);
     if (left)
         send_frame(c, OP_CLOSE, "\x03\xe8", 2);
-    if (c->terminal && !left && c->code == 1000)
-        return 0;
+    if (c->terminal && !left && c->code == 1000) /* its program's own exit code, where it is known */
+        return strncmp(c->reason, "exit ", 5) ? 0 : (int)strtol(c->reason + 5, NULL, 10) & 255;
     if (left || c->code == 1000)
         return lg_say(0, left ? "left the console" : "the console ended");
     return lg_say(LG_EXIT_FAILED, "the console broke off%s%s", *c->reason ? ": " : "", c->reason);

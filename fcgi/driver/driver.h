@@ -266,12 +266,12 @@ struct lg_driver {
      * Containers only, running ones (LG_STATE otherwise): starts argv (NULL-terminated) on a terminal of its
      * own. *fd, now the caller's, speaks its bytes both ways until it has ended; `ref` is the engine's name
      * of it. It outlives the descriptor: exec_end ends what still runs of it, and is called once it is not
-     * wanted any more.
+     * wanted any more. Returns its exit code, -1 when the engine does not know it.
      */
     int (*exec_open)(struct lg_engine *g, const char *id, const char *const *argv, int *fd,
                      char ref[LG_REF_LEN], struct lg_err *e);
     int (*exec_size)(struct lg_engine *g, const char *ref, int columns, int rows, struct lg_err *e);
-    void (*exec_end)(struct lg_engine *g, const char *ref);
+    int (*exec_end)(struct lg_engine *g, const char *ref);
 
     /* Everything with our site's label. */
     int (*list)(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *e);

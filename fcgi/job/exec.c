@@ -1,7 +1,7 @@
 /*
  * A terminal in a container for one viewer. The child that opened it stays between the two: lodge-stream's
- * frames become the terminal's bytes and sizes, the terminal's bytes go up as they are. It ends what runs
- * there when its viewer leaves.
+ * frames become the terminal's bytes and sizes, the terminal's bytes go up in frames, and how its program
+ * ended is the last of them. It ends what runs there when its viewer leaves.
  */
 #include <errno.h>
 #include <poll.h>
@@ -53,12 +53,25 @@ static bool take_frames(struct terminal *t)
     return true;
 }
 
-/* Bytes from one side; false at its end. */
-static bool hear(int fd, struct lg_buf *into)
+static void frame(struct lg_buf *into, int type, const void *p, size_t n)
+{
+    const unsigned char head[LG_TERMINAL_HEAD] = {[0] = (unsigned char)type,
+                                                  [4] = (unsigned char)(n >> 24),
+                                                  [5] = (unsigned char)(n >> 16),
+                                                  [6] = (unsigned char)(n >> 8),
+                                                  [7] = (unsigned char)n};
+    lg_buf_add(into, head, sizeof head);
+    lg_buf_add(into, p, n);
+}
+
+/* Bytes from one side, the terminal's in a frame; false at its end. */
+static bool hear(int fd, struct lg_buf *into, bool framed)
 {
     char bytes[16384];
     ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (n > 0)
+    if (n > 0 && framed)
+        frame(into, LG_TERMINAL_OUTPUT, bytes, (size_t)n);
+    else if (n > 0)
         lg_buf_add(into, bytes, (size_t)n);
     return (n > 0 && !into->failed) || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
@@ -80,9 +93,10 @@ static bool turn(struct terminal *t)
     f[1].events = (short)((full ? 0 : POLLIN) | (t->to_tty.len ? POLLOUT : 0));
     if (poll(f, 2, -1) < 0)
         return errno == EINTR;
-    if (f[0].revents & (POLLIN | POLLHUP | POLLERR) && (!hear(t->viewer, &t->frames) || !take_frames(t)))
+    if (f[0].revents & (POLLIN | POLLHUP | POLLERR) &&
+        (!hear(t->viewer, &t->frames, false) || !take_frames(t)))
         return false;
-    if (f[1].revents & (POLLIN | POLLHUP | POLLERR) && !full && !hear(t->tty, &t->to_viewer))
+    if (f[1].revents & (POLLIN | POLLHUP | POLLERR) && !full && !hear(t->tty, &t->to_viewer, true))
         return false;
     return say(t->viewer, &t->to_viewer) && say(t->tty, &t->to_tty);
 }
@@ -95,6 +109,17 @@ static void last_words(struct terminal *t)
         if (t->to_viewer.len && poll(&f, 1, 5000) <= 0)
             break;
     }
+}
+
+/* Ends it, and tells its viewer, if there still is one, how it ended. */
+static void end(struct terminal *t)
+{
+    int code = t->ask->d->exec_end(t->ask->g, t->ref);
+    const unsigned char bytes[4] = {0, 0, 0, (unsigned char)code};
+    if (code < 0 || t->viewer < 0)
+        return;
+    frame(&t->to_viewer, LG_TERMINAL_EXIT, bytes, sizeof bytes);
+    last_words(t);
 }
 
 static int open_both(struct terminal *t, const struct lg_console_ask *a, int sock, struct lg_err *e)
@@ -129,9 +154,9 @@ int lg_exec_serve(const struct lg_console_ask *a, int *sock, struct lg_err *e)
             ;
         last_words(&t);
     }
-    lg_fd_close(&t.viewer);
     lg_fd_close(&t.tty);
     if (*t.ref)
-        a->d->exec_end(a->g, t.ref);
+        end(&t);
+    lg_fd_close(&t.viewer);
     return rc;
 }

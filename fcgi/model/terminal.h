@@ -1,6 +1,6 @@
 /*
- * What lodge-stream says to lodge-runner's end of a terminal in a container: frames as of a log
- * ([type, 0, 0, 0, length big-endian u32] payload). The other way go the terminal's bytes as they are.
+ * What lodge-stream and lodge-runner's end of a terminal in a container say to each other: frames as of a log
+ * ([type, 0, 0, 0, length big-endian u32] payload).
  */
 #ifndef LG_MODEL_TERMINAL_H
 #define LG_MODEL_TERMINAL_H
@@ -14,8 +14,10 @@
 #define LG_TERMINAL_MOST    1000 /* columns or rows */
 
 enum {
-    LG_TERMINAL_INPUT = 0, /* bytes that were typed */
-    LG_TERMINAL_SIZE = 4,  /* BE16 columns, BE16 rows */
+    LG_TERMINAL_INPUT = 0,  /* down: bytes that were typed */
+    LG_TERMINAL_OUTPUT = 1, /* up: bytes to be shown */
+    LG_TERMINAL_SIZE = 4,   /* down: BE16 columns, BE16 rows */
+    LG_TERMINAL_EXIT = 5,   /* up, the last one: BE32 exit code of the program */
 };
 
 #endif

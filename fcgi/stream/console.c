@@ -1,6 +1,7 @@
 #include "stream/console.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,6 +54,47 @@ static size_t read_size(const struct lg_client *c)
     return n > READ_MAX ? READ_MAX : n < READ_MIN ? READ_MIN : n;
 }
 
+/* Takes the frames from around what a terminal says, in place; how many bytes are left to be shown. */
+static size_t unframe(struct lg_terminal_up *u, uint8_t *bytes, size_t n)
+{
+    size_t shown = 0;
+    for (size_t at = 0; at < n;) {
+        size_t take = n - at < u->left ? n - at : u->left;
+        if (!u->left) {
+            u->head[u->got++] = bytes[at++];
+            if (u->got < sizeof u->head)
+                continue;
+            u->got = 0;
+            u->left = (uint32_t)u->head[4] << 24 | (uint32_t)u->head[5] << 16 | (uint32_t)u->head[6] << 8 |
+                      u->head[7];
+            continue;
+        }
+        if (u->head[0] == LG_TERMINAL_OUTPUT) {
+            memmove(bytes + shown, bytes + at, take);
+            shown += take;
+        }
+        for (size_t i = 0; u->head[0] == LG_TERMINAL_EXIT && i < take && u->code_got < sizeof u->code; i++)
+            u->code[u->code_got++] = bytes[at + i];
+        at += take;
+        u->left -= (uint32_t)take;
+    }
+    return shown;
+}
+
+/* No more comes. "exit 3" of a terminal whose program was seen to end, whatever was typed for it since. */
+static void at_end(struct lg_client *c, bool broken)
+{
+    const struct lg_terminal_up *u = &c->u.console.up;
+    char why[32];
+    if (u->code_got < sizeof u->code) {
+        ended(c, broken ? LG_WS_FAILED : LG_WS_NORMAL,
+              broken ? "the console broke off" : "the console ended");
+        return;
+    }
+    snprintf(why, sizeof why, "exit %u", u->code[3]);
+    ended(c, LG_WS_NORMAL, why);
+}
+
 static void take_from(struct lg_client *c)
 {
     static uint8_t bytes[READ_MAX];
@@ -60,10 +102,12 @@ static void take_from(struct lg_client *c)
     ssize_t n = read(c->u.console.source.fd, bytes, read_size(c));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0) {
-        ended(c, n ? LG_WS_FAILED : LG_WS_NORMAL, n ? "the console broke off" : "the console ended");
+    if (n <= 0)
+        at_end(c, n < 0);
+    if (n > 0 && c->u.console.terminal)
+        n = (ssize_t)unframe(&c->u.console.up, bytes, (size_t)n);
+    if (n <= 0)
         return;
-    }
     lg_ws_frame(&b, LG_WS_BINARY, bytes, (size_t)n);
     lg_client_send_buf(c, &b);
 }
@@ -77,6 +121,10 @@ static void give(struct lg_client *c)
         ssize_t n = send(k->source.fd, k->to.data + k->taken, owed(k), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno != EAGAIN && k->terminal) { /* it has ended: how is still to be read */
+            k->taken = k->to.len;
+            break;
+        }
         if (n < 0 && errno != EAGAIN) {
             ended(c, LG_WS_FAILED, "the console broke off");
             return;

@@ -20,6 +20,11 @@ struct lg_console {
     size_t taken;            /* bytes of `to` already written */
     struct lg_rfb rfb;       /* of one that may only look at a screen */
     bool screen, terminal;   /* neither: a serial line */
+    struct lg_terminal_up {  /* what a terminal is saying */
+        uint8_t head[8], code[4];
+        size_t got, code_got; /* bytes of the frame's head, and of the exit code */
+        uint32_t left;        /* bytes of its payload to come */
+    } up;
 };
 
 extern const struct lg_client_ops lg_console_ops;

@@ -55,7 +55,7 @@ async function openSerial({ host, url, readonly, connected, lost, sized }) {
   ws.onopen = () => (term.reset(), tellSize(), connected());
   term.onResize(tellSize);
   ws.onmessage = (e) => typeof e.data !== 'string' && term.write(new Uint8Array(e.data));
-  ws.onclose = (e) => lost({ clean: e.code === 1000 });
+  ws.onclose = (e) => lost({ clean: e.code === 1000, code: /^exit (\d+)$/.exec(e.reason)?.[1] });
   term.onData((text) => send(new TextEncoder().encode(text)));
   term.onBinary((text) => send(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   const fit = () => host.isConnected && host.clientWidth && fitter.fit();
@@ -167,13 +167,13 @@ class Console {
     if (document.activeElement === document.body || this.node.contains(document.activeElement)) this.shown?.focus();
   }
 
-  async lost({ clean }) {
+  async lost({ clean, code }) {
     const was = this.up;
     this.up = false;
     this.draw();
     setText(this.status, '');
     if (!live(this.inst)) return this.off();
-    if (this.shell && was && clean) return this.say('The shell has ended.', button('Open another', { icon: 'restart', kind: 'primary', onclick: () => this.connect() }));
+    if (this.shell && was && clean) return this.say(code > 0 ? `The shell has ended with code ${code}.` : 'The shell has ended.', button('Open another', { icon: 'restart', kind: 'primary', onclick: () => this.connect() }));
     const wait = Math.min(10000, 400 * 2 ** this.attempt++);
     this.say(was ? 'The other side is gone. Trying again…' : 'No connection yet. Trying again…', button('Now', { icon: 'restart', kind: 'small', onclick: () => this.connect() }));
     clearTimeout(this.timer);

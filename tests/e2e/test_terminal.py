@@ -43,7 +43,7 @@ def test_a_shell(admin, box):
     while True:
         op, data = ws.recv_data()
         if op == websocket.ABNF.OPCODE_CLOSE:
-            assert int.from_bytes(data[:2], "big") == 1000
+            assert int.from_bytes(data[:2], "big") == 1000 and data[2:] == b"exit 0", data
             break
 
 
@@ -74,6 +74,10 @@ def test_lodge_exec(system, admin, box):
     assert a.returncode == 0 and a.stdout.strip() == b"a  b $HOME", a
     a = subprocess.run([f"{BUILD}/bin/lodge", "exec", "-i", box["name"], "--", "sh"], env=env, capture_output=True, input=b"echo $((40+2))x\n", timeout=60)
     assert a.returncode == 0 and b"42x" in a.stdout, a
+    for code in (0, 3, 255):
+        a = subprocess.run([f"{BUILD}/bin/lodge", "exec", box["name"], "--", "sh", "-c", f"echo said; exit {code}"], env=env, capture_output=True,
+                           stdin=subprocess.DEVNULL, timeout=60)
+        assert a.returncode == code and b"said" in a.stdout, a
     primary, replica = pty.openpty()
     p = subprocess.Popen([f"{BUILD}/bin/lodge", "exec", "-it", box["name"]], env=env, stdin=replica, stdout=replica, stderr=subprocess.DEVNULL)
     os.close(replica)

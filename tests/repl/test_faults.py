@@ -302,6 +302,6 @@ def test_a_thousand_at_once(system, repl, others):
     assert len(answers) == 1000
     by = {s: [a for a in answers if a.status == s] for s in {a.status for a in answers}}
     assert set(by) <= {200, 429}, {k: (len(v), v[0]) for k, v in by.items()}
-    assert len(by[200]) > 20 and all(a.json["stdout"] == "1\n" for a in by[200])
+    assert len(by[200]) >= 8 and all(a.json["stdout"] == "1\n" for a in by[200])
     for a in by.get(429, []):
         assert 1 <= int(a.header("Retry-After")) <= 60 and a.json["error"]["code"] == "RATE_LIMITED"

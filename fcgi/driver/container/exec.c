@@ -96,23 +96,30 @@ int lg_ct_exec_open(struct lg_engine *g, const char *id, const char *const *argv
     return 0;
 }
 
-/* Its first process on the host while it runs, else 0. */
-static pid_t pid_of(struct lg_engine *g, const char *ref)
+/* Its first process on the host while it runs, else 0 and how it ended; -1: that is not known. */
+static pid_t pid_of(struct lg_engine *g, const char *ref, int *code)
 {
     lg_cleanup_buf struct lg_buf reply = {.max = 65536};
+    *code = -1;
     if (lg_callf(g, &reply, NULL, "GET", NULL, "/exec/%s/json", ref) != 200)
         return 0;
     lg_cleanup_json json_t *o = lg_call_json(&reply, NULL);
     int64_t pid = lg_member_int(o, "Pid");
-    return json_is_true(json_object_get(o, "Running")) && pid > 1 ? (pid_t)pid : 0;
+    if (json_is_true(json_object_get(o, "Running")))
+        return pid > 1 ? (pid_t)pid : 0;
+    if (json_is_integer(json_object_get(o, "ExitCode")))
+        *code = (int)(lg_member_int(o, "ExitCode") & 255);
+    return 0;
 }
 
 /* Hangs it up. */
 static void end_program(struct lg_engine *g, const char *ref)
 {
-    pid_t pid = pid_of(g, ref);
+    int code;
+    pid_t pid = pid_of(g, ref, &code);
     lg_cleanup_fd int fd = pid ? pidfd_open(pid, 0) : -1;
-    if (fd < 0 || pid_of(g, ref) != pid) /* still that one: its number was not given to another meanwhile */
+    if (fd < 0 ||
+        pid_of(g, ref, &code) != pid) /* still that one: its number was not given to another meanwhile */
         return;
     struct pollfd ended = {fd, POLLIN, 0};
     pidfd_send_signal(fd, SIGHUP, NULL, 0);
@@ -150,10 +157,12 @@ static void end_monitor(const char *ref)
         closedir(d);
 }
 
-void lg_ct_exec_end(struct lg_engine *g, const char *ref)
+int lg_ct_exec_end(struct lg_engine *g, const char *ref)
 {
+    int code;
     end_program(g, ref);
-    for (int i = 0; i < SETTLE_TRIES && pid_of(g, ref); i++) /* its monitor has to note how it ended */
+    for (int i = 0; i < SETTLE_TRIES && pid_of(g, ref, &code); i++) /* its monitor has to note how it ended */
         poll(NULL, 0, SETTLE_MS);
     end_monitor(ref);
+    return code;
 }

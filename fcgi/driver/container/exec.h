@@ -7,6 +7,6 @@
 int lg_ct_exec_open(struct lg_engine *g, const char *id, const char *const *argv, int *fd,
                     char ref[LG_REF_LEN], struct lg_err *e);
 int lg_ct_exec_size(struct lg_engine *g, const char *ref, int columns, int rows, struct lg_err *e);
-void lg_ct_exec_end(struct lg_engine *g, const char *ref);
+int lg_ct_exec_end(struct lg_engine *g, const char *ref);
 
 #endif

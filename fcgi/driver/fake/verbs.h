@@ -34,7 +34,7 @@ int lg_fake_screenshot(struct lg_engine *g, const char *id, struct lg_buf *out, 
 int lg_fake_exec_open(struct lg_engine *g, const char *id, const char *const *argv, int *fd,
                       char ref[LG_REF_LEN], struct lg_err *e);
 int lg_fake_exec_size(struct lg_engine *g, const char *ref, int columns, int rows, struct lg_err *e);
-void lg_fake_exec_end(struct lg_engine *g, const char *ref);
+int lg_fake_exec_end(struct lg_engine *g, const char *ref);
 /* A verb on an existing instance, with faults, under the lock. */
 int lg_fake_verb(struct lg_engine *g, const char *name, const char *id,
                  int (*fn)(struct lg_engine *g, json_t *o, struct lg_err *e), struct lg_err *e);

@@ -175,9 +175,10 @@ int lg_fake_exec_size(struct lg_engine *g, const char *ref, int columns, int row
     return lg_fake_save(g, "exec", ref, o, e);
 }
 
-void lg_fake_exec_end(struct lg_engine *g, const char *ref)
+int lg_fake_exec_end(struct lg_engine *g, const char *ref)
 {
     lg_fake_delete(g, "exec", ref);
+    return 0;
 }
 
 int lg_fake_screenshot(struct lg_engine *g, const char *id, struct lg_buf *out, char mime[32],
