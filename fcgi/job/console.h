@@ -18,7 +18,8 @@ struct lg_console_ask {
  * as long as somebody looks on; *sock is closed before that. A failure was not told to the other side yet. */
 int lg_console_serve(const struct lg_runner *r, const struct lg_console_ask *a, int *sock, struct lg_err *e);
 
-/* exec.c: the same for a terminal. Returns when it has ended or its viewer is gone. */
-int lg_exec_serve(const struct lg_console_ask *a, int *sock, struct lg_err *e);
+/* exec.c: the same for a terminal. Returns when it has ended or its viewer is gone. While it lasts a locked
+ * file in run/terminals stands for it. */
+int lg_exec_serve(const struct lg_runner *r, const struct lg_console_ask *a, int *sock, struct lg_err *e);
 
 #endif

@@ -3,14 +3,21 @@
  * frames become the terminal's bytes and sizes, the terminal's bytes go up in frames, and how its program
  * ended is the last of them. It ends what runs there when its viewer leaves.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "job/console.h"
+#include "job/reconcile.h"
 #include "model/terminal.h"
 
 #define OWED_MAX   65536 /* bytes one side may owe before the other is not read */
@@ -22,6 +29,59 @@ struct terminal {
     char ref[LG_REF_LEN];
     struct lg_buf frames, to_tty, to_viewer;
 };
+
+/* ---- what survives this process ---- */
+
+#define NOTES "run/terminals"
+
+static char *note_path(const struct lg_conf *c, char out[PATH_MAX], const char *backend, const char *ref)
+{
+    char rel[sizeof NOTES + 32 + LG_REF_LEN];
+    snprintf(rel, sizeof rel, NOTES "/%.16s-%.*s", backend, LG_REF_LEN - 1, ref);
+    return lg_conf_path(c, out, PATH_MAX, rel);
+}
+
+/* The engine goes on with a terminal whose child was killed: the file stays, its lock does not. */
+static int note(const struct lg_conf *c, const char *backend, const char *ref)
+{
+    char path[PATH_MAX], made[PATH_MAX], rel[64];
+    mkdir(lg_conf_path(c, path, sizeof path, "run"), 0755);
+    mkdir(lg_conf_path(c, path, sizeof path, NOTES), 0700);
+    snprintf(rel, sizeof rel, NOTES "/.%d", (int)getpid()); /* seen once it is locked */
+    int fd = open(lg_conf_path(c, made, sizeof made, rel), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) || rename(made, note_path(c, path, backend, ref))))
+        unlink(made);
+    return fd;
+}
+
+/* `name`: "<backend>-<ref>". */
+static void end_orphan(struct lg_rec *rec, int dir, const char *name)
+{
+    const struct lg_driver *d;
+    struct lg_engine *g;
+    char backend[16] = "";
+    const char *dash = strchr(name, '-');
+    lg_cleanup_fd int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || !dash || (size_t)(dash - name) >= sizeof backend || flock(fd, LOCK_EX | LOCK_NB))
+        return;
+    memcpy(backend, name, (size_t)(dash - name));
+    if (!lg_engines_get(&rec->engines, backend, &d, &g, NULL) && d->exec_end)
+        d->exec_end(g, dash + 1);
+    unlinkat(dir, name, 0);
+}
+
+void lg_terminals_keep(struct lg_rec *rec)
+{
+    char path[PATH_MAX];
+    DIR *d = opendir(lg_conf_path(rec->r->conf, path, sizeof path, NOTES));
+    for (const struct dirent *f; d && (f = readdir(d));)
+        if (*f->d_name != '.')
+            end_orphan(rec, dirfd(d), f->d_name);
+    if (d)
+        closedir(d);
+}
+
+/* ---- one terminal ---- */
 
 static void size(struct terminal *t, int columns, int rows, int tries)
 {
@@ -137,8 +197,10 @@ static int open_both(struct terminal *t, const struct lg_console_ask *a, int soc
     return rc;
 }
 
-int lg_exec_serve(const struct lg_console_ask *a, int *sock, struct lg_err *e)
+int lg_exec_serve(const struct lg_runner *r, const struct lg_console_ask *a, int *sock, struct lg_err *e)
 {
+    char path[PATH_MAX];
+    lg_cleanup_fd int noted = -1;
     struct terminal t = {.ask = a,
                          .viewer = -1,
                          .tty = -1,
@@ -148,6 +210,8 @@ int lg_exec_serve(const struct lg_console_ask *a, int *sock, struct lg_err *e)
     if (!a->d->exec_open)
         return lg_fail(e, LG_UNSUPPORTED, "%s has no terminals", a->d->backend);
     int rc = open_both(&t, a, *sock, e);
+    if (*t.ref)
+        noted = note(r->conf, a->d->backend, t.ref);
     if (!rc) {
         lg_fd_close(sock);
         while (turn(&t))
@@ -155,8 +219,10 @@ int lg_exec_serve(const struct lg_console_ask *a, int *sock, struct lg_err *e)
         last_words(&t);
     }
     lg_fd_close(&t.tty);
-    if (*t.ref)
+    if (*t.ref) {
         end(&t);
+        unlink(note_path(r->conf, path, a->d->backend, t.ref));
+    }
     lg_fd_close(&t.viewer);
     return rc;
 }

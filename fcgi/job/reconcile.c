@@ -354,6 +354,7 @@ void lg_reconcile_main(const struct lg_runner *r, int arg)
             sweep(&rec);
             remove_networks(&rec);
             lg_networks_remove(&rec);
+            lg_terminals_keep(&rec);
             if (now >= networks_at) {
                 ensure_networks(&rec);
                 lg_volumes_keep(&rec);

@@ -43,4 +43,7 @@ void lg_networks_keep(struct lg_rec *rec);
 void lg_networks_keep_one(struct lg_rec *rec, const char *instance_id);
 void lg_networks_remove(struct lg_rec *rec);
 
+/* exec.c: ends what runs on terminals whose child was killed. */
+void lg_terminals_keep(struct lg_rec *rec);
+
 #endif

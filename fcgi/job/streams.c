@@ -126,7 +126,8 @@ static void refuse(int sock, const struct lg_err *e)
 }
 
 /* Without a command: the container's shell, the better one if it has two. */
-static int serve_exec(const struct request *q, struct lg_console_ask *a, int *sock, struct lg_err *e)
+static int serve_exec(const struct lg_runner *r, const struct request *q, struct lg_console_ask *a, int *sock,
+                      struct lg_err *e)
 {
     static const char *const shell[] = {"/bin/sh", "-c",
                                         "command -v bash >/dev/null 2>&1 && exec bash; exec sh", NULL};
@@ -137,7 +138,7 @@ static int serve_exec(const struct request *q, struct lg_console_ask *a, int *so
     a->command = n ? argv : shell;
     a->columns = q->columns;
     a->rows = q->rows;
-    return lg_exec_serve(a, sock, e);
+    return lg_exec_serve(r, a, sock, e);
 }
 
 /* In the child of one connection. */
@@ -160,7 +161,7 @@ static void serve(const struct lg_runner *r, int sock)
         rc = find(r, &engines, &q, &d, &g, &e);
     if (!rc && q.console) {
         struct lg_console_ask ask = {.d = d, .g = g, .id = q.instance, .kind = q.line};
-        rc = q.exec ? serve_exec(&q, &ask, &sock, &e) : lg_console_serve(r, &ask, &sock, &e);
+        rc = q.exec ? serve_exec(r, &q, &ask, &sock, &e) : lg_console_serve(r, &ask, &sock, &e);
         json_decref(q.command);
         if (rc)
             refuse(sock, &e);

@@ -56,6 +56,23 @@ def test_nothing_runs_on_when_its_viewer_goes(system, admin, box):
     assert admin.instance(box["id"])["state"] == "running"
 
 
+def test_nothing_runs_on_when_the_runner_is_killed(system, admin, box):
+    ws = terminal(admin, box["id"], "type=exec&command=" + urllib.parse.quote(json.dumps(["sh", "-c", "echo begun; sleep 4322"])))
+    read_until(ws, b"begun")
+    other = terminal(admin, box["id"])
+    system.kill("runner-workers")
+    system.kill("runner")
+    until("its program is gone", lambda: not running(system, box["id"], "sleep 4322"), timeout=60)
+    until("nothing stands for it any more", lambda: not os.listdir(f"{system.state}/run/terminals"), timeout=60)
+    for w in (ws, other):
+        w.close()
+    assert admin.instance(box["id"])["state"] == "running"
+    ws = terminal(admin, box["id"])
+    ws.send_binary(b"echo $((6*8))\r")
+    read_until(ws, b"48")
+    ws.close()
+
+
 def test_what_cannot_be_run_is_told(admin, box):
     """Podman says so at once, Docker in the terminal."""
     try:
