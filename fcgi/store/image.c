@@ -68,7 +68,10 @@ int lg_image_resolve(struct lg_db *db, const char *tenant_id, const char *name, 
     if (rc > 0)
         return lg_image_get(db, id, im, e);
     return *name ? lg_fail(e, LG_NOT_FOUND, "there is no %s image called %s", kind, name)
-                 : lg_fail(e, LG_NOT_FOUND, "there is no default %s image; name one", kind);
+                 : lg_fail(e, LG_NOT_FOUND,
+                           "there is no default %s image yet: a new host makes one in its first minutes; "
+                           "else name one",
+                           kind);
 }
 
 int lg_image_each(struct lg_db *db, const char *tenant_id, void (*fn)(void *arg, const struct lg_image *im),
