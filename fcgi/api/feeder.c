@@ -187,12 +187,6 @@ static int64_t int_of(const json_t *j, const char *key)
     return json_integer_value(json_object_get(j, key));
 }
 
-static const char *text_of(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void begin_answer(struct lg_json *j, struct feeder *f, const char *type, int64_t req)
 {
     begin(j, &f->out, type);
@@ -217,9 +211,9 @@ static void page_one(void *arg, const struct lg_event *ev)
 static int write_first(struct feeder *f, const json_t *q, struct lg_json *j, struct lg_err *e)
 {
     lg_cleanup_buf struct lg_buf message = {.max = OUT_HIGH};
-    if (int_of(q, "after") >= 0 || strcmp(text_of(q, "format"), "cloud"))
+    if (int_of(q, "after") >= 0 || strcmp(lg_json_text(q, "format"), "cloud"))
         return 0;
-    int rc = lg_cloud_snapshot(f->db, text_of(q, "scope"), &message, e);
+    int rc = lg_cloud_snapshot(f->db, lg_json_text(q, "scope"), &message, e);
     if (!rc)
         lg_json_raw(j, "first", lg_buf_cstr(&message));
     return rc;
@@ -228,10 +222,10 @@ static int write_first(struct feeder *f, const json_t *q, struct lg_json *j, str
 /* A page of events after N, as of now; `next` jumps to the end when nothing more is there. */
 static int answer_page(struct feeder *f, const json_t *q, int64_t after, int64_t last, struct lg_err *e)
 {
-    const char *scope = text_of(q, "scope");
+    const char *scope = lg_json_text(q, "scope");
     int64_t limit = int_of(q, "limit");
     limit = limit < 1 || limit > PAGE_MAX ? PAGE_MAX : limit;
-    struct page p = {.kinds = text_of(q, "kinds"), .next = after};
+    struct page p = {.kinds = lg_json_text(q, "kinds"), .next = after};
     begin_answer(&p.j, f, "batch", int_of(q, "req"));
     int n = write_first(f, q, &p.j, e);
     if (n)
@@ -269,7 +263,7 @@ static int answer_op(struct feeder *f, const json_t *q, struct lg_err *e)
 {
     struct lg_operation op;
     struct lg_json j;
-    int rc = lg_operation_get(f->db, text_of(q, "op"), &op, e);
+    int rc = lg_operation_get(f->db, lg_json_text(q, "op"), &op, e);
     if (rc && rc != -(int)LG_NOT_FOUND)
         return rc;
     begin_answer(&j, f, "op", int_of(q, "req"));
@@ -314,7 +308,7 @@ static void handle_line(struct feeder *f, const char *line, size_t n)
     if (!rc)
         rc = lg_tx_read(f->db, &e);
     for (size_t i = 0; !rc && i < sizeof questions / sizeof questions[0]; i++)
-        if (!strcmp(text_of(q, "t"), questions[i].type))
+        if (!strcmp(lg_json_text(q, "t"), questions[i].type))
             rc = questions[i].fn(f, q, &e);
     lg_tx_rollback(f->db);
     if (rc) {

@@ -43,6 +43,13 @@ void lg_json_escape(struct lg_buf *out, const char *s, size_t n);
  */
 json_t *lg_json_parse(const char *text, size_t len, int max_depth, struct lg_err *e);
 
+/* The text of a member; "" when it is absent or no text. Borrowed from `o`, which may be NULL. */
+static inline const char *lg_json_text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
 static inline void lg_json_decref(json_t **j)
 {
     json_decref(*j);

@@ -73,15 +73,9 @@ int lg_handoff_proto(const struct lg_req *q, const char **proto, struct lg_err *
     return 0;
 }
 
-static const char *text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void copy(char *out, size_t cap, const json_t *j, const char *key)
 {
-    snprintf(out, cap, "%s", text(j, key));
+    snprintf(out, cap, "%s", lg_json_text(j, key));
 }
 
 int lg_handoff_open(struct lg_req *q, struct lg_handoff *h, struct lg_err *e)
@@ -94,7 +88,7 @@ int lg_handoff_open(struct lg_req *q, struct lg_handoff *h, struct lg_err *e)
     q->json = lg_json_parse(plain.data, plain.len, 4, e);
     if (!q->json)
         return -(int)LG_INTERNAL;
-#define X(f) h->f = text(q->json, #f);
+#define X(f) h->f = lg_json_text(q->json, #f);
     TEXT_FIELDS(X)
 #undef X
 #define X(f) h->f = json_integer_value(json_object_get(q->json, #f));

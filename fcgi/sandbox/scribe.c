@@ -23,12 +23,6 @@
 
 /* ---- in the scribe ---- */
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static int64_t number_of(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
@@ -36,14 +30,14 @@ static int64_t number_of(const json_t *o, const char *key)
 
 static int add(struct lg_db *db, const json_t *o, struct lg_err *e)
 {
-    const struct lg_code_run r = {.id = text_of(o, "id"),
-                                  .tenant_id = text_of(o, "tenant"),
-                                  .user_id = text_of(o, "user"),
-                                  .language = text_of(o, "language"),
-                                  .code = text_of(o, "code"),
-                                  .output = text_of(o, "output"),
-                                  .limit = text_of(o, "limit"),
-                                  .error = text_of(o, "error"),
+    const struct lg_code_run r = {.id = lg_json_text(o, "id"),
+                                  .tenant_id = lg_json_text(o, "tenant"),
+                                  .user_id = lg_json_text(o, "user"),
+                                  .language = lg_json_text(o, "language"),
+                                  .code = lg_json_text(o, "code"),
+                                  .output = lg_json_text(o, "output"),
+                                  .limit = lg_json_text(o, "limit"),
+                                  .error = lg_json_text(o, "error"),
                                   .code_bytes = number_of(o, "codeBytes"),
                                   .exit_code = number_of(o, "exitCode"),
                                   .signal = number_of(o, "signal"),

@@ -44,12 +44,6 @@ void lg_event_render(struct lg_event *ev, const char *data, size_t n)
     lg_sse_event(&ev->sse, ev->id, ev->kind, data, n);
 }
 
-static const char *text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 /* NULL: no such state. */
 static const char *cloud_word(const char *state)
 {
@@ -60,7 +54,8 @@ static const char *cloud_word(const char *state)
 /* The status that is news to a client of that dialect, NULL when there is none. */
 static const char *cloud_news(const char *kind, const json_t *change)
 {
-    const char *now = cloud_word(text(change, "state")), *before = cloud_word(text(change, "previous"));
+    const char *now = cloud_word(lg_json_text(change, "state")),
+               *before = cloud_word(lg_json_text(change, "previous"));
     if (!strcmp(kind, "instance.deleted"))
         return "deleted";
     if (!strcmp(kind, "instance.created"))
@@ -79,7 +74,7 @@ void lg_event_render_cloud(struct lg_event *ev, const json_t *data)
     lg_json_obj(&j, NULL);
     lg_json_str(&j, "type", "container_status");
     lg_json_obj(&j, "data");
-    lg_json_str(&j, "container_id", text(json_object_get(data, "subject"), "id"));
+    lg_json_str(&j, "container_id", lg_json_text(json_object_get(data, "subject"), "id"));
     lg_json_str(&j, "status", status);
     lg_json_end_obj(&j);
     lg_json_end_obj(&j);

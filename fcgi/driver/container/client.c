@@ -207,7 +207,7 @@ int lg_callf(struct lg_engine *g, struct lg_buf *reply, struct lg_err *e, const 
 static void sentence(const struct lg_buf *reply, char *out, size_t cap)
 {
     lg_cleanup_json json_t *o = json_loadb(lg_buf_cstr(reply), reply->len, 0, NULL);
-    const char *m = lg_member_str(o, "message");
+    const char *m = lg_json_text(o, "message");
     snprintf(out, cap, "%s", *m ? m : lg_buf_cstr(reply));
     for (char *p = out; *p; p++)
         if (iscntrl((unsigned char)*p))
@@ -239,12 +239,6 @@ void lg_url_escape(struct lg_buf *b, const char *s, const char *keep)
             lg_buf_char(b, *s);
         else
             lg_buf_fmt(b, "%%%02X", (unsigned char)*s);
-}
-
-const char *lg_member_str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
 }
 
 int64_t lg_member_int(const json_t *o, const char *key)

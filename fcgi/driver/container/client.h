@@ -71,7 +71,6 @@ json_t *lg_call_json(const struct lg_buf *reply, struct lg_err *e);
 void lg_url_escape(struct lg_buf *b, const char *s, const char *keep);
 
 /* Members of parsed answers; absent or of another type: "" or 0. */
-const char *lg_member_str(const json_t *o, const char *key);
 int64_t lg_member_int(const json_t *o, const char *key);
 
 static inline bool lg_engine_cancelled(const struct lg_engine *g)

@@ -66,7 +66,7 @@ static int make(struct lg_engine *g, const char *id, const char *const *argv, ch
         return lg_fail(e, LG_STATE, "%s", why.msg);
     }
     lg_cleanup_json json_t *o = lg_call_json(&reply, e);
-    const char *made = lg_member_str(o, "Id");
+    const char *made = lg_json_text(o, "Id");
     if (!*made || strlen(made) >= LG_REF_LEN || strspn(made, "0123456789abcdef") != strlen(made))
         return lg_fail(e, LG_BACKEND, "the container engine named no terminal");
     memcpy(ref, made, strlen(made) + 1);

@@ -24,7 +24,7 @@ static void read_info(const json_t *o, struct lg_image_info *info)
 {
     const char *first = json_string_value(json_array_get(json_object_get(o, "RepoDigests"), 0));
     const char *at = first ? strchr(first, '@') : NULL;
-    snprintf(info->id, sizeof info->id, "%s", lg_member_str(o, "Id"));
+    snprintf(info->id, sizeof info->id, "%s", lg_json_text(o, "Id"));
     snprintf(info->digest, sizeof info->digest, "%s", at ? at + 1 : "");
     info->size_bytes = lg_member_int(o, "Size");
 }
@@ -88,9 +88,9 @@ static void pull_line(struct pull *p, const char *line, size_t n)
 {
     char text[200];
     lg_cleanup_json json_t *o = json_loadb(line, n, 0, NULL);
-    const char *status = lg_member_str(o, "status"), *id = lg_member_str(o, "id");
-    if (*lg_member_str(o, "error"))
-        snprintf(p->error, sizeof p->error, "%s", lg_member_str(o, "error"));
+    const char *status = lg_json_text(o, "status"), *id = lg_json_text(o, "id");
+    if (*lg_json_text(o, "error"))
+        snprintf(p->error, sizeof p->error, "%s", lg_json_text(o, "error"));
     if (!*status || !p->fn)
         return;
     snprintf(text, sizeof text, "%s%s%.12s", status, *id ? " " : "", id);

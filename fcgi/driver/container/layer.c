@@ -53,8 +53,8 @@ static void layers_root(struct lg_engine *g, char *out, size_t cap)
     if (lg_callf(g, &reply, NULL, "GET", NULL, "/info") != 200)
         return;
     lg_cleanup_json json_t *o = lg_call_json(&reply, NULL);
-    if (!strncmp(lg_member_str(o, "Driver"), "overlay", 7))
-        snprintf(out, cap, "%s", lg_member_str(o, "DockerRootDir"));
+    if (!strncmp(lg_json_text(o, "Driver"), "overlay", 7))
+        snprintf(out, cap, "%s", lg_json_text(o, "DockerRootDir"));
 }
 
 bool lg_layer_is_hard(struct lg_engine *g)

@@ -56,7 +56,7 @@ static bool hangs_on(const char *name, const char *bridge, const char *mac)
     if (run(argv, &out))
         return false;
     lg_cleanup_json json_t *all = json_loadb(lg_buf_cstr(&out), out.len, 0, NULL);
-    json_array_foreach(all, i, link) if ((!mac || !strcmp(lg_member_str(link, "address"), mac)) &&
+    json_array_foreach(all, i, link) if ((!mac || !strcmp(lg_json_text(link, "address"), mac)) &&
                                          on_bridge(bridge, lg_member_int(link, "link_index"))) return true;
     return false;
 }

@@ -182,8 +182,8 @@ static bool watch_line(struct watch *w, const char *line, size_t n)
 {
     lg_cleanup_json json_t *o = json_loadb(line, n, 0, NULL);
     const json_t *attributes = json_object_get(json_object_get(o, "Actor"), "Attributes");
-    const char *id = lg_member_str(attributes, LG_LABEL_INSTANCE);
-    w->ended = *id && w->fn(w->arg, id, lg_member_str(o, "Action")) != 0;
+    const char *id = lg_json_text(attributes, LG_LABEL_INSTANCE);
+    w->ended = *id && w->fn(w->arg, id, lg_json_text(o, "Action")) != 0;
     return w->ended;
 }
 

@@ -43,8 +43,8 @@ static void address(const json_t *settings, char out[LG_ADDR_LEN])
 {
     const char *name;
     json_t *net, *nets = json_object_get(settings, "Networks");
-    json_object_foreach(nets, name, net) if (*lg_member_str(net, "IPAddress"))
-        snprintf(out, LG_ADDR_LEN, "%s", lg_member_str(net, "IPAddress"));
+    json_object_foreach(nets, name, net) if (*lg_json_text(net, "IPAddress"))
+        snprintf(out, LG_ADDR_LEN, "%s", lg_json_text(net, "IPAddress"));
 }
 
 static bool is_up(const struct lg_inst_status *st)
@@ -55,10 +55,10 @@ static bool is_up(const struct lg_inst_status *st)
 static void read_state(const struct lg_engine *g, const json_t *o, struct lg_inst_status *st)
 {
     const json_t *state = json_object_get(o, "State");
-    snprintf(st->ref, sizeof st->ref, "%s", lg_member_str(o, "Id"));
-    st->run = lg_quirk_run(lg_member_str(state, "Status"));
-    st->started_at = when(lg_member_str(state, "StartedAt"));
-    st->finished_at = when(lg_member_str(state, "FinishedAt"));
+    snprintf(st->ref, sizeof st->ref, "%s", lg_json_text(o, "Id"));
+    st->run = lg_quirk_run(lg_json_text(state, "Status"));
+    st->started_at = when(lg_json_text(state, "StartedAt"));
+    st->finished_at = when(lg_json_text(state, "FinishedAt"));
     if (is_up(st)) {
         st->pid = lg_member_int(state, "Pid");
         address(json_object_get(o, "NetworkSettings"), st->address);
@@ -73,21 +73,21 @@ static void read_all(const struct lg_engine *g, const char *id, const json_t *o,
 {
     const json_t *labels = json_object_get(json_object_get(o, "Config"), "Labels");
     const json_t *policy = json_object_get(json_object_get(o, "HostConfig"), "RestartPolicy");
-    const char *name = lg_member_str(policy, "Name"), *ours = lg_member_str(labels, LG_LABEL_INSTANCE);
+    const char *name = lg_json_text(policy, "Name"), *ours = lg_json_text(labels, LG_LABEL_INSTANCE);
     read_state(g, o, &l->st);
-    l->ours = !strcmp(lg_member_str(labels, LG_LABEL_SITE), g->ctx.site) && !strcmp(ours, id);
+    l->ours = !strcmp(lg_json_text(labels, LG_LABEL_SITE), g->ctx.site) && !strcmp(ours, id);
     if (l->ours)
         snprintf(l->st.id, sizeof l->st.id, "%s", id);
     l->ever_ran = l->st.started_at != 0;
     l->revives = *name && strcmp(name, "no") != 0;
-    l->stopping = !strcmp(lg_member_str(json_object_get(o, "State"), "Status"), "stopping");
+    l->stopping = !strcmp(lg_json_text(json_object_get(o, "State"), "Status"), "stopping");
     l->settling =
-        l->revives && l->ever_ran && lg_quirk_settling(lg_member_str(json_object_get(o, "State"), "Status"));
+        l->revives && l->ever_ran && lg_quirk_settling(lg_json_text(json_object_get(o, "State"), "Status"));
     const json_t *layers = json_object_get(json_object_get(o, "GraphDriver"), "Data");
-    if (strlen(lg_member_str(layers, "UpperDir")) < sizeof l->upper)
-        snprintf(l->upper, sizeof l->upper, "%s", lg_member_str(layers, "UpperDir"));
-    snprintf(l->spec, sizeof l->spec, "%s", lg_member_str(labels, LG_LABEL_SPEC));
-    snprintf(l->limits, sizeof l->limits, "%s", lg_member_str(labels, LG_LABEL_LIMITS));
+    if (strlen(lg_json_text(layers, "UpperDir")) < sizeof l->upper)
+        snprintf(l->upper, sizeof l->upper, "%s", lg_json_text(layers, "UpperDir"));
+    snprintf(l->spec, sizeof l->spec, "%s", lg_json_text(labels, LG_LABEL_SPEC));
+    snprintf(l->limits, sizeof l->limits, "%s", lg_json_text(labels, LG_LABEL_LIMITS));
 }
 
 /* GET, asked again a few times where Podman stumbled. */
@@ -150,11 +150,11 @@ static void read_listed(const json_t *o, struct lg_inst_status *st)
 {
     const json_t *labels = json_object_get(o, "Labels");
     memset(st, 0, sizeof *st);
-    snprintf(st->id, sizeof st->id, "%s", lg_member_str(labels, LG_LABEL_INSTANCE));
-    snprintf(st->ref, sizeof st->ref, "%s", lg_member_str(o, "Id"));
-    st->run = lg_quirk_run(lg_member_str(o, "State"));
+    snprintf(st->id, sizeof st->id, "%s", lg_json_text(labels, LG_LABEL_INSTANCE));
+    snprintf(st->ref, sizeof st->ref, "%s", lg_json_text(o, "Id"));
+    st->run = lg_quirk_run(lg_json_text(o, "State"));
     if (st->run == LG_RUN_EXITED)
-        st->exit_code = code_in(lg_member_str(o, "Status"));
+        st->exit_code = code_in(lg_json_text(o, "Status"));
     if (is_up(st))
         address(json_object_get(o, "NetworkSettings"), st->address);
 }

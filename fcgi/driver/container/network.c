@@ -65,10 +65,10 @@ static int check(const struct lg_engine *g, const struct lg_net_spec *net, const
     if (!o)
         return -(int)LG_BACKEND;
     const json_t *ipam = json_array_get(json_object_get(json_object_get(o, "IPAM"), "Config"), 0);
-    if (strcmp(lg_member_str(json_object_get(o, "Labels"), LG_LABEL_SITE), g->ctx.site) != 0)
+    if (strcmp(lg_json_text(json_object_get(o, "Labels"), LG_LABEL_SITE), g->ctx.site) != 0)
         return lg_fail(e, LG_CONFLICT, "the engine's network %s is not this Lodge's", net->name);
-    *stale = strcmp(lg_member_str(ipam, "Subnet"), net->subnet) ||
-             strcmp(lg_member_str(ipam, "Gateway"), net->gateway);
+    *stale = strcmp(lg_json_text(ipam, "Subnet"), net->subnet) ||
+             strcmp(lg_json_text(ipam, "Gateway"), net->gateway);
     return 0;
 }
 

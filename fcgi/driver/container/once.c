@@ -104,8 +104,8 @@ static int end(struct lg_engine *g, const char *name, struct lg_err *e)
         status = lg_callf(g, &killed, e, "POST", "", "/containers/%s/kill?signal=KILL", name);
         return status < 0 ? status : 0;
     }
-    if (!strcmp(lg_member_str(state, "Status"), "created"))
-        lg_leak_end(g, lg_member_str(o, "Id"));
+    if (!strcmp(lg_json_text(state, "Status"), "created"))
+        lg_leak_end(g, lg_json_text(o, "Id"));
     return 0;
 }
 
@@ -139,7 +139,7 @@ int lg_once_sweep(struct lg_engine *g, const char *label, int *removed, struct l
     lg_cleanup_json json_t *list = lg_call_json(&reply, e);
     json_array_foreach(list, i, o)
     {
-        int rc = lg_once_remove(g, lg_member_str(o, "Id"), e);
+        int rc = lg_once_remove(g, lg_json_text(o, "Id"), e);
         if (rc)
             return rc;
         ++*removed;

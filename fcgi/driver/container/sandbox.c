@@ -68,7 +68,7 @@ static int take_process(struct lg_engine *g, const char *name, struct lg_sandbox
         return -(int)LG_BACKEND;
     int64_t pid = lg_member_int(json_object_get(o, "State"), "Pid");
     out->pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
-    if (out->pidfd < 0 || !lg_ct_sandbox_cgroups(pid, lg_member_str(o, "Id"), out))
+    if (out->pidfd < 0 || !lg_ct_sandbox_cgroups(pid, lg_json_text(o, "Id"), out))
         return lg_fail(e, LG_BACKEND, "a sandbox ended as soon as it had started");
     return 0;
 }

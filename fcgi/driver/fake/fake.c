@@ -61,11 +61,11 @@ static int find(struct lg_engine *g, const char *ref, struct lg_image_info *info
     memset(info, 0, sizeof *info);
     if (!o)
         return lg_fail(e, LG_NOT_FOUND, "the fake engine has no image %s", ref);
-    snprintf(info->id, sizeof info->id, "%s", lg_fake_str(o, "id"));
-    snprintf(info->digest, sizeof info->digest, "%s", lg_fake_str(o, "digest"));
+    snprintf(info->id, sizeof info->id, "%s", lg_json_text(o, "id"));
+    snprintf(info->digest, sizeof info->digest, "%s", lg_json_text(o, "digest"));
     info->size_bytes = lg_fake_int(o, "size");
     if (g->vm) {
-        snprintf(info->format, sizeof info->format, "%s", lg_fake_str(o, "format"));
+        snprintf(info->format, sizeof info->format, "%s", lg_json_text(o, "format"));
         info->virtual_bytes = (int64_t)64 << 20;
     }
     return 0;
@@ -156,7 +156,7 @@ static int fake_image_import(struct lg_engine *g, const struct lg_import *im, lg
 static int uses(void *arg, const json_t *inst)
 {
     const char **ref = arg;
-    if (strcmp(lg_fake_str(inst, "image"), *ref) != 0)
+    if (strcmp(lg_json_text(inst, "image"), *ref) != 0)
         return 0;
     *ref = NULL;
     return 1;

@@ -39,7 +39,7 @@ static void echo(const json_t *inst, const char *s, struct lg_buf *out)
 /* One `…` of `sh -c "…; …"`. Returns false when it never ends. */
 static bool step(struct lg_engine *g, json_t *inst, char *s, int64_t *ms, bool *done)
 {
-    const char *id = lg_fake_str(inst, "id");
+    const char *id = lg_json_text(inst, "id");
     lg_cleanup_buf struct lg_buf text = {0};
     if (word(s, "echo")) {
         char *to = strstr(s, ">&2");
@@ -77,7 +77,7 @@ void lg_fake_begin(struct lg_engine *g, json_t *inst)
     lg_fake_set(inst, "started_at", now);
     lg_fake_set(inst, "finished_at", 0);
     lg_fake_set(inst, "ends_at", ends ? now + ms : 0);
-    lg_fake_event(g, lg_fake_str(inst, "id"), "start");
+    lg_fake_event(g, lg_json_text(inst, "id"), "start");
 }
 
 void lg_fake_end(struct lg_engine *g, json_t *inst, int exit_code, bool oom, int64_t at)
@@ -87,7 +87,7 @@ void lg_fake_end(struct lg_engine *g, json_t *inst, int exit_code, bool oom, int
     lg_fake_set(inst, "oom", oom);
     lg_fake_set(inst, "finished_at", at);
     lg_fake_set(inst, "ends_at", 0);
-    lg_fake_event(g, lg_fake_str(inst, "id"), "die");
+    lg_fake_event(g, lg_json_text(inst, "id"), "die");
 }
 
 void lg_fake_live(struct lg_engine *g, json_t *inst)
@@ -101,5 +101,5 @@ void lg_fake_live(struct lg_engine *g, json_t *inst)
     lg_fake_end(g, inst, code, oom, ends);
     if (policy >= LG_RESTART_ALWAYS || (policy == LG_RESTART_ON_FAILURE && code))
         lg_fake_begin(g, inst);
-    lg_fake_save(g, "inst", lg_fake_str(inst, "id"), inst, NULL);
+    lg_fake_save(g, "inst", lg_json_text(inst, "id"), inst, NULL);
 }

@@ -139,12 +139,6 @@ void lg_fake_log_delete(struct lg_engine *g, const char *id)
     lg_fake_delete(g, "log", id);
 }
 
-const char *lg_fake_str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 int64_t lg_fake_int(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));

@@ -37,7 +37,6 @@ int lg_fake_fault(struct lg_engine *g, const char *verb, struct lg_err *e);
 /* After the work: rc, or what a fault makes of it. */
 int lg_fake_after(struct lg_engine *g, const char *verb, int rc, struct lg_err *e);
 
-const char *lg_fake_str(const json_t *o, const char *key); /* "" when absent */
 int64_t lg_fake_int(const json_t *o, const char *key);
 void lg_fake_set(json_t *o, const char *key, int64_t v);
 

@@ -71,7 +71,7 @@ static json_t *load(struct lg_engine *g, const char *id, struct lg_err *e)
 
 static int save(struct lg_engine *g, json_t *o, struct lg_err *e)
 {
-    return lg_fake_save(g, "inst", lg_fake_str(o, "id"), o, e);
+    return lg_fake_save(g, "inst", lg_json_text(o, "id"), o, e);
 }
 
 static int create(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e)
@@ -110,9 +110,9 @@ static int clashes(void *arg, const json_t *o)
     struct clash *c = arg;
     size_t k;
     json_t *port;
-    if (!strcmp(lg_fake_str(o, "id"), c->s->id) || lg_fake_int(o, "run") != LG_RUN_RUNNING)
+    if (!strcmp(lg_json_text(o, "id"), c->s->id) || lg_fake_int(o, "run") != LG_RUN_RUNNING)
         return 0;
-    if (!strcmp(lg_fake_str(o, "address"), c->s->address))
+    if (!strcmp(lg_json_text(o, "address"), c->s->address))
         snprintf(c->what, sizeof c->what, "address %.15s is in use", c->s->address);
     for (int i = 0; i < c->s->port_count; i++)
         json_array_foreach(json_object_get(o, "ports"), k,
@@ -168,7 +168,7 @@ static int change_run(struct lg_engine *g, json_t *o, enum lg_run from, enum lg_
     if (run != from)
         return lg_fail(e, LG_BACKEND, "cannot %s: the container does not run", what);
     lg_fake_set(o, "run", to);
-    lg_fake_event(g, lg_fake_str(o, "id"), what);
+    lg_fake_event(g, lg_json_text(o, "id"), what);
     return save(g, o, e);
 }
 
@@ -237,18 +237,18 @@ int lg_fake_remove(struct lg_engine *g, const char *id, bool force, struct lg_er
 static void to_status(const json_t *o, struct lg_inst_status *st)
 {
     memset(st, 0, sizeof *st);
-    snprintf(st->id, sizeof st->id, "%s", lg_fake_str(o, "id"));
+    snprintf(st->id, sizeof st->id, "%s", lg_json_text(o, "id"));
     snprintf(st->ref, sizeof st->ref, "fake-%s", st->id);
     st->run = (enum lg_run)lg_fake_int(o, "run");
     st->started_at = lg_fake_int(o, "started_at");
     st->finished_at = lg_fake_int(o, "finished_at");
     if (up(o)) {
         st->pid = getpid();
-        snprintf(st->address, sizeof st->address, "%s", lg_fake_str(o, "address"));
+        snprintf(st->address, sizeof st->address, "%s", lg_json_text(o, "address"));
     } else if (st->run == LG_RUN_EXITED) {
         st->exit_code = (int)lg_fake_int(o, "exit_code");
         st->oom_killed = lg_fake_int(o, "oom") != 0;
-        snprintf(st->why, sizeof st->why, "%s", lg_fake_str(o, "why"));
+        snprintf(st->why, sizeof st->why, "%s", lg_json_text(o, "why"));
     }
 }
 
@@ -343,7 +343,7 @@ struct listing {
 static int collect(void *arg, const json_t *o)
 {
     struct listing *l = arg;
-    if (!strcmp(lg_fake_str(o, "site"), l->g->ctx.site))
+    if (!strcmp(lg_json_text(o, "site"), l->g->ctx.site))
         json_array_append_new(l->found, json_deep_copy(o));
     return 0;
 }

@@ -14,7 +14,7 @@
 
 static int save(struct lg_engine *g, json_t *o, struct lg_err *e)
 {
-    return lg_fake_save(g, "inst", lg_fake_str(o, "id"), o, e);
+    return lg_fake_save(g, "inst", lg_json_text(o, "id"), o, e);
 }
 
 static bool up(const json_t *o)

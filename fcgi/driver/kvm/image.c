@@ -37,12 +37,6 @@ static int ref_name(const char *ref, char out[NAME_MAX], struct lg_err *e)
     return 0;
 }
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 /* The note of a reference: {"ref","content","sha256","format","virtual"}; NULL when there is none. */
 static json_t *load(const struct lg_engine *g, const char *ref, struct lg_err *e)
 {
@@ -77,12 +71,12 @@ int lg_vm_image_template(const struct lg_engine *g, const char *ref, struct lg_i
     memset(info, 0, sizeof *info);
     if (!o)
         return e && e->code ? -(int)e->code : -(int)LG_NOT_FOUND;
-    snprintf(file, sizeof file, "%.16s.qcow2", text(o, "content"));
+    snprintf(file, sizeof file, "%.16s.qcow2", lg_json_text(o, "content"));
     if (stat(lg_vm_image_path(g, file, path), &st))
         return lg_fail(e, LG_NOT_FOUND, "the file of image %s is gone from the host", ref);
-    snprintf(info->id, sizeof info->id, "sha256:%.64s", text(o, "sha256"));
+    snprintf(info->id, sizeof info->id, "sha256:%.64s", lg_json_text(o, "sha256"));
     snprintf(info->digest, sizeof info->digest, "%.80s", info->id);
-    snprintf(info->format, sizeof info->format, "%.7s", text(o, "format"));
+    snprintf(info->format, sizeof info->format, "%.7s", lg_json_text(o, "format"));
     info->virtual_bytes = json_integer_value(json_object_get(o, "virtual"));
     info->size_bytes = (int64_t)st.st_blocks * 512;
     return 0;
@@ -273,7 +267,7 @@ static bool shared(struct lg_engine *g, const char *content)
         if (n < 5 || strcmp(f->d_name + n - 5, ".json"))
             continue;
         lg_cleanup_json json_t *o = json_load_file(lg_vm_image_path(g, f->d_name, path), 0, NULL);
-        found = !strcmp(text(o, "content"), content);
+        found = !strcmp(lg_json_text(o, "content"), content);
     }
     if (d)
         closedir(d);
@@ -291,8 +285,8 @@ int lg_vm_image_remove(struct lg_engine *g, const char *ref, struct lg_err *e)
         return lg_fail(e, LG_CONFLICT, "a virtual machine is made of this image; delete it first");
     if (unlink(lg_vm_image_path(g, name, path)) && errno != ENOENT)
         return lg_fail_errno(e, LG_STORAGE, "cannot remove the image");
-    snprintf(file, sizeof file, "%.16s.qcow2", text(o, "content"));
-    if (!shared(g, text(o, "content")))
+    snprintf(file, sizeof file, "%.16s.qcow2", lg_json_text(o, "content"));
+    if (!shared(g, lg_json_text(o, "content")))
         unlink(lg_vm_image_path(g, file, path));
     return 0;
 }

@@ -4,19 +4,13 @@
 
 #include "driver/network/rules.h"
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static int rules_in(const json_t *listing, const char *chain)
 {
     int n = 0;
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(listing, "nftables"), i, item) n +=
-        !strcmp(text(json_object_get(item, "rule"), "chain"), chain);
+        !strcmp(lg_json_text(json_object_get(item, "rule"), "chain"), chain);
     return n;
 }
 
@@ -28,7 +22,7 @@ static const json_t *elements_of(const json_t *listing, const char *name)
     {
         const json_t *set = json_object_get(item, "set");
         set = set ? set : json_object_get(item, "map");
-        if (!strcmp(text(set, "name"), name))
+        if (!strcmp(lg_json_text(set, "name"), name))
             return json_object_get(set, "elem");
     }
     return NULL;
