@@ -94,34 +94,23 @@ static void size(struct terminal *t, int columns, int rows, int tries)
 /* Whole frames of lodge-stream's; false when it speaks nonsense. */
 static bool take_frames(struct terminal *t)
 {
-    while (t->frames.len >= LG_TERMINAL_HEAD) {
+    while (t->frames.len >= LG_FRAME_HEAD) {
         const unsigned char *p = (const unsigned char *)t->frames.data;
         size_t n = (size_t)p[4] << 24 | (size_t)p[5] << 16 | (size_t)p[6] << 8 | p[7];
         if (n > LG_TERMINAL_PAYLOAD || p[1] || p[2] || p[3])
             return false;
-        if (t->frames.len < LG_TERMINAL_HEAD + n)
+        if (t->frames.len < LG_FRAME_HEAD + n)
             return true;
-        const unsigned char *body = p + LG_TERMINAL_HEAD;
+        const unsigned char *body = p + LG_FRAME_HEAD;
         if (p[0] == LG_TERMINAL_INPUT)
             lg_buf_add(&t->to_tty, body, n);
         else if (p[0] == LG_TERMINAL_SIZE && n == 4)
             size(t, body[0] << 8 | body[1], body[2] << 8 | body[3], 1);
         else
             return false;
-        lg_buf_drop(&t->frames, LG_TERMINAL_HEAD + n);
+        lg_buf_drop(&t->frames, LG_FRAME_HEAD + n);
     }
     return true;
-}
-
-static void frame(struct lg_buf *into, int type, const void *p, size_t n)
-{
-    const unsigned char head[LG_TERMINAL_HEAD] = {[0] = (unsigned char)type,
-                                                  [4] = (unsigned char)(n >> 24),
-                                                  [5] = (unsigned char)(n >> 16),
-                                                  [6] = (unsigned char)(n >> 8),
-                                                  [7] = (unsigned char)n};
-    lg_buf_add(into, head, sizeof head);
-    lg_buf_add(into, p, n);
 }
 
 /* Bytes from one side, the terminal's in a frame; false at its end. */
@@ -130,7 +119,7 @@ static bool hear(int fd, struct lg_buf *into, bool framed)
     char bytes[16384];
     ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (n > 0 && framed)
-        frame(into, LG_TERMINAL_OUTPUT, bytes, (size_t)n);
+        lg_frame_add(into, LG_TERMINAL_OUTPUT, bytes, (size_t)n);
     else if (n > 0)
         lg_buf_add(into, bytes, (size_t)n);
     return (n > 0 && !into->failed) || (n < 0 && (errno == EAGAIN || errno == EINTR));
@@ -178,7 +167,7 @@ static void end(struct terminal *t)
     const unsigned char bytes[4] = {0, 0, 0, (unsigned char)code};
     if (code < 0 || t->viewer < 0)
         return;
-    frame(&t->to_viewer, LG_TERMINAL_EXIT, bytes, sizeof bytes);
+    lg_frame_add(&t->to_viewer, LG_TERMINAL_EXIT, bytes, sizeof bytes);
     last_words(t);
 }
 

@@ -1,7 +1,6 @@
 /* The verbs of an instance: what each asks of the engine, and what the database learns of it. */
 #include "job/job.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,7 +83,7 @@ static int await_image(struct lg_job *j, struct lg_err *e)
             return lg_fail(e, LG_CANCELLED, "it was cancelled");
         if (!looks)
             lg_job_log(j, "waiting for the image %s", im.name);
-        poll(NULL, 0, IMAGE_LOOK_MS);
+        lg_pause_ms(IMAGE_LOOK_MS);
     }
     return 0;
 }

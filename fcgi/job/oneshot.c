@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "driver/oneshot.h"
+#include "model/frame.h"
 #include "model/net.h"
 #include "model/run_frame.h"
 #include "store/code_network.h"
@@ -123,7 +124,8 @@ static bool put(struct run *x, const void *p, size_t n)
 
 static bool frame(struct run *x, int type, const void *p, size_t n)
 {
-    const char head[8] = {(char)type, 0, 0, 0, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+    uint8_t head[LG_FRAME_HEAD];
+    lg_frame_head(head, type, n);
     return put(x, head, sizeof head) && put(x, p, n);
 }
 

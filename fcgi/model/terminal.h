@@ -1,11 +1,12 @@
 /*
- * What lodge-stream and lodge-runner's end of a terminal in a container say to each other: frames as of a log
- * ([type, 0, 0, 0, length big-endian u32] payload).
+ * What lodge-stream and lodge-runner's end of a terminal in a container say to each other, in the frames of
+ * model/frame.h.
  */
 #ifndef LG_MODEL_TERMINAL_H
 #define LG_MODEL_TERMINAL_H
 
-#define LG_TERMINAL_HEAD    8
+#include "model/frame.h"
+
 #define LG_TERMINAL_PAYLOAD 65536 /* bytes at most */
 #define LG_TERMINAL_WORDS   32    /* of a command, */
 #define LG_TERMINAL_COMMAND 2048  /* and bytes of its JSON */
@@ -17,7 +18,7 @@ enum {
     LG_TERMINAL_INPUT = 0,  /* down: bytes that were typed */
     LG_TERMINAL_OUTPUT = 1, /* up: bytes to be shown */
     LG_TERMINAL_SIZE = 4,   /* down: BE16 columns, BE16 rows */
-    LG_TERMINAL_EXIT = 5,   /* up, the last one: BE32 exit code of the program */
+    LG_TERMINAL_EXIT = 2,   /* up, the last one: BE32 exit code of the program */
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "box/wire.h"
+#include "model/frame.h"
 #include "sandbox/pool.h"
 
 #define CLIENT_FULL  ((size_t)256 << 10)
@@ -66,10 +67,7 @@ void lg_task_flush(struct lg_task *r)
 
 bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n)
 {
-    const char head[8] = {(char)type, 0, 0, 0, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
-    lg_buf_add(&r->out, head, sizeof head);
-    if (n)
-        lg_buf_add(&r->out, p, n);
+    lg_frame_add(&r->out, type, p, n);
     if (r->out.failed)
         return false;
     lg_task_flush(r);

@@ -54,44 +54,32 @@ static size_t read_size(const struct lg_client *c)
     return n > READ_MAX ? READ_MAX : n < READ_MIN ? READ_MIN : n;
 }
 
-/* Takes the frames from around what a terminal says, in place; how many bytes are left to be shown. */
-static size_t unframe(struct lg_terminal_up *u, uint8_t *bytes, size_t n)
+/* What a terminal says, out of its frames and into `shown`. False when they are none. */
+static bool unframe(struct lg_console *k, const uint8_t *p, size_t n, struct lg_buf *shown)
 {
-    size_t shown = 0;
-    for (size_t at = 0; at < n;) {
-        size_t take = n - at < u->left ? n - at : u->left;
-        if (!u->left) {
-            u->head[u->got++] = bytes[at++];
-            if (u->got < sizeof u->head)
-                continue;
-            u->got = 0;
-            u->left = (uint32_t)u->head[4] << 24 | (uint32_t)u->head[5] << 16 | (uint32_t)u->head[6] << 8 |
-                      u->head[7];
-            continue;
-        }
-        if (u->head[0] == LG_TERMINAL_OUTPUT) {
-            memmove(bytes + shown, bytes + at, take);
-            shown += take;
-        }
-        for (size_t i = 0; u->head[0] == LG_TERMINAL_EXIT && i < take && u->code_got < sizeof u->code; i++)
-            u->code[u->code_got++] = bytes[at + i];
-        at += take;
-        u->left -= (uint32_t)take;
+    struct lg_piece piece;
+    int rc;
+    while ((rc = lg_frames_next(&k->up, &p, &n, &piece)) > 0) {
+        if (piece.stream == LG_TERMINAL_OUTPUT)
+            lg_buf_add(shown, piece.p, piece.n);
+        for (size_t i = 0; piece.stream == LG_TERMINAL_EXIT && i < piece.n && k->exit_got < sizeof k->exit;
+             i++)
+            k->exit[k->exit_got++] = piece.p[i];
     }
-    return shown;
+    return !rc;
 }
 
 /* No more comes. "exit 3" of a terminal whose program was seen to end, whatever was typed for it since. */
 static void at_end(struct lg_client *c, bool broken)
 {
-    const struct lg_terminal_up *u = &c->u.console.up;
+    const struct lg_console *k = &c->u.console;
     char why[32];
-    if (u->code_got < sizeof u->code) {
+    if (k->exit_got < sizeof k->exit) {
         ended(c, broken ? LG_WS_FAILED : LG_WS_NORMAL,
               broken ? "the console broke off" : "the console ended");
         return;
     }
-    snprintf(why, sizeof why, "exit %u", u->code[3]);
+    snprintf(why, sizeof why, "exit %u", k->exit[3]);
     ended(c, LG_WS_NORMAL, why);
 }
 
@@ -102,13 +90,20 @@ static void take_from(struct lg_client *c)
     ssize_t n = read(c->u.console.source.fd, bytes, read_size(c));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0)
+    if (n <= 0) {
         at_end(c, n < 0);
-    if (n > 0 && c->u.console.terminal)
-        n = (ssize_t)unframe(&c->u.console.up, bytes, (size_t)n);
-    if (n <= 0)
         return;
-    lg_ws_frame(&b, LG_WS_BINARY, bytes, (size_t)n);
+    }
+    lg_cleanup_buf struct lg_buf shown = {.max = READ_MAX};
+    bool framed = c->u.console.terminal;
+    if (framed && !unframe(&c->u.console, bytes, (size_t)n, &shown)) {
+        at_end(c, true);
+        return;
+    }
+    if (framed && !shown.len)
+        return;
+    lg_ws_frame(&b, LG_WS_BINARY, framed ? (const uint8_t *)shown.data : bytes,
+                framed ? shown.len : (size_t)n);
     lg_client_send_buf(c, &b);
 }
 
@@ -177,14 +172,6 @@ static bool only_look(struct lg_client *c, const struct lg_ws_event *ev)
     return true;
 }
 
-static void frame(struct lg_console *k, int type, const void *p, size_t n)
-{
-    const uint8_t head[LG_TERMINAL_HEAD] = {
-        (uint8_t)type, 0, 0, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
-    lg_buf_add(&k->to, head, sizeof head);
-    lg_buf_add(&k->to, p, n);
-}
-
 /* {"resize":[columns,rows]}; anything else is for a terminal of another time, and left aside. */
 static void resize(struct lg_console *k, const struct lg_ws_event *ev)
 {
@@ -195,7 +182,7 @@ static void resize(struct lg_console *k, const struct lg_ws_event *ev)
     if (columns < 1 || rows < 1 || columns > LG_TERMINAL_MOST || rows > LG_TERMINAL_MOST)
         return;
     const uint8_t bytes[4] = {(uint8_t)(columns >> 8), (uint8_t)columns, (uint8_t)(rows >> 8), (uint8_t)rows};
-    frame(k, LG_TERMINAL_SIZE, bytes, sizeof bytes);
+    lg_frame_add(&k->to, LG_TERMINAL_SIZE, bytes, sizeof bytes);
 }
 
 static void to_terminal(struct lg_console *k, const struct lg_ws_event *ev)
@@ -203,8 +190,8 @@ static void to_terminal(struct lg_console *k, const struct lg_ws_event *ev)
     if (ev->opcode != LG_WS_BINARY)
         resize(k, ev);
     for (size_t at = 0; ev->opcode == LG_WS_BINARY && at < ev->n; at += LG_TERMINAL_PAYLOAD)
-        frame(k, LG_TERMINAL_INPUT, ev->p + at,
-              ev->n - at < LG_TERMINAL_PAYLOAD ? ev->n - at : LG_TERMINAL_PAYLOAD);
+        lg_frame_add(&k->to, LG_TERMINAL_INPUT, ev->p + at,
+                     ev->n - at < LG_TERMINAL_PAYLOAD ? ev->n - at : LG_TERMINAL_PAYLOAD);
 }
 
 static void input(struct lg_client *c, const struct lg_ws_event *ev)

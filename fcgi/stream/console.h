@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "stream/ask.h"
+#include "stream/frame.h"
 #include "stream/rfb.h"
 
 struct lg_console {
@@ -20,11 +21,9 @@ struct lg_console {
     size_t taken;            /* bytes of `to` already written */
     struct lg_rfb rfb;       /* of one that may only look at a screen */
     bool screen, terminal;   /* neither: a serial line */
-    struct lg_terminal_up {  /* what a terminal is saying */
-        uint8_t head[8], code[4];
-        size_t got, code_got; /* bytes of the frame's head, and of the exit code */
-        uint32_t left;        /* bytes of its payload to come */
-    } up;
+    struct lg_frames up;     /* of a terminal: what it is saying, */
+    uint8_t exit[4];         /* and at its end its program's exit code, */
+    uint8_t exit_got;        /* so many bytes of it */
 };
 
 extern const struct lg_client_ops lg_console_ops;

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "model/frame.h"
 #include "model/run_frame.h"
 #include "stream/client.h"
 #include "stream/frame.h"
@@ -341,10 +342,7 @@ static void timeout(struct lg_client *c)
 static void tell(struct lg_client *c, int type, const char *p, size_t n)
 {
     lg_cleanup_buf struct lg_buf b = {.max = LG_WS_MESSAGE_MAX + 64};
-    const char head[8] = {(char)type, 0, 0, 0, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
-    lg_buf_add(&b, head, sizeof head);
-    if (n)
-        lg_buf_add(&b, p, n);
+    lg_frame_add(&b, type, p, n);
     if (c->u.run.source.fd < 0)
         return;
     if (send(c->u.run.source.fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)b.len)

@@ -65,6 +65,22 @@ static void test_probe(void **state)
     ok(&e, D->probe(G, NULL, &e));
 }
 
+/* Made and started, each twice: the second is as good as none. */
+static struct lg_inst_status come_up(const struct lg_inst_spec *spec)
+{
+    struct lg_err e = {0};
+    assert_int_equal(rig_run(&rig, spec->id), LG_RUN_ABSENT);
+    ok(&e, D->create(G, spec, &e));
+    ok(&e, D->create(G, spec, &e));
+    assert_int_equal(rig_run(&rig, spec->id), LG_RUN_CREATED);
+    ok(&e, D->start(G, spec, &e));
+    ok(&e, D->start(G, spec, &e));
+    struct lg_inst_status st = status(spec->id);
+    assert_int_equal(st.run, LG_RUN_RUNNING);
+    assert_string_equal(st.id, spec->id);
+    return st;
+}
+
 static void test_life(void **state)
 {
     (void)state;
@@ -75,15 +91,7 @@ static void test_life(void **state)
     struct lg_inst_status st;
     ok(&e, D->network_ensure(G, &spec.net, &e));
     ok(&e, D->network_ensure(G, &spec.net, &e));
-    assert_int_equal(rig_run(&rig, s.id), LG_RUN_ABSENT);
-    ok(&e, D->create(G, &spec, &e));
-    ok(&e, D->create(G, &spec, &e));
-    assert_int_equal(rig_run(&rig, s.id), LG_RUN_CREATED);
-    ok(&e, D->start(G, &spec, &e));
-    ok(&e, D->start(G, &spec, &e));
-    st = status(s.id);
-    assert_int_equal(st.run, LG_RUN_RUNNING);
-    assert_string_equal(st.id, s.id);
+    st = come_up(&spec);
     assert_string_equal(st.address, s.address);
     assert_true(st.started_at > 0 && st.pid > 0 && *st.ref);
     until(rig_log_has(&rig, s.id, "hello=world\nsecond line\n") && rig_log_has(&rig, s.id, "oops"));
@@ -612,15 +620,7 @@ static void test_life_of_a_machine(void **state)
     struct lg_inst_status st;
     struct lg_inst_spec spec = rig_spec(&rig, &rig.net, next_host++, &s, NULL);
     ok(&e, D->network_ensure(G, &spec.net, &e));
-    assert_int_equal(rig_run(&rig, s.id), LG_RUN_ABSENT);
-    ok(&e, D->create(G, &spec, &e));
-    ok(&e, D->create(G, &spec, &e));
-    assert_int_equal(rig_run(&rig, s.id), LG_RUN_CREATED);
-    ok(&e, D->start(G, &spec, &e));
-    ok(&e, D->start(G, &spec, &e));
-    st = status(s.id);
-    assert_int_equal(st.run, LG_RUN_RUNNING);
-    assert_string_equal(st.id, s.id);
+    st = come_up(&spec);
     assert_true(*st.ref);
     if (rig.real) {
         assert_string_equal(st.address, s.address);

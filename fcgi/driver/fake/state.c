@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "model/frame.h"
 
 static void path_of(struct lg_engine *g, char out[PATH_MAX], const char *kind, const char *name)
 {
@@ -117,12 +118,8 @@ void lg_fake_events(struct lg_engine *g, long *at, struct lg_buf *out)
 void lg_fake_log(struct lg_engine *g, const char *id, int stream, const char *text)
 {
     char path[PATH_MAX];
-    size_t n = strlen(text);
     lg_cleanup_buf struct lg_buf b = {0};
-    unsigned char head[8] = {(unsigned char)stream, 0,      0, 0, n >> 24 & 255, n >> 16 & 255,
-                             n >> 8 & 255,          n & 255};
-    lg_buf_add(&b, head, sizeof head);
-    lg_buf_str(&b, text);
+    lg_frame_add(&b, stream, text, strlen(text));
     path_of(g, path, "log", id);
     append(path, b.data, b.len);
 }
