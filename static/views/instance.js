@@ -26,12 +26,13 @@ class Detail {
   }
 
   async load() {
-    this.inst = store.instances.get(this.id);
-    if (this.inst) this.changed();
+    if (store.instances.has(this.id)) this.changed();
     try {
       putInstance(await get(`/compute/instances/${this.id}`));
     } catch (e) {
-      if (!this.built || e.status === 404) this.gone(e.status === 404 ? 'There is no such instance. It may have been deleted.' : e.message);
+      // seen before, it went while nobody told: the stream of events was away for a moment
+      if (e.status === 404) this.gone(this.inst ? `${this.inst.name} was deleted.` : 'There is no such instance. It may have been deleted.');
+      else if (!this.built) this.gone(e.message);
     }
   }
 

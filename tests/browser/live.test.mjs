@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { again, clean, openBrowser, openPage, real, signIn } from './harness.mjs';
+import { again, clean, openBrowser, openPage, real, signIn, visit } from './harness.mjs';
 import { startMock } from './mock.mjs';
 import { State } from './mock-state.mjs';
 
@@ -54,6 +54,18 @@ test('what happens while the server is away is there when it is back', { skip: r
   // and it is live again
   mock.state.setState(inst('newcomer'), 'stopped');
   await rowState('newcomer', 'stopped');
+});
+
+test('an instance deleted while the stream was away is said to be deleted on its own page, as if it had been there', { skip: real }, async () => {
+  const { id } = inst('app-002');
+  await visit(page, `${mock.url}/#/instances/${id}`);
+  await page.getByRole('heading', { name: 'app-002', level: 1 }).waitFor();
+  await restart((s) => {
+    s.instances.delete(id);
+    s.prune();
+  });
+  await page.getByText('app-002 was deleted.').waitFor();
+  page.problems.length = 0; // the page asks for it once more: 404
 });
 
 test('when the missed events were pruned, everything is read again', { skip: real }, async () => {

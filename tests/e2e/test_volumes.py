@@ -179,11 +179,13 @@ def test_reconciler_brings_mounts_back(system, admin, name, volume):
     admin.post(f"/volumes/{v['id']}/attach", {"instance": i["id"], "path": "/data"}, 200)
     assert sh(system, i["id"], "echo x > /data/f")[0] == 0
     pid = system.engine.inspect(i["id"])["State"]["Pid"]
+    for kind in ("runner", "runner-workers"):
+        system.kill(kind, signal.SIGSTOP)  # else its reconciler mounts while this unmounts
     subprocess.run(["nsenter", "-t", str(pid), "-m", "umount", "/data"], check=True)
     for m in sorted((m for m in system.mounts() if "/volumes/live" in m), reverse=True):
         subprocess.run(["umount", m], check=True)
     until("no loop device is left", lambda: not loops(system), timeout=10)
-    system.kill("runner")
+    kill_all(system, True)
     until("it is mounted again", lambda: sh(system, i["id"], "cat /data/f") == (0, "x\n"), timeout=60)
     admin.remove(i["id"])
 
