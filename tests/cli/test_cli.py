@@ -188,13 +188,18 @@ def test_services(cli, fake_system, make_follow):
     admin, n = fake_system.admin(), name("svc")
     f = make_follow(cli, "service", "watch", n)
     port = itertools.count(81)
-    until("it follows", lambda: admin.request("POST", "/api/registry/register", {
-        "name": n, "id": "a", "address": "::1", "port": next(port), "ttl": 3}).status == 200 and f.lines, step=0.3)
-    last = next(port) - 1
+
+    def register(ttl):
+        p = next(port)
+        assert admin.request("POST", "/api/registry/register", {"name": n, "id": "a", "address": "::1", "port": p, "ttl": ttl}).status == 200
+        return p
+    until("it follows", lambda: register(60) and f.lines, step=0.3)
+    last = register(60)
     assert "lodge-api" in cli("service", "ls") and n in cli("service", "ls")
     row = cli("service", "ls", n).splitlines()[1].split()
     assert row[:4] == [n, "a", "Healthy", f"[::1]:{last}"] and "tenant" in row
     assert [s["port"] for s in cli.json("service", "ls", n)["services"]] == [last]
+    register(1)
     f.until("its end", lambda lines: any("expired" in x and f"{n}/a" in x for x in lines))
     assert len(cli("service", "ls", n).splitlines()) <= 1
 
