@@ -117,6 +117,72 @@ def test_upload_of_nonsense_and_without_permission(lodge):
     assert refused.error == "UNAUTHENTICATED"
     until("no file stays", lambda: not os.listdir(f"{lodge.state}/uploads"))
 
+VICTIM = "docker.io/library/victim:latest"
+
+
+def repacked(lodge, kind, change):
+    """The base image as an archive of that kind whose files {name: bytes} `change` may alter: [(name, bytes)] in their order."""
+    path, out = f"{lodge.state}/saved.tar", io.BytesIO()
+    base = next(i for i in lodge.admin().get("/images").json["images"] if i["default"])
+    done = lodge.podman("save", "--format", kind, "-o", path, base["reference"])
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(path) as tar:
+        files = {m.name: tar.extractfile(m).read() for m in tar if m.isreg()}
+    os.unlink(path)
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in change(files):
+            t = tarfile.TarInfo(name)
+            t.size = 0 if isinstance(data, str) else len(data)
+            if isinstance(data, str):
+                t.type, t.linkname = tarfile.SYMTYPE, data
+            tar.addfile(t, None if isinstance(data, str) else io.BytesIO(data))
+    return out.getvalue()
+
+
+def named(text, name):
+    """A list of either kind that gives the image another name, in keys that Go reads as the real ones."""
+    o = json.loads(text)
+    if isinstance(o, list):
+        return json.dumps([o[0] | {"repotags": [name]}]).encode()
+    entry = o["manifests"][0] | {"Annotations": {"org.opencontainers.image.ref.name": name}}
+    return json.dumps(o | {"manifests": [entry], "Manifests": [entry]}).encode()
+
+
+LISTS = {"docker-archive": "manifest.json", "oci-archive": "index.json"}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize("second", ["", "././", "a/../", "link/"])
+def test_an_uploaded_image_gets_no_name_but_its_own(lodge, kind, second):
+    """Names in the engine are everybody's: an archive that brings some along, in whatever way, sets none of them."""
+    admin, listed = lodge.admin(), LISTS[kind]
+
+    def change(files):
+        evil = named(files[listed], VICTIM)
+        if not second:
+            return (files | {listed: evil}).items()
+        return [("link", "."), (second + listed, evil), *files.items(), (second + listed, evil)]
+
+    a = admin.call("POST", "/images/upload?name=trojan&kind=container", repacked(lodge, kind, change), 202, Content_Type="application/x-tar")
+    o = admin.operation(operation_of(a))
+    assert lodge.podman("image", "exists", VICTIM).returncode == 1, "an upload named an image of the engine"
+    assert o["status"] == ("failed" if second else "done"), o
+    gone = admin.delete(f"/images/{a.json['id']}", (200, 202, 204))
+    if gone.header("Operation-Location"):
+        assert admin.operation(operation_of(gone))["status"] == "done"
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_upload_of_a_saved_image(lodge, kind):
+    admin = lodge.admin()
+    a = admin.call("POST", "/images/upload?name=saved&kind=container", repacked(lodge, kind, dict.items), 202, Content_Type="application/x-tar")
+    assert admin.operation(operation_of(a))["status"] == "done"
+    i = admin.create("from-saved", FOREVER, image="saved")
+    admin.remove(i["id"])
+    gone = admin.delete(f"/images/{a.json['id']}", (200, 202, 204))
+    if gone.header("Operation-Location"):
+        assert admin.operation(operation_of(gone))["status"] == "done"
+
 
 def test_pull_by_reference_with_progress(lodge, registry):
     admin = lodge.admin()

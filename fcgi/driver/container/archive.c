@@ -29,7 +29,11 @@ struct lg_archive {
 static struct archive *open_in(const char *path)
 {
     struct archive *in = archive_read_new();
-    archive_read_support_filter_all(in);
+    /* Not all there are: some run programs of the host. */
+    archive_read_support_filter_gzip(in);
+    archive_read_support_filter_bzip2(in);
+    archive_read_support_filter_xz(in);
+    archive_read_support_filter_zstd(in);
     archive_read_support_format_tar(in);
     if (archive_read_open_filename(in, path, 65536) == ARCHIVE_OK)
         return in;
@@ -43,15 +47,45 @@ static const char *entry_name(struct archive_entry *en)
     return !name ? "" : !strncmp(name, "./", 2) ? name + 2 : name;
 }
 
+/* The files that tell an engine what its image is called. */
+static bool is_list(const char *name, size_t n)
+{
+    static const char *const lists[] = {"manifest.json", "index.json", "oci-layout", "repositories"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        if (strlen(lists[i]) == n && !memcmp(lists[i], name, n))
+            return true;
+    return false;
+}
+
+/*
+ * Engines clean names before they compare them, or unpack the archive and follow its links: whatever could so
+ * become a second list, with names of its own choice, is no part of an image.
+ */
+static bool is_plain(const char *name)
+{
+    size_t n;
+    for (const char *p = name; *p; p += n + 1) {
+        n = strcspn(p, "/");
+        bool last = !p[n] || !p[n + 1];
+        if (!n || (n == 1 && *p == '.') || (n == 2 && !memcmp(p, "..", 2)))
+            return false;
+        if (last)
+            return !is_list(p, n) || (p == name && !p[n]);
+    }
+    return true;
+}
+
 /* Looks through all names: the telling ones may be last. 0, or negative when it is no tar. */
 static int find_kind(const char *path, enum kind *kind, struct lg_err *e)
 {
     struct archive *in = open_in(path);
     struct archive_entry *en;
     int rc = ARCHIVE_FATAL, entries = 0;
+    bool plain = true;
     *kind = ROOT_FS;
     while (in && (rc = archive_read_next_header(in, &en)) != ARCHIVE_EOF && rc >= ARCHIVE_WARN) {
         entries++;
+        plain &= archive_entry_pathname(en) && is_plain(entry_name(en));
         if (!strcmp(entry_name(en), "manifest.json"))
             *kind = DOCKER_SAVE;
         else if (!strcmp(entry_name(en), "oci-layout") && *kind == ROOT_FS)
@@ -60,6 +94,8 @@ static int find_kind(const char *path, enum kind *kind, struct lg_err *e)
     archive_read_free(in);
     if (rc != ARCHIVE_EOF || !entries)
         return lg_fail(e, LG_INVALID, "the file is not a complete tar archive");
+    if (*kind != ROOT_FS && !plain)
+        return lg_fail(e, LG_INVALID, "the image archive has names that no image has, such as a second list");
     return 0;
 }
 
@@ -114,24 +150,29 @@ bool lg_archive_is_image(const struct lg_archive *a)
     return a->kind != ROOT_FS;
 }
 
-/* manifest.json of docker save: a list with one image; its names become ours. */
-static bool rename_docker(json_t *o, const char *ref)
+/*
+ * The lists are written anew, with our name and what else an engine needs: it takes a key in whatever case,
+ * and the last one counts.
+ */
+
+/* manifest.json of docker save: a list with one image. */
+static json_t *docker_list(const json_t *o, const char *ref)
 {
-    return json_is_array(o) && json_array_size(o) == 1 &&
-           !json_object_set_new(json_array_get(o, 0), "RepoTags", json_pack("[s]", ref));
+    const json_t *im = json_array_size(o) == 1 ? json_array_get(o, 0) : NULL;
+    return json_pack("[{s:O, s:[s], s:O}]", "Config", json_object_get(im, "Config"), "RepoTags", ref,
+                     "Layers", json_object_get(im, "Layers"));
 }
 
 /* index.json of an OCI layout: one manifest, named by an annotation. */
-static bool rename_oci(json_t *o, const char *ref)
+static json_t *oci_list(const json_t *o, const char *ref)
 {
-    json_t *all = json_object_get(o, "manifests");
-    json_t *names = json_pack("{s:s}", "org.opencontainers.image.ref.name", ref);
-    if (json_array_size(all) == 1 && !json_object_set(json_array_get(all, 0), "annotations", names)) {
-        json_decref(names);
-        return true;
-    }
-    json_decref(names);
-    return false;
+    const json_t *all = json_object_get(o, "manifests"),
+                 *m = json_array_size(all) == 1 ? json_array_get(all, 0) : NULL;
+    const char *type = lg_json_text(m, "mediaType");
+    return json_pack("{s:i, s:[{s:s, s:O, s:O, s:{s:s}}]}", "schemaVersion", 2, "manifests", "mediaType",
+                     *type ? type : "application/vnd.oci.image.manifest.v1+json", "digest",
+                     json_object_get(m, "digest"), "size", json_object_get(m, "size"), "annotations",
+                     "org.opencontainers.image.ref.name", ref);
 }
 
 static bool read_whole(struct archive *in, struct lg_buf *b)
@@ -150,9 +191,8 @@ static bool send_renamed(struct lg_archive *a, struct archive_entry *en)
     if (!read_whole(a->in, &old))
         return false;
     lg_cleanup_json json_t *o = json_loadb(lg_buf_cstr(&old), old.len, JSON_REJECT_DUPLICATES, NULL);
-    if (!(a->kind == DOCKER_SAVE ? rename_docker(o, a->ref) : rename_oci(o, a->ref)))
-        return false;
-    char *text = json_dumps(o, JSON_COMPACT);
+    lg_cleanup_json json_t *ours = (a->kind == DOCKER_SAVE ? docker_list : oci_list)(o, a->ref);
+    char *text = ours ? json_dumps(ours, JSON_COMPACT) : NULL;
     size_t n = text ? strlen(text) : 0;
     archive_entry_set_size(en, (la_int64_t)n);
     bool ok = text && archive_write_header(a->out, en) == ARCHIVE_OK &&
