@@ -300,6 +300,8 @@ void lg_box_flush(struct lg_box *b)
 void lg_box_send(struct lg_box *b, int type, const void *p, size_t n)
 {
     const char *at = p;
+    if (b->state == LG_BOX_ENDING)
+        return;
     do {
         size_t k = n > LG_BOX_FRAME_MAX ? LG_BOX_FRAME_MAX : n;
         const char head[LG_BOX_HEAD] = {(char)type, (char)(k >> 24), (char)(k >> 16), (char)(k >> 8),

@@ -88,6 +88,8 @@ static void client_frame(struct lg_task *r, int type, const char *p, size_t n)
         lg_box_send(r->box, LG_BOX_STOP, NULL, 0);
     else if (type == LG_RUN_FRAME_STOP)
         lg_task_stop(r, "stopped");
+    if (r->box && r->box->state == LG_BOX_ENDING)
+        lg_task_box_gone(r, "the sandbox does not take the input");
 }
 
 static void client_bytes(struct lg_task *r, const char *p, size_t n)

@@ -148,7 +148,9 @@ struct lg_repl {
     struct lg_task *task; /* the snippet at work */
     struct lg_timer lease;
     int64_t ttl_ms, created_at, expires_at;
-    void *asker; /* whoever waits for the sandbox' word about files */
+    bool listens;          /* the sandbox has yet to say its last word about files, */
+    struct lg_err refused; /* and has said this */
+    void *asker;           /* whoever waits for it; NULL: gone */
     void (*reply)(void *asker, const struct lg_buf *text);
     bool getting;
     struct lg_buf said;
@@ -225,6 +227,8 @@ const struct lg_err *lg_boxes_refused(struct lg_pool_state *p, const struct lg_l
 int lg_boxes_free_host(const struct lg_pool_state *p, const struct lg_box *b); /* 0: all are in use */
 void lg_box_end(struct lg_box *b);          /* kills it now, removes it later */
 bool lg_boxes_end(struct lg_pool_state *p); /* ends all that have started; true when none is left */
+/* What it does not take in any more ends it: `state` says so afterwards, and its run and session are off it.
+ */
 void lg_box_send(struct lg_box *b, int type, const void *p, size_t n);
 void lg_box_flush(struct lg_box *b);
 void lg_box_pause(struct lg_box *b, bool pause); /* whether its output is read */
@@ -277,7 +281,7 @@ int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const ch
 void lg_repl_end(struct lg_repl *s);                                       /* frees it */
 int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e); /* LG_CONFLICT: busy */
 /* Sends the snippet's code and appends the order to run it. */
-void lg_repl_order(struct lg_repl *s, struct lg_buf *order, struct lg_task *r);
+void lg_repl_order(struct lg_buf *order, struct lg_task *r);
 void lg_repl_leave(struct lg_repl *s, bool keep);
 /* LG_BOX_FILE: puts; LG_BOX_LIST; LG_BOX_GET. 1: `reply` is called later. */
 int lg_repl_files(struct lg_repl *s, int what, const char *path, const char *p, size_t n, void *asker,

@@ -23,6 +23,7 @@
 #define ABOUT_MS        10000 /* a tenant counts for so long after its last run */
 #define KEPT_FOR_OTHERS 2     /* ready sandboxes of a kind that a tenant with many runs leaves alone */
 #define MIXED_MAX       ((size_t)9 << 20)
+#define TAKES_NOTHING   "the sandbox does not take the code"
 
 /* ---- tenants ---- */
 
@@ -335,7 +336,7 @@ static void begin(struct lg_task *r, struct lg_box *b)
     if (!r->interactive)
         lg_box_send(b, LG_BOX_EOF, NULL, 0);
     if (b->state == LG_BOX_ENDING && r->state == LG_TASK_GOING)
-        lg_task_box_gone(r, "the sandbox does not take the code");
+        lg_task_box_gone(r, TAKES_NOTHING);
     else
         lg_buf_done(&r->blob);
 }
@@ -443,11 +444,14 @@ int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s,
     r->pids_hits = lg_sandbox_pids_hits(&s->box->sb);
     lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
     say_state(r, "running");
-    lg_repl_order(s, &order, r);
+    lg_repl_order(&order, r);
     if (r->input_size)
         lg_box_send(r->box, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);
     lg_box_send(r->box, LG_BOX_RUN, order.data, order.len);
-    lg_buf_done(&r->blob);
+    if (!s->box)
+        lg_task_box_gone(r, TAKES_NOTHING);
+    else
+        lg_buf_done(&r->blob);
     return 0;
 }
 

@@ -18,7 +18,7 @@
 #include "sandbox/peer.h"
 
 #define HEAD_MAX  ((size_t)1 << 20)
-#define PEER_MS   10000
+#define PEER_MS   8000 /* less than the patience of lodge-api */
 #define PEERS_MAX 256
 
 static TAILQ_HEAD(, lg_peer) waiting = TAILQ_HEAD_INITIALIZER(waiting);
@@ -157,7 +157,18 @@ static void on_peer(struct lg_source *s, uint32_t events)
 
 static void on_peer_timer(struct lg_timer *t)
 {
-    drop(lg_container_of(t, struct lg_peer, timer));
+    struct lg_peer *c = lg_container_of(t, struct lg_peer, timer);
+    lg_cleanup_buf struct lg_buf out = {.max = 4096};
+    struct lg_err e = {0};
+    if (!c->waits) {
+        drop(c);
+        return;
+    }
+    c->waits->asker = NULL;
+    lg_fail(&e, LG_TIMEOUT, "the session's sandbox does not answer");
+    lg_json_error(&out, &e);
+    lg_timer_set(&c->pool->loop.timers, &c->timer, lg_clock_mono() + PEER_MS);
+    lg_peer_answer(c, &out);
 }
 
 static void on_submit(struct lg_source *s, uint32_t events)

@@ -140,7 +140,7 @@ int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const ch
 
 int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e)
 {
-    if (s->task || s->asker)
+    if (s->task || s->listens)
         return lg_fail(e, LG_CONFLICT, "the session is busy with another snippet");
     s->task = r;
     r->session = s;
@@ -149,13 +149,13 @@ int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e)
     return 0;
 }
 
-void lg_repl_order(struct lg_repl *s, struct lg_buf *order, struct lg_task *r)
+void lg_repl_order(struct lg_buf *order, struct lg_task *r)
 {
     const json_t *word;
     size_t i;
-    lg_box_send(s->box, LG_BOX_FILE, SNIPPET, sizeof SNIPPET - 1);
+    lg_box_send(r->box, LG_BOX_FILE, SNIPPET, sizeof SNIPPET - 1);
     if (r->code_size)
-        lg_box_send(s->box, LG_BOX_DATA, r->blob.data, r->code_size);
+        lg_box_send(r->box, LG_BOX_DATA, r->blob.data, r->code_size);
     lg_buf_add(order, WHERE SNIPPET, sizeof WHERE SNIPPET); /* a snippet may have left the folder */
     lg_buf_fmt(order, "%zu", json_array_size(r->args));
     lg_buf_add(order, "", 1);
@@ -180,22 +180,30 @@ void lg_repl_leave(struct lg_repl *s, bool keep)
 int lg_repl_files(struct lg_repl *s, int what, const char *path, const char *p, size_t n, void *asker,
                   void (*reply)(void *asker, const struct lg_buf *text), struct lg_err *e)
 {
-    if (s->task || s->asker)
+    struct lg_box *b = s->box;
+    if (s->task || s->listens)
         return lg_fail(e, LG_CONFLICT, "the session is busy with a snippet");
+    s->listens = true;
+    lg_err_clear(&s->refused);
     s->asker = asker;
     s->reply = reply;
     s->getting = what == LG_BOX_GET;
     lg_buf_reset(&s->said);
     renew(s);
     if (what == LG_BOX_FILE) {
-        lg_box_send(s->box, LG_BOX_FILE, path, strlen(path));
+        lg_box_send(b, LG_BOX_FILE, path, strlen(path));
         if (n)
-            lg_box_send(s->box, LG_BOX_DATA, p, n);
+            lg_box_send(b, LG_BOX_DATA, p, n);
     }
     if (s->getting)
-        lg_box_send(s->box, LG_BOX_GET, path, strlen(path));
+        lg_box_send(b, LG_BOX_GET, path, strlen(path));
     else
-        lg_box_send(s->box, LG_BOX_LIST, NULL, 0);
+        lg_box_send(b, LG_BOX_LIST, NULL, 0);
+    if (!s->box) { /* it has not read for long */
+        s->asker = NULL;
+        lg_repl_end(s);
+        return lg_fail(e, LG_GONE, "the session has ended: its sandbox takes nothing any more");
+    }
     return 1; /* answered later */
 }
 
@@ -216,24 +224,32 @@ static void entry(struct lg_repl *s, const char *text)
     lg_json_end_obj(&j);
 }
 
+/* The last word about files. Whoever asked may have left: it is not the answer to the next who asks. */
+static void files_done(struct lg_repl *s)
+{
+    s->listens = false;
+    if (s->said.failed)
+        lg_fail(&s->refused, LG_TOO_LARGE, "the file is larger than %zu bytes", FILE_MAX);
+    answer_asker(s, s->refused.code ? &s->refused : NULL);
+    lg_buf_done(&s->said);
+}
+
 void lg_repl_frame(struct lg_repl *s, int type, const char *p, size_t n)
 {
-    struct lg_err e = {0};
     if (type == LG_BOX_ENDED) { /* its interpreter: nothing can be run any more */
         lg_repl_end(s);
-    } else if (type == LG_BOX_ENTRY && s->asker) {
+    } else if (!s->listens) {
+        return;
+    } else if (type == LG_BOX_ENTRY) {
         entry(s, p);
-    } else if (type == LG_BOX_CONTENT && s->asker) {
+    } else if (type == LG_BOX_CONTENT) {
         lg_buf_add(&s->said, p, n);
-    } else if (type == LG_BOX_REFUSED && s->asker) {
-        lg_fail(&e, s->getting ? LG_NOT_FOUND : LG_INVALID, "%.*s", (int)(n < 300 ? n : 300), p);
-        answer_asker(s, &e);
-    } else if (type == LG_BOX_OK && s->said.failed) {
-        lg_fail(&e, LG_TOO_LARGE, "the file is larger than %zu bytes", FILE_MAX);
-        lg_buf_done(&s->said);
-        answer_asker(s, &e);
+    } else if (type == LG_BOX_REFUSED) {
+        lg_fail(&s->refused, s->getting ? LG_NOT_FOUND : LG_INVALID, "%.*s", (int)(n < 300 ? n : 300), p);
+        if (s->getting) /* after what was put comes the list */
+            files_done(s);
     } else if (type == LG_BOX_OK) {
-        answer_asker(s, NULL);
+        files_done(s);
     }
 }
 

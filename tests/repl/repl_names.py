@@ -59,3 +59,16 @@ def events(text):
         if data:
             out.append((ident, name, "\n".join(data)))
     return out
+
+
+def children(system, name):
+    """Processes of the runner by what they call themselves."""
+    found = []
+    for pid in system.tree():
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                if f.read().strip() == name:
+                    found.append(pid)
+        except FileNotFoundError:
+            pass
+    return found

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lodge_system import System, until
-from repl_names import Repl
+from repl_names import Repl, children
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +24,6 @@ def system():
 @pytest.fixture(scope="module")
 def repl(system):
     return Repl(system.admin())
-
-
-def children(system, name):
-    """Processes of the runner by what they call themselves."""
-    found = []
-    for pid in system.tree():
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                if f.read().strip() == name:
-                    found.append(pid)
-        except FileNotFoundError:
-            pass
-    return found
 
 
 def in_the_middle(repl, kill):

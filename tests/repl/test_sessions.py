@@ -10,6 +10,7 @@ import pytest
 
 from lodge_cli import LODGE, Cli
 from lodge_system import until
+from repl_names import children
 
 
 @pytest.fixture
@@ -106,6 +107,30 @@ def test_interrupt(repl, neighbour, session):
     t.join(8)
     assert got and "KeyboardInterrupt" in got[0]["stderr"] and not got[0]["success"], got
     assert run("x")["stdout"] == "1\n"
+
+
+SPOOFER = """
+import os, threading, time
+def done():
+    time.sleep(0.5); os.write(3, b"0\\n")
+    time.sleep(4); os.write(3, b"0\\n")
+threading.Thread(target=done, daemon=True).start()
+time.sleep(1000)
+"""
+
+
+def test_a_sandbox_that_takes_nothing_any_more_harms_only_itself(system, repl, session):
+    """An interpreter that says its snippets are done and leaves its input unread: what is put waits, and neither the pool nor the
+    next who asks gets to feel it."""
+    pool, run, binary = children(system, "lodge-sandbox"), session("python"), {"Content-Type": "application/octet-stream"}
+    assert run(SPOOFER)["success"]
+    assert run("1", stdin="x" * 2_000_000)["success"]
+    answers = [repl.call("PUT", f"{run.at}/file?path=f{i}", b"z" * 20_000_000, **binary) for i in range(4)]
+    assert [a.status for a in answers] == [504, 409, 409, 409], answers
+    assert repl.call("POST", f"{run.at}/execute", {"code": "1"}).status == 409
+    assert repl.call("DELETE", run.at).status == 204
+    assert children(system, "lodge-sandbox") == pool, "the pool was started again"
+    assert repl.call("POST", "/execute", {"language": "python", "code": "print(1)"}).json["stdout"] == "1\n"
 
 
 class Terminal:
