@@ -183,7 +183,7 @@ static bool is_ours(const struct lg_conf *c, const struct lg_port *p)
     if (strcmp(p->protocol, "tcp"))
         return false;
     snprintf(text, sizeof text, "%ld", n);
-    if (loopback && c->compat_listeners && listed(c->compat_ports, text))
+    if (loopback && c->compat_listeners && (listed(c->compat_ports, text) || listed(c->repl_ports, text)))
         return true;
     return (same && (n == c->https_port || n == SSH_PORT)) || ((same || loopback) && n == c->http_port);
 }

@@ -243,6 +243,7 @@ def test_an_uploaded_image_boots(host, owner, key, tmp_path):
     i = owner.post(BASE, {"name": "from-mine", "type": "vm", "resources": TINY, "config": {"image": "mine"}}, 201).json
     until_ssh(key, owner.until(i["id"], "running", timeout=120)["network"]["address"])
     mine = next(x for x in owner.get("/images?kind=vm").json["images"] if x["name"] == "mine")
+    assert os.path.exists(f"{host.state}/vm/images/{mine['digest'].removeprefix('sha256:')}.qcow2"), "kept by less than its whole checksum"
     assert owner.delete(f"/images/{mine['id']}", 409).error == "CONFLICT", "a template stays while a disk is an overlay of it"
     owner.remove(i["id"])
     evil = tmp_path / "evil.qcow2"

@@ -16,10 +16,12 @@
 #include "driver/kvm/files.h"
 #include "driver/kvm/sandbox.h"
 
-#define CONTENT_LEN 17 /* hex digits of the content's name, and the NUL */
-#define CHECK_MS    120000
-#define COPY_MS     1800000
-#define HASH_STEP   ((size_t)1 << 20)
+#define CHECK_MS  120000
+#define COPY_MS   1800000
+#define HASH_STEP ((size_t)1 << 20)
+/* The name of a content's file: all digits of its checksum. Of two contents that share the first of them one
+ * would stand for the other. */
+#define CONTENT_FILE 96
 
 /* ---- references: images/<name>.json, the reference with what a file name cannot hold written as %XX ---- */
 
@@ -65,13 +67,13 @@ static int save(const struct lg_engine *g, const char *ref, const json_t *o, str
 int lg_vm_image_template(const struct lg_engine *g, const char *ref, struct lg_image_info *info,
                          char path[PATH_MAX], struct lg_err *e)
 {
-    char file[64];
+    char file[CONTENT_FILE];
     struct stat st;
     lg_cleanup_json json_t *o = load(g, ref, e);
     memset(info, 0, sizeof *info);
     if (!o)
         return e && e->code ? -(int)e->code : -(int)LG_NOT_FOUND;
-    snprintf(file, sizeof file, "%.16s.qcow2", lg_json_text(o, "content"));
+    snprintf(file, sizeof file, "%.64s.qcow2", lg_json_text(o, "content"));
     if (stat(lg_vm_image_path(g, file, path), &st))
         return lg_fail(e, LG_NOT_FOUND, "the file of image %s is gone from the host", ref);
     snprintf(info->id, sizeof info->id, "sha256:%.64s", lg_json_text(o, "sha256"));
@@ -199,11 +201,11 @@ static int finish_target(const char *tmp, const char *path, struct lg_err *e)
 static int keep(struct lg_engine *g, const struct lg_import *im, const struct lg_disk_facts *facts,
                 const char *hex, lg_progress_fn *fn, void *arg, struct lg_err *e)
 {
-    char file[64], path[PATH_MAX], tmp[PATH_MAX];
-    snprintf(file, sizeof file, "%.16s.qcow2", hex);
+    char file[CONTENT_FILE], path[PATH_MAX], tmp[PATH_MAX];
+    snprintf(file, sizeof file, "%.64s.qcow2", hex);
     if (!access(lg_vm_image_path(g, file, path), F_OK))
         return 0;
-    snprintf(file, sizeof file, "%.16s.%d.new", hex, (int)getpid());
+    snprintf(file, sizeof file, "%.64s.%d.new", hex, (int)getpid());
     unlink(lg_vm_image_path(g, file, tmp));
     int rc = make_target(tmp, e);
     rc = rc ? rc : convert(g, im, facts, tmp, fn, arg, e);
@@ -234,8 +236,8 @@ int lg_vm_image_import(struct lg_engine *g, const struct lg_import *im, lg_progr
     if (rc)
         return rc;
     lg_cleanup_json json_t *o =
-        json_pack("{s:s, s:s%, s:s, s:s, s:I}", "ref", im->ref, "content", hex, (size_t)16, "sha256", hex,
-                  "format", facts.format, "virtual", (json_int_t)facts.virtual_bytes);
+        json_pack("{s:s, s:s, s:s, s:s, s:I}", "ref", im->ref, "content", hex, "sha256", hex, "format",
+                  facts.format, "virtual", (json_int_t)facts.virtual_bytes);
     rc = save(g, im->ref, o, e);
     return rc ? rc : lg_vm_image_find(g, im->ref, info, e);
 }
@@ -276,7 +278,7 @@ static bool shared(struct lg_engine *g, const char *content)
 
 int lg_vm_image_remove(struct lg_engine *g, const char *ref, struct lg_err *e)
 {
-    char name[NAME_MAX], path[PATH_MAX], file[64];
+    char name[NAME_MAX], path[PATH_MAX], file[CONTENT_FILE];
     int rc = ref_name(ref, name, e);
     lg_cleanup_json json_t *o = rc ? NULL : load(g, ref, NULL);
     if (rc || !o)
@@ -285,7 +287,7 @@ int lg_vm_image_remove(struct lg_engine *g, const char *ref, struct lg_err *e)
         return lg_fail(e, LG_CONFLICT, "a virtual machine is made of this image; delete it first");
     if (unlink(lg_vm_image_path(g, name, path)) && errno != ENOENT)
         return lg_fail_errno(e, LG_STORAGE, "cannot remove the image");
-    snprintf(file, sizeof file, "%.16s.qcow2", lg_json_text(o, "content"));
+    snprintf(file, sizeof file, "%.64s.qcow2", lg_json_text(o, "content"));
     if (!shared(g, lg_json_text(o, "content")))
         unlink(lg_vm_image_path(g, file, path));
     return 0;
