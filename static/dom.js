@@ -7,7 +7,7 @@ function setProp(el, key, value) {
   if (key.startsWith('on')) el.addEventListener(key.slice(2), value);
   else if (key === 'class') el.className = value;
   else if (key === 'dataset') Object.assign(el.dataset, value);
-  else if (key === 'value' || key === 'checked' || key === 'selected' || key === 'indeterminate') el[key] = value;
+  else if (key === 'value' || key === 'checked' || key === 'indeterminate') el[key] = value;
   else el.setAttribute(key, value === true ? '' : value);
 }
 
@@ -46,6 +46,14 @@ const PATHS = {
   check: 'M3 8.5l3.5 3.5L13 4.5',
   copy: 'M5.5 5.5h8v8h-8zM3 10.5h-.5v-8h8V3',
   link: 'M9 2.5h4.5V7M13.5 2.5L7.5 8.5M6.5 3.5h-4v10h10v-4',
+  attach: 'M11.5 5.5l-5 5a1.4 1.4 0 0 0 2 2l5-5a2.8 2.8 0 0 0-4-4l-5 5a4.2 4.2 0 0 0 6 6l4.2-4.2',
+  expand: 'M6 2.5H2.5V6M10 2.5h3.5V6M6 13.5H2.5V10M10 13.5h3.5V10',
+  globe: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM2 8h12M8 2c1.9 1.7 2.6 3.8 2.6 6S9.9 12.3 8 14M8 2C6.1 3.7 5.4 5.8 5.4 8s.7 4.3 2.6 6',
+  disk: 'M13 4c0 1.1-2.2 2-5 2s-5-.9-5-2 2.2-2 5-2 5 .9 5 2zM3 4v8c0 1.1 2.2 2 5 2s5-.9 5-2V4M3 8c0 1.1 2.2 2 5 2s5-.9 5-2',
+  network: 'M6 2h4v3.5H6zM2 10.5h4V14H2zM10 10.5h4V14h-4zM8 5.5V8M4 10.5V8h8v2.5',
+  list: 'M2.5 4h.1M2.5 8h.1M2.5 12h.1M6 4h7.5M6 8h7.5M6 12h7.5',
+  smaller: 'M5 12l3-7 3 7M6 9.7h4',
+  larger: 'M2.5 13.5L8 2l5.5 11.5M4.4 9.5h7.2',
   search: 'M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.3 10.3L14 14',
   alert: 'M8 2L1.5 13.5h13zM8 6.5v3.5M8 11.8v.2',
   up: 'M3.5 10L8 5.5l4.5 4.5',

@@ -36,6 +36,7 @@ export const VERBS = {
   reset: { label: 'Reset', icon: 'alert', doing: 'Resetting', done: 'reset' },
   delete: { label: 'Delete', icon: 'trash', doing: 'Deleting', done: 'deleted' },
   create: { label: 'Create', icon: 'plus', doing: 'Creating', done: 'created' },
+  resize: { label: 'Resize', icon: 'edit', doing: 'Resizing', done: 'resized' },
   update: { label: 'Update', icon: 'edit', doing: 'Updating', done: 'updated' },
   pull: { label: 'Pull', icon: 'download', doing: 'Pulling', done: 'pulled' },
   fetch: { label: 'Fetch', icon: 'download', doing: 'Fetching', done: 'fetched' },

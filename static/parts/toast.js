@@ -52,10 +52,17 @@ export function toast(tone, text, detail = '', action = null) {
 
 export const fail = (text, error) => toast('bad', text, error.message);
 
-const verbOf = (op) => VERBS[op.kind.split('.').pop()] ?? { doing: op.kind, done: 'done' };
+// What is done to an instance by way of something else; the rest is a verb.
+const KINDS = {
+  'volume.attach': { doing: 'Attaching a volume to', done: 'has the volume' },
+  'volume.detach': { doing: 'Detaching a volume from', done: 'no longer has the volume' },
+  'network.attach': { doing: 'Attaching a network to', done: 'is on the network' },
+  'network.detach': { doing: 'Detaching a network from', done: 'is off the network' },
+};
+const verbOf = (op) => KINDS[op.kind] ?? VERBS[op.kind.split('.').pop()] ?? { doing: op.kind, done: 'done' };
 const subjectOf = (op) => {
   const image = store.images.get(typeof op.image === 'string' ? op.image : op.image?.id);
-  return op.instanceName || image?.name || (typeof op.image === 'object' ? op.image?.name : '') || op.instance || op.image || '';
+  return op.instanceName || image?.name || op.imageName || (typeof op.image === 'object' ? op.image?.name : '') || op.volumeName || op.instance || op.image || op.volume || '';
 };
 
 export function opTitle(op) {
@@ -76,10 +83,10 @@ export function opDetail(op) {
 
 const OP_TONE = { done: 'good', failed: 'bad', cancelled: 'info' };
 
-/** A toast that follows an operation to its end. `fallback` is shown until the operation is known. */
-export function followOperation(id, fallback) {
+/** A toast that follows an operation to its end. `fallback` is shown until the operation is known, `done` when it has succeeded. */
+export function followOperation(id, fallback, done = '') {
   const t = toast('busy', fallback);
-  if (!id) return t.set('good', fallback);
+  if (!id) return t.set('good', done || fallback);
   const showOp = () => {
     document.dispatchEvent(new CustomEvent('lodge:operation', { detail: id }));
     t.el.remove();
@@ -89,7 +96,7 @@ export function followOperation(id, fallback) {
     if (!op) return;
     const over = OP_TONE[op.status];
     const action = op.status === 'failed' ? button('Show operation', { kind: 'small', onclick: showOp }) : null;
-    t.set(over ?? 'busy', opTitle(op), opDetail(op), action);
+    t.set(over ?? 'busy', (op.status === 'done' && done) || opTitle(op), opDetail(op), action);
     if (over) off();
   };
   const off = on('operation', update);

@@ -4,6 +4,7 @@ import { fill, h } from '../dom.js';
 import { get } from '../api.js';
 import { bytes, clock, full } from '../format.js';
 import { store } from '../live.js';
+import { opDetail, opTitle } from '../parts/toast.js';
 
 const BACK = 1000; // events looked through for the past
 const MAX = 300;
@@ -15,7 +16,7 @@ const about = (ev, id) => ev.subject?.id === id || ev.data?.operation?.instance 
 function sentence(ev) {
   const d = ev.data ?? {};
   const op = d.operation;
-  if (op) return `${op.kind} ${op.status}${op.step ? `: ${op.step}` : ''}${op.error ? `: ${op.error.message}` : ''}`;
+  if (op) return [opTitle(op), opDetail(op)].filter(Boolean).join(': ');
   if (ev.kind === 'instance.state') return `${d.previous ?? '?'} → ${d.state}${d.reason?.text ? `: ${d.reason.text}` : ''}`;
   if (ev.kind === 'instance.storage') return `${STORAGE[d.level] ?? d.level}: ${bytes(d.used)} of ${bytes(d.limit)}`;
   return d.url ?? d.text ?? '';

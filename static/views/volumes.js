@@ -14,17 +14,17 @@ const TONE = { ready: 'good', creating: 'busy', deleting: 'busy', error: 'bad' }
 const text = (label, path, hint, opts = {}) => field(label, input({ spellcheck: 'false', autocapitalize: 'off', ...opts }), { path, hint });
 
 /** A change with its operation followed to the end. */
-async function send(ask, said) {
+async function send(ask, doing, done) {
   const { data, operation } = await ask();
-  if (operation) followOperation(operation, said);
-  else toast('good', said);
+  if (operation) followOperation(operation, doing, done);
+  else toast('good', done);
   return data;
 }
 
 async function remove(path, title, lines) {
   if (!(await confirm({ title: `Delete ${title}?`, text: lines, verb: 'Delete' }))) return;
   try {
-    await send(() => del(path), `Deleting ${title}`);
+    await send(() => del(path), `Deleting ${title}`, `${title} deleted`);
   } catch (e) {
     fail(`${title} was not deleted`, e);
   }
@@ -42,13 +42,13 @@ function openAttach(path, thing, volume) {
     const body = { instance: who.control.value };
     if (where?.control.value.trim()) body.path = where.control.value.trim();
     if (only?.checked) body.readOnly = true;
-    await send(() => post(`${path}/${thing.id}/attach`, body), `${thing.name} is attached to ${body.instance}`);
+    await send(() => post(`${path}/${thing.id}/attach`, body), `Attaching ${thing.name} to ${body.instance}`, `${thing.name} is attached to ${body.instance}`);
   } });
 }
 
 async function detach(path, thing, at) {
   try {
-    await send(() => post(`${path}/${thing.id}/detach`, { instance: at.instance }), `${thing.name} is detached from ${at.instanceName}`);
+    await send(() => post(`${path}/${thing.id}/detach`, { instance: at.instance }), `Detaching ${thing.name} from ${at.instanceName}`, `${thing.name} is detached from ${at.instanceName}`);
   } catch (e) {
     fail(`${thing.name} was not detached`, e);
   }
@@ -90,13 +90,13 @@ function sizeOf(control) {
 function openVolume() {
   const name = text('Name', 'name', 'Letters, digits and hyphens', { autofocus: true });
   const size = text('Size', 'size', 'A hard limit; the disk of the host is taken as it fills', { value: '1G' });
-  const kind = field('For', select([['', 'Whatever has it first'], ['filesystem', 'Containers: a file system'], ['block', 'A virtual machine: a raw disk']], ''), { path: 'kind' });
-  formDialog({ title: 'Create a volume', fields: [name, size, kind], verb: 'Create', send: () => send(() => post('/volumes', { name: name.control.value.trim(), size: sizeOf(size.control), ...(kind.control.value ? { kind: kind.control.value } : {}) }), `Volume ${name.control.value.trim()}`) });
+  const kind = field('Kind', select([['', 'As its first instance needs it'], ['filesystem', 'Containers: a file system'], ['block', 'A virtual machine: a raw disk']], ''), { path: 'kind' });
+  formDialog({ title: 'Create a volume', fields: [name, size, kind], verb: 'Create', send: () => send(() => post('/volumes', { name: name.control.value.trim(), size: sizeOf(size.control), ...(kind.control.value ? { kind: kind.control.value } : {}) }), `Creating ${name.control.value.trim()}`, `${name.control.value.trim()} created`) });
 }
 
 function openGrow(v) {
   const size = text('New size', 'size', `It has ${bytes(v.sizeBytes)}; nothing that has it may run meanwhile`, { autofocus: true });
-  formDialog({ title: `Grow ${v.name}`, fields: [size], verb: 'Grow', send: () => send(() => put(`/volumes/${v.id}`, { size: sizeOf(size.control) }), `Growing ${v.name}`) });
+  formDialog({ title: `Grow ${v.name}`, fields: [size], verb: 'Grow', send: () => send(() => put(`/volumes/${v.id}`, { size: sizeOf(size.control) }), `Growing ${v.name}`, `${v.name} has grown`) });
 }
 
 const KIND = { filesystem: 'file system', block: 'raw disk' };
@@ -105,18 +105,18 @@ export const volumes = (ctx) => page(ctx, {
   title: 'Volumes',
   family: 'volume',
   path: '/volumes',
-  heads: ['Name', 'State', 'Size', 'Kind', 'Attached to', 'Age', ''],
+  heads: ['Name', 'State', 'Size', 'Kind', 'Attached to', 'Created', ''],
   verb: 'Create volume',
   open: openVolume,
-  empty: { icon: 'box', title: 'No volumes', text: 'A volume keeps what is written to it when its instance is deleted.' },
+  empty: { icon: 'disk', title: 'No volumes', text: 'A volume keeps what is written to it when its instance is deleted.' },
   cells: (v) => [
     cell('Name', h('strong', { class: 'name' }, v.name)),
     cell('State', h('span', { class: 'state', dataset: { tone: TONE[v.state] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, v.state)), v.error ? h('span', { class: 'why' }, v.error) : null),
     cell('Size', bytes(v.sizeBytes)),
     cell('Kind', KIND[v.kind] ?? 'not yet decided'),
     cell('Attached to', attachments('/volumes', v, (a) => a.path ?? '')),
-    cell('Age', when(v.createdAt)),
-    cell('', act(`Attach ${v.name}`, 'link', () => openAttach('/volumes', v, true)), act(`Grow ${v.name}`, 'edit', () => openGrow(v)), act(`Delete ${v.name}`, 'trash', () => remove(`/volumes/${v.id}`, v.name, ['What is in it is lost.']))),
+    cell('Created', when(v.createdAt)),
+    cell('', act(`Attach ${v.name}`, 'attach', () => openAttach('/volumes', v, true)), act(`Grow ${v.name}`, 'edit', () => openGrow(v)), act(`Delete ${v.name}`, 'trash', () => remove(`/volumes/${v.id}`, v.name, ['What is in it is lost.']))),
   ],
 });
 
@@ -125,22 +125,22 @@ export const volumes = (ctx) => page(ctx, {
 function openNetwork() {
   const name = text('Name', 'name', 'Letters, digits and hyphens', { autofocus: true });
   const cidr = text('Range', 'cidr', 'Any IPv4 range from /8 to /29', { value: '10.0.1.0/24' });
-  formDialog({ title: 'Create a network', fields: [name, cidr], verb: 'Create', send: () => send(() => post('/networks', { name: name.control.value.trim(), cidr: cidr.control.value.trim() }), `Network ${name.control.value.trim()} made`) });
+  formDialog({ title: 'Create a network', fields: [name, cidr], verb: 'Create', send: () => send(() => post('/networks', { name: name.control.value.trim(), cidr: cidr.control.value.trim() }), `Creating ${name.control.value.trim()}`, `${name.control.value.trim()} created`) });
 }
 
 export const networks = (ctx) => page(ctx, {
   title: 'Networks',
   family: 'network',
   path: '/networks',
-  heads: ['Name', 'Range', 'Attached to', 'Age', ''],
+  heads: ['Name', 'Range', 'Attached to', 'Created', ''],
   verb: 'Create network',
   open: openNetwork,
-  empty: { icon: 'link', title: 'No networks of your own', text: 'Every tenant has one network already. Another one joins instances in a range of your choice, with no way to anything else.' },
+  empty: { icon: 'network', title: 'No networks of your own', text: 'Every tenant has one network already. Another one joins instances in a range of your choice, with no way to anything else.' },
   cells: (n) => [
     cell('Name', h('strong', { class: 'name' }, n.name)),
     cell('Range', n.cidr),
     cell('Attached to', attachments('/networks', n, (a) => a.address)),
-    cell('Age', when(n.createdAt)),
-    cell('', act(`Attach ${n.name}`, 'link', () => openAttach('/networks', n, false)), act(`Delete ${n.name}`, 'trash', () => remove(`/networks/${n.id}`, n.name, ['Nothing may be on it.']))),
+    cell('Created', when(n.createdAt)),
+    cell('', act(`Attach ${n.name}`, 'attach', () => openAttach('/networks', n, false)), act(`Delete ${n.name}`, 'trash', () => remove(`/networks/${n.id}`, n.name, ['Nothing may be on it.']))),
   ],
 });
