@@ -1,10 +1,21 @@
 // The native API. Every write carries the CSRF header; every failure is an ApiError with the server's own envelope.
 
+import { bytes } from './format.js';
+
 const BASE = '/api/v1';
+
+// The unit that an error's details name → how its amounts are shown instead.
+const AMOUNTS = { bytes, 'thousandths of a core': (n) => `${n / 1000} cores` };
+
+/** The server counts in bytes and thousandths; its sentence says so many digits. */
+function readable(message, { unit } = {}) {
+  const show = AMOUNTS[unit];
+  return show ? message.replace(new RegExp(`(\\d+)( ${unit})?`, 'g'), (all, n) => show(Number(n))) : message;
+}
 
 export class ApiError extends Error {
   constructor(status, code, message, details = {}, retryAfter = 0) {
-    super(message);
+    super(readable(message, details));
     this.status = status;
     this.code = code;
     this.details = details;

@@ -107,8 +107,8 @@ class Chart {
       return `${line.word || this.spec.word}: now ${this.spec.show(newest(col))}, on average ${this.spec.show(average(col))}, at most ${this.spec.show(known(col).length ? highest(col) : null)}`;
     });
     setText(this.said, `${words.join('. ')}.`);
-    const peak = highest(this.data[1]);
-    setText(this.at, known(this.data[1]).length ? `peak ${this.spec.show(peak)}` : '');
+    const all = this.data.slice(1).flatMap(known);
+    setText(this.at, all.length ? `peak ${this.spec.show(highest(all))}` : '');
   }
 }
 

@@ -16,7 +16,10 @@ export function openDialog({ title, body, actions = [], cls = '', onclose, onsub
   });
   const el = h('dialog', { class: cls, 'aria-labelledby': heading.id }, form);
   const before = document.activeElement;
+  const left = () => el.close(); // the view it was opened over has gone
+  addEventListener('hashchange', left);
   el.addEventListener('close', () => {
+    removeEventListener('hashchange', left);
     el.remove();
     if (before?.isConnected) before.focus();
     onclose?.();

@@ -28,7 +28,7 @@ const atField = (message, named) => (named && message.startsWith(`${named} `) ? 
 
 /** `.form-error` of `root` or the field that details.field names; → the field, or null. */
 export function showError(root, error) {
-  const named = error.details?.field ?? '';
+  const named = error.details?.field ?? (error.details?.limit ? `resources.${error.details.limit}` : '');
   const fields = [...root.querySelectorAll('.field[data-path]')].filter((f) => f.dataset.path);
   const hit = fields.filter((f) => f.dataset.path.split(' ').some((p) => named === p || named.startsWith(p + '.') || named.startsWith(p + '[')))
     .sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];

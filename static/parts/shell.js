@@ -1,7 +1,7 @@
 // What is around every view: header with navigation and tenant, the connection's banner, messages, operations.
 
 import { button, fill, h, icon } from '../dom.js';
-import { del, put } from '../api.js';
+import { del, get, put } from '../api.js';
 import { on, retryNow, store } from '../live.js';
 import { state as route } from '../router.js';
 import { VIEWS } from '../views.js';
@@ -12,6 +12,7 @@ import { tone } from './state.js';
 
 let links = [];
 let undo = [];
+let switcher = null;
 
 // ── theme ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -59,9 +60,22 @@ const slugOf = (tenant) => (typeof tenant === 'string' ? tenant : tenant?.slug);
 
 function tenantSwitch(session) {
   const now = slugOf(session.tenant);
-  if ((session.tenants ?? []).length < 2) return h('span', { class: 'tenant', title: 'Tenant' }, now ?? '');
+  const own = (session.tenants ?? []).find((t) => t.slug === now || t.id === now);
+  if ((session.tenants ?? []).length < 2) return h('span', { class: 'tenant', title: 'Tenant' }, own?.name || now || '');
   return h('select', { class: 'tenant', 'aria-label': 'Tenant', onchange: (e) => switchTenant(e.target.value) },
     session.tenants.map((t) => h('option', { value: t.slug, selected: t.slug === now || t.id === now }, t.name || t.slug)));
+}
+
+/** After a change of tenants or members: the switch offers what there is now. */
+export async function tenantsChanged() {
+  try {
+    store.session = await get('/session', { quiet: true });
+  } catch {
+    return; // the next view tells
+  }
+  const fresh = tenantSwitch(store.session);
+  switcher.replaceWith(fresh);
+  switcher = fresh;
 }
 
 export async function signOut() {
@@ -129,8 +143,9 @@ export function buildShell(session) {
   undo.forEach((fn) => fn());
   undo = [];
   links = VIEWS.filter(([, , word]) => word).map(([path, , word]) => h('a', { href: '#' + path, dataset: { path } }, word));
+  switcher = tenantSwitch(session);
   const header = h('header', { class: 'top' }, logo(), h('nav', { 'aria-label': 'Main' }, links),
-    h('div', { class: 'top-end' }, paletteButton(), tenantSwitch(session), themeButton(),
+    h('div', { class: 'top-end' }, paletteButton(), switcher, themeButton(),
       h('a', { class: 'who', href: '#/settings/account', title: 'Your account' }, session.user.username),
       button('Sign out', { icon: 'exit', iconOnly: true, kind: 'ghost', onclick: signOut })));
   const main = h('main', { id: 'main' });
@@ -143,7 +158,8 @@ export function buildShell(session) {
 
 export function refreshShell() {
   for (const link of links) {
-    const here = route.path === link.dataset.path || route.path.startsWith(link.dataset.path + '/');
+    const path = route.path === '/api' ? '/settings/api' : route.path; // that is where its link is
+    const here = path === link.dataset.path || path.startsWith(link.dataset.path + '/');
     if (here) {
       link.setAttribute('aria-current', 'page');
       link.parentNode.scrollTo({ left: link.offsetLeft - 80 }); // a strip where it is narrow

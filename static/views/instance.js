@@ -70,7 +70,9 @@ class Detail {
     });
     this.kill = button('Force stop', { icon: 'stop', kind: 'danger-ghost', onclick: () => act(this.inst, 'stop', true) });
     verbs.splice(2, 0, this.kill);
-    this.tabs = TABS.map(([key, word]) => h('a', { role: 'tab', href: `#/instances/${inst.id}${key === 'overview' ? '' : '/' + key}`, id: `tab-${key}`, 'aria-controls': 'tab-body' }, word));
+    // a click gives the focus away, so that a terminal takes it; from the keyboard it stays among the tabs
+    const clicked = (e) => e.detail && e.currentTarget.blur();
+    this.tabs = TABS.map(([key, word]) => h('a', { role: 'tab', href: `#/instances/${inst.id}${key === 'overview' ? '' : '/' + key}`, id: `tab-${key}`, 'aria-controls': 'tab-body', onclick: clicked }, word));
     const tablist = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'About this instance', onkeydown: (e) => this.arrow(e) }, this.tabs);
     const title = h('h1', { tabindex: '-1' }, inst.name);
     fill(this.node, h('div', { class: 'crumb' }, h('a', { href: '#/instances' }, 'Instances')),
@@ -122,13 +124,14 @@ class Detail {
       this.tabs[i].hidden = !shown.some((t) => t[0] === k);
       this.tabs[i].setAttribute('aria-selected', String(k === this.tab));
       this.tabs[i].tabIndex = k === this.tab ? 0 : -1;
-      if (k === this.tab) this.tabs[i].parentNode.scrollTo({ left: this.tabs[i].offsetLeft - 90 });
     });
     this.body.setAttribute('aria-labelledby', `tab-${this.tab}`);
     const open = await loadPart(TABS.find((t) => t[0] === this.tab)[2]);
     if (ctx !== this.tabCtx) return; // another tab was chosen meanwhile, or the view was left
     this.tabHandle = open(ctx, this.inst);
     fill(this.body, this.tabHandle.node);
+    const tab = this.tabs.find((t) => t.id === `tab-${this.tab}`);
+    tab.parentNode.scrollTo({ left: tab.offsetLeft - 90 }); // a strip where it is narrow
   }
 }
 

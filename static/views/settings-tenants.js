@@ -5,7 +5,7 @@ import { del, get, post, request } from '../api.js';
 import { ago, bytes, parseSize } from '../format.js';
 import { formDialog } from '../parts/dialog.js';
 import { field, input } from '../parts/form.js';
-import { isAdmin } from '../parts/shell.js';
+import { isAdmin, tenantsChanged } from '../parts/shell.js';
 import { act, cell, change, lineForm, listing, nothing, row, table, when } from '../parts/table.js';
 import { toast } from '../parts/toast.js';
 import { membersOf, tenantNow } from './settings-people.js';
@@ -71,7 +71,7 @@ export const quota = () => quotaOf(tenantNow());
 // ── tenants, for admins ────────────────────────────────────────────────────────────────────────────
 
 function tenantRow(t, load) {
-  const remove = () => change({ ask: { title: `Delete ${t.slug}?`, text: ['Its network goes with it. A tenant that still has instances is refused.'], verb: 'Delete', typed: t.slug }, send: () => del(`/tenants/${t.id}`), said: `${t.slug} deleted`, failed: `${t.slug} was not deleted`, reload: load });
+  const remove = () => change({ ask: { title: `Delete ${t.slug}?`, text: ['Its network goes with it. A tenant that still has instances is refused.'], verb: 'Delete', typed: t.slug }, send: () => del(`/tenants/${t.id}`), said: `${t.slug} deleted`, failed: `${t.slug} was not deleted`, reload: () => Promise.all([load(), tenantsChanged()]) });
   return row(cell('Tenant', h('a', { class: 'name', href: `#/settings/tenants/${t.id}` }, t.slug)), cell('Name', t.name || '–'), cell('Network', h('span', { class: 'num' }, t.network?.subnet ?? '–')), cell('Created', when(t.createdAt)), cell('', act(`Delete ${t.slug}`, 'trash', remove)));
 }
 
@@ -101,7 +101,7 @@ export function tenants(ctx) {
     const slug = field('Short name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'slug', hint: 'Small letters, digits, hyphens' });
     const name = field('Name', input(), { path: 'name' });
     const send = () => post('/tenants', { slug: slug.control.value.trim(), ...(name.control.value.trim() ? { name: name.control.value.trim() } : {}) });
-    return lineForm([slug, name], 'Add tenant', send, load);
+    return lineForm([slug, name], 'Add tenant', send, () => Promise.all([load(), tenantsChanged()]));
   };
   return listing({ title: 'Tenants', form, path: '/tenants?pageSize=500', draw: (page, load) => table('Tenants', ['Tenant', 'Name', 'Network', 'Created', ''], page.tenants.map((t) => tenantRow(t, load))) }).node;
 }
