@@ -13,7 +13,7 @@ export function bytes(n) {
   return `${v >= 100 || u === 0 || Number.isInteger(v) ? Math.round(v) : v.toFixed(1)} ${UNITS[u]}`;
 }
 
-export const percent = (n) => (n === null || n === undefined ? '–' : `${n < 10 ? n.toFixed(1) : Math.round(n)} %`);
+export const percent = (n) => (n === null || n === undefined ? '–' : `${n < 9.95 ? n.toFixed(1) : Math.round(n)} %`);
 
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
@@ -35,7 +35,7 @@ export const ago = (iso) => {
 };
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' });
 export const clock = (iso) => (iso ? CLOCK.format(new Date(iso)) : '–');
 export const full = (iso) => (iso ? FULL.format(new Date(iso)) : '–');
 

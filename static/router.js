@@ -1,6 +1,6 @@
 // Hash routes: the server only ever serves files, and a link to any view can be kept and sent.
 
-import { h, fill } from './dom.js';
+import { h, fill, icon } from './dom.js';
 import { on } from './live.js';
 import { VIEWS } from './views.js';
 
@@ -73,12 +73,12 @@ function show(handle, moveFocus) {
 
 const notFound = () => ({
   title: 'Not found',
-  node: h('div', { class: 'page' }, h('h1', null, 'There is no such page'), h('p', null, h('a', { href: '#/instances' }, 'Go to the instances'))),
+  node: h('div', { class: 'page empty' }, icon('search'), h('h1', null, 'There is no such page'), h('p', null, 'The address may be mistyped, or what it led to is gone.'), h('a', { class: 'btn primary', href: '#/instances' }, 'Go to the instances')),
 });
 
 const notLoaded = () => ({
   title: 'Not loaded',
-  node: h('div', { class: 'page' }, h('h1', null, 'This view could not be loaded'), h('p', { role: 'alert' }, 'The server did not answer. It may be restarting.'),
+  node: h('div', { class: 'page empty' }, icon('alert'), h('h1', null, 'This view could not be loaded'), h('p', { role: 'alert' }, 'The server did not answer. It may be restarting.'),
     h('button', { class: 'btn primary', type: 'button', onclick: () => location.reload() }, 'Load again')),
 });
 

@@ -92,7 +92,7 @@ export function operationsPanel() {
   const body = h('div', { class: 'ops-body', hidden: true }, list, empty);
   const state = h('span', { class: 'ops-state' });
   const caret = h('span', { class: 'ops-caret' }, icon('up'));
-  const toggle = h('button', { type: 'button', class: 'ops-toggle', 'aria-expanded': 'false', onclick: () => open(body.hidden) }, icon('restart'), h('span', { class: 'ops-word' }, 'Operations'), state, caret);
+  const toggle = h('button', { type: 'button', class: 'ops-toggle', 'aria-expanded': 'false', onclick: () => open(body.hidden) }, icon('list'), h('span', { class: 'ops-word' }, 'Operations'), state, caret);
   const el = h('section', { class: 'ops', 'aria-label': 'Operations' }, toggle, body);
   // the page must be able to scroll clear of the panel
   const size = new ResizeObserver(() => document.documentElement.style.setProperty('--ops-now', `${el.offsetHeight}px`));

@@ -38,7 +38,7 @@ function pairRow(keyLabel, valueLabel, secretBox) {
 }
 
 function portRow() {
-  const from = input({ 'aria-label': 'Port on the host', placeholder: 'on the host', inputmode: 'numeric' });
+  const from = input({ 'aria-label': 'Port on the host', placeholder: 'host', inputmode: 'numeric' });
   const to = input({ 'aria-label': 'Port in the instance', placeholder: 'inside', inputmode: 'numeric' });
   const proto = select([['tcp', 'tcp'], ['udp', 'udp']], 'tcp', { 'aria-label': 'Protocol' });
   const read = () => (from.value || to.value ? `${from.value.trim()}:${to.value.trim()}${proto.value === 'udp' ? '/udp' : ''}` : null);

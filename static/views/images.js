@@ -1,6 +1,6 @@
 // Images: what instances are made from. Pull by reference, upload a tar, name, choose the default, delete.
 
-import { button, fill, h, icon, reconcile, setText, uid } from '../dom.js';
+import { button, fill, h, icon, reconcile, setBlocked, setText, uid } from '../dom.js';
 import { del, post, put, upload } from '../api.js';
 import { age, bytes, full, parseSize } from '../format.js';
 import { loadImages, store } from '../live.js';
@@ -144,28 +144,44 @@ function progressOf(image) {
   return [bar, h('span', { class: 'why' }, op.step ?? '')];
 }
 
+function star(image) {
+  const btn = button(`Make the default: ${image.name}`, { icon: 'star', iconOnly: true, kind: 'ghost', onclick: () => !btn.dataset.blocked && makeDefault(image) });
+  setBlocked(btn, image.default ? `${image.name} is the default already.` : null);
+  return btn;
+}
+
+const SHOWN = 3; // other names in the list; all of them in the dialog
+
+function aliases({ aliases: names = [] }) {
+  const rest = names.slice(names.length > SHOWN + 1 ? SHOWN : SHOWN + 1);
+  return [...names.slice(0, names.length - rest.length).map((a) => h('span', { class: 'chip' }, a)), rest.length ? h('span', { class: 'chip', title: rest.join(', ') }, `and ${rest.length} more`) : null];
+}
+
 function cells(image) {
   const cell = (cls, word, ...kids) => h('td', { role: 'cell', class: cls, dataset: { word } }, kids);
   const act = (label, ic, fn) => button(`${label} ${image.name}`, { icon: ic, iconOnly: true, kind: 'ghost', onclick: fn });
   const can = mine(image);
   return [
-    cell('c-name', '', icon(image.kind === 'vm' ? 'vm' : 'box', image.kind === 'vm' ? 'Of virtual machines' : 'Of containers'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, image.public ? h('span', { class: 'chip', title: 'Every tenant may use it' }, 'public') : null, (image.aliases ?? []).map((a) => h('span', { class: 'chip' }, a))),
+    cell('c-name', '', h('div', { class: 'name-line' }, icon(image.kind === 'vm' ? 'vm' : 'box', image.kind === 'vm' ? 'Of virtual machines' : 'Of containers'), h('strong', { class: 'name' }, image.name), image.default ? h('span', { class: 'chip accent' }, 'default') : null, image.public ? h('span', { class: 'chip', title: 'Every tenant may use it' }, 'public') : null, aliases(image))),
     cell('c-state', '', h('span', { class: 'state', dataset: { tone: TONE[image.state] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, image.state)), image.error ? h('span', { class: 'why', title: image.error }, image.error) : progressOf(image)),
     cell('c-source', 'Source', SOURCE[image.source] ?? image.source),
     cell('c-ref mono', 'Reference', image.reference ? h('span', { class: 'clip', title: image.reference }, image.reference) : '–'),
     cell('c-digest mono', 'Digest', image.digest ? copyText(image.digest.replace('sha256:', '').slice(0, 12)) : '–'),
     cell('num', 'Size', image.sizeBytes ? bytes(image.sizeBytes) : '–'),
     cell('num c-age', 'Age', h('time', { dateTime: image.createdAt, title: full(image.createdAt) }, age(image.createdAt))),
-    cell('c-acts', '', image.state === 'ready' ? act('Create an instance from', 'plus', () => openCreate({ image: image.name, kind: image.kind ?? 'container' })) : null, can && image.state === 'ready' && !image.default ? act('Make the default:', 'star', () => makeDefault(image)) : null,
+    cell('c-acts', '', image.state === 'ready' ? act('Create an instance from', 'plus', () => openCreate({ image: image.name, kind: image.kind ?? 'container' })) : null, can && image.state === 'ready' ? star(image) : null,
       can ? act('Change', 'edit', () => openEdit(image)) : null, can ? act('Delete', 'trash', () => removeImage(image)) : null),
   ];
 }
 
+const HEAD = { Source: 'c-source', Digest: 'c-digest', Size: 'num', Age: 'num', '': 'c-acts' }; // word → class, as the cells have it
+
 export default function images(ctx) {
   const body = h('tbody', { role: 'rowgroup' });
-  const head = ['Name', 'State', 'Source', 'Reference', 'Digest', 'Size', 'Age', ''].map((w) => h('th', { role: 'columnheader', scope: 'col', class: w === 'Size' || w === 'Age' ? 'num' : w === '' ? 'c-acts' : '' }, w || h('span', { class: 'sr-only' }, 'Actions')));
+  const head = ['Name', 'State', 'Source', 'Reference', 'Digest', 'Size', 'Age', ''].map((w) => h('th', { role: 'columnheader', scope: 'col', class: HEAD[w] ?? '' }, w || h('span', { class: 'sr-only' }, 'Actions')));
   const table = h('table', { class: 'list cards-small images', role: 'table', 'aria-label': 'Images' }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, head)), body);
   const empty = h('div', { class: 'empty' }, h('p', { class: 'quiet' }, 'Loading…'));
+  const count = h('span', { class: 'quiet count' });
   const nodes = new Map();
   const draw = () => {
     const list = [...store.images.values()].sort((a, b) => Number(b.default) - Number(a.default) || a.name.localeCompare(b.name));
@@ -176,6 +192,7 @@ export default function images(ctx) {
       fill(tr, cells(i));
     });
     table.hidden = !list.length;
+    setText(count, list.length ? String(list.length) : '');
     empty.hidden = list.length > 0;
     if (!list.length && store.imagesLoaded) fill(empty, icon('box'), h('h2', null, 'No images'), h('p', null, 'Pull one from a registry, or upload one as a tar file.'), button('Pull an image', { icon: 'download', kind: 'primary', onclick: openPull }));
   };
@@ -183,5 +200,5 @@ export default function images(ctx) {
   ctx.on('operation', (id) => store.operations.get(id)?.kind.startsWith('image.') && draw());
   loadImages().catch((e) => fail('The images could not be read', e));
   draw();
-  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), h('span', { class: 'grow' }), button('Upload', { icon: 'upload', onclick: openUpload }), button('Fetch a disk', { icon: 'link', onclick: openFetch }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), table, empty) };
+  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), count, button('Upload', { icon: 'upload', onclick: openUpload }), button('Fetch a disk', { icon: 'globe', onclick: openFetch }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), table, empty) };
 }

@@ -20,7 +20,7 @@ function ruleRow(rule) {
   const badge = inst ? stateBadge(inst.state) : null;
   if (badge) setState(badge, inst.state, inst.status);
   const cell = (cls, word, ...kids) => h('td', { role: 'cell', class: cls, dataset: { word } }, kids);
-  return h('tr', { role: 'row' }, cell('c-name', '', icon('link'), h('a', { class: 'ext', href: rule.url, target: '_blank', rel: 'noopener' }, new URL(rule.url).host)),
+  return h('tr', { role: 'row' }, cell('c-name', '', icon('globe'), h('a', { class: 'ext', href: rule.url, target: '_blank', rel: 'noopener' }, new URL(rule.url).host)),
     cell('', 'Instance', inst ? h('a', { href: `#/instances/${inst.id}/ingress` }, inst.name) : '–'), cell('c-state', '', badge ?? '–'), cell('num', 'Port inside', String(rule.targetPort)), cell('', 'Open to', ACCESS[rule.access] ?? rule.access),
     cell('c-acts', '', copyButton(rule.url), inst ? button(`Remove ${rule.host}`, { icon: 'trash', iconOnly: true, kind: 'ghost', onclick: () => removeRule(inst, rule) }) : null));
 }
@@ -29,7 +29,7 @@ export default function ingress(ctx) {
   const body = h('tbody', { role: 'rowgroup' });
   const head = ['Web address', 'Instance', 'State', 'Port inside', 'Open to', ''].map((w) => h('th', { role: 'columnheader', scope: 'col', class: w === 'Port inside' ? 'num' : '' }, w || h('span', { class: 'sr-only' }, 'Actions')));
   const table = h('table', { class: 'list cards-small', role: 'table', 'aria-label': 'Web addresses' }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, head)), body);
-  const empty = h('div', { class: 'empty', hidden: true }, icon('link'), h('h2', null, 'Nothing is published'), h('p', null, 'Open an instance, and publish the port its web server listens on under “Ingress”.'), h('a', { class: 'btn primary', href: '#/instances' }, 'To the instances'));
+  const empty = h('div', { class: 'empty', hidden: true }, icon('globe'), h('h2', null, 'Nothing is published'), h('p', null, 'Open an instance, and publish the port its web server listens on under “Ingress”.'), h('a', { class: 'btn primary', href: '#/instances' }, 'To the instances'));
   const count = h('span', { class: 'quiet count' });
   let rules = null;
   const draw = () => {

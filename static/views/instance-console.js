@@ -99,10 +99,10 @@ class Console {
     this.modes = Object.entries(MODES).map(([key, word]) => button(word, { kind: 'small', 'aria-pressed': String(key === this.mode), onclick: () => this.choose(key) }));
     this.cad = button('Ctrl-Alt-Del', { kind: 'small', onclick: () => !this.cad.dataset.blocked && this.shown?.cad?.() });
     this.paste = button('Paste as keys', { icon: 'copy', kind: 'small', onclick: () => !this.paste.dataset.blocked && this.askText() });
-    this.smaller = button('Smaller text', { iconOnly: true, icon: 'down', kind: 'small', onclick: () => this.shown?.font?.(-1) });
-    this.larger = button('Larger text', { iconOnly: true, icon: 'up', kind: 'small', onclick: () => this.shown?.font?.(1) });
+    this.smaller = button('Smaller text', { iconOnly: true, icon: 'smaller', kind: 'small', onclick: () => this.shown?.font?.(-1) });
+    this.larger = button('Larger text', { iconOnly: true, icon: 'larger', kind: 'small', onclick: () => this.shown?.font?.(1) });
     this.look = h('input', { type: 'checkbox', onchange: () => ((this.readonly = this.look.checked), this.connect()) });
-    this.full = button('Full screen', { icon: 'link', kind: 'small', onclick: () => this.stage.requestFullscreen?.() });
+    this.full = button('Full screen', { icon: 'expand', kind: 'small', onclick: () => this.stage.requestFullscreen?.() });
     this.stage = h('div', { class: 'console-stage' }, this.host, this.banner);
     this.node = h('div', { class: 'console-pane' },
       h('div', { class: 'tools', role: 'toolbar', 'aria-label': this.shell ? 'Terminal' : 'Console' }, this.shell ? null : h('span', { class: 'segmented', role: 'group', 'aria-label': 'What is shown' }, this.modes), this.status, h('span', { class: 'grow' }),

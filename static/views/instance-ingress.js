@@ -75,7 +75,7 @@ export function ingress(ctx, inst) {
     const key = JSON.stringify(rules[0] ?? {});
     if (formFor !== key) fill(edit, ruleForm(inst, rules[0], reload)); // what is being typed stays otherwise
     formFor = key;
-    const head = ['Web address', 'Port inside', 'Open to', ''].map((w) => h('th', { role: 'columnheader', scope: 'col' }, w || h('span', { class: 'sr-only' }, 'Actions')));
+    const head = ['Web address', 'Port inside', 'Open to', ''].map((w) => h('th', { role: 'columnheader', scope: 'col', class: w === 'Port inside' ? 'num' : '' }, w || h('span', { class: 'sr-only' }, 'Actions')));
     fill(box, rules.length
       ? h('table', { class: 'list cards-small', role: 'table', 'aria-label': 'Web addresses' }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, head)), h('tbody', { role: 'rowgroup' }, rules.map((r) => ruleRow(inst, r))))
       : h('div', { class: 'empty slim' }, h('h2', null, 'Not on the web'), h('p', null, 'Say which port its web server listens on, and it gets an address with a certificate.')));

@@ -5,7 +5,6 @@ import { get } from '../api.js';
 import { ago, bytes, full, percent } from '../format.js';
 import { putOperation, store } from '../live.js';
 import { copyText } from '../parts/dialog.js';
-import { why } from '../parts/state.js';
 import { opDetail, opTitle } from '../parts/toast.js';
 import { drawSparkline, latest, observeUsage, sparkline } from '../parts/usage.js';
 
@@ -15,10 +14,10 @@ function failure(inst) {
   if (!r || !bad) return null;
   const facts = [];
   if (r.exitCode !== null && r.exitCode !== undefined) facts.push(`Exit code ${r.exitCode}`);
-  if (r.oomKilled) facts.push('It used more memory than its limit and was killed');
-  if (r.code) facts.push(r.code);
+  if (r.oomKilled) facts.push('Out of memory');
+  else if (r.code) facts.push(r.code);
   const lines = Array.isArray(r.log) ? r.log.join('\n') : r.log;
-  return h('section', { class: 'failure' }, h('h2', null, icon('alert'), inst.state === 'error' ? 'It did not stay up' : 'How it ended'), h('p', null, why(inst), r.at ? [' · ', time(r.at)] : null),
+  return h('section', { class: 'failure' }, h('h2', null, icon('alert'), inst.state === 'error' ? 'It did not stay up' : 'How it ended'),
     facts.length ? h('p', { class: 'facts' }, facts.map((f) => h('span', { class: 'chip' }, f))) : null,
     lines ? [h('h3', null, 'Its last lines'), h('pre', { tabindex: '0', 'aria-label': 'Last lines of the log' }, lines)] : null,
     h('p', { class: 'quiet' }, 'Next: ', h('a', { href: `#/instances/${inst.id}/log` }, 'read the whole log'), ', correct the command or the environment in a new instance, or start it again.'));
@@ -41,7 +40,7 @@ function machine(inst) {
   const c = inst.config ?? {};
   const init = [c.cloudInit?.userDataBytes ? `user data, ${bytes(c.cloudInit.userDataBytes)}` : '', c.cloudInit?.metaDataBytes ? `meta data, ${bytes(c.cloudInit.metaDataBytes)}` : ''].filter(Boolean).join('; ');
   return [row('Disk', inst.resources?.storage?.totalSpace && `${bytes(inst.resources.storage.totalSpace)}, ${c.diskFormat ?? 'qcow2'}`), row('Firmware', c.firmware?.toUpperCase()), row('Cloud-init', init),
-    row('SSH keys', c.sshKeys?.length), row('Sign in as', c.login), row('Grows while it runs', c.vcpusMax && `to ${c.vcpusMax} cores, ${bytes(c.memoryMaxMiB * 2 ** 20)}`)];
+    row('SSH keys', c.sshKeys?.length), row('Sign in as', c.login), row('Grows live', c.vcpusMax && `to ${c.vcpusMax} cores, ${bytes(c.memoryMaxMiB * 2 ** 20)}`)];
 }
 
 const volumes = (inst) => (inst.volumes ?? []).map((v) => `${v.name ?? v.hostPath} → ${v.kind === 'block' ? 'a disk' : v.path}${v.readOnly ? ' (read only)' : ''}`);
@@ -54,11 +53,11 @@ function facts(inst) {
   const rules = inst.ingress ?? [];
   const owner = typeof inst.owner === 'object' ? inst.owner?.username : inst.owner;
   return h('div', { class: 'cards' },
-    h('section', { class: 'card' }, h('h2', null, 'Runs'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
+    h('section', { class: 'card' }, h('h2', null, 'Image and size'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
       row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)), row('Flavor', inst.flavor), row('Volumes', list(volumes(inst))), ...machine(inst))),
-    h('section', { class: 'card' }, h('h2', null, 'Reach'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Network', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Further networks', list(cards(inst))), row('Published', list(ports(inst))),
+    h('section', { class: 'card' }, h('h2', null, 'Network'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Range', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Also on', list(cards(inst))), row('Published', list(ports(inst))),
       row('Web', rules.length ? h('ul', { class: 'plain' }, rules.map((r) => h('li', null, h('a', { class: 'ext', href: r.url, target: '_blank', rel: 'noopener' }, new URL(r.url).host), ` → ${r.targetPort}`))) : h('a', { href: `#/instances/${inst.id}/ingress` }, 'Publish a web page')))),
-    h('section', { class: 'card' }, h('h2', null, 'Record'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),
+    h('section', { class: 'card' }, h('h2', null, 'About'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),
       row('Labels', labels.length ? h('span', { class: 'facts' }, labels.map(([k, v]) => h('span', { class: 'chip' }, `${k}=${v}`))) : null))));
 }
 
@@ -98,7 +97,7 @@ function history(ctx, inst) {
   ctx.on('operation', (id) => store.operations.get(id)?.instance === inst.id && draw());
   get(`/operations?instance=${encodeURIComponent(inst.id)}&pageSize=10`).then((p) => p.operations?.forEach(putOperation), () => {});
   draw();
-  return h('section', { class: 'card wide-card' }, h('h2', null, 'What was done to it'), box);
+  return h('section', { class: 'card wide-card' }, h('h2', null, 'Recent operations'), box);
 }
 
 export function overview(ctx, inst) {

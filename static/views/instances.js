@@ -68,6 +68,7 @@ function makeRow(inst, view) {
   p.why = h('span', { class: 'why' });
   p.image = h('span', { class: 'clip' });
   p.addr = h('span', null);
+  p.open = h('a', { class: 'open', target: '_blank', rel: 'noopener' }, icon('link'));
   p.cpu = h('span', { class: 'num' });
   p.mem = h('span', { class: 'num' });
   p.cpuLine = sparkline();
@@ -80,7 +81,7 @@ function makeRow(inst, view) {
   }
   const row = h('tr', { role: 'row', dataset: { id: inst.id } },
     cell('c-check', '', p.check),
-    cell('c-name', '', kindIcon(inst), h('a', { href: `#/instances/${inst.id}`, class: 'name' }, inst.name)),
+    cell('c-name', '', h('div', { class: 'name-line' }, kindIcon(inst), h('a', { href: `#/instances/${inst.id}`, class: 'name', title: inst.name }, inst.name), p.open)),
     cell('c-state', '', p.state, p.why),
     cell('c-image', 'Image', p.image),
     cell('c-addr', '', p.addr),
@@ -117,6 +118,13 @@ function updateRow(row, inst) {
   p.image.title = inst.config?.image ?? '';
   const addr = inst.network?.address ?? '';
   if (p.addr.textContent !== (addr || '–')) fill(p.addr, addr ? copyText(addr) : '–');
+  const url = inst.ingress?.[0]?.url ?? '';
+  p.open.hidden = !url;
+  if (url && p.open.href !== url) {
+    p.open.href = url;
+    p.open.title = new URL(url).host;
+    p.open.setAttribute('aria-label', `Open ${p.open.title}`);
+  }
   setText(p.age, age(inst.createdAt));
   p.age.dateTime = inst.createdAt;
   p.age.title = full(inst.createdAt);

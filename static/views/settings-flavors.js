@@ -16,11 +16,11 @@ function line(f, load) {
 }
 
 function form(load) {
-  const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name' });
-  const cores = field('CPU cores', input({ inputmode: 'numeric' }), { path: 'vcpus' });
-  const memory = field('Memory', input({ spellcheck: 'false' }), { path: 'ramGB', hint: 'Such as 4G' });
-  const disk = field('Disk', input({ spellcheck: 'false' }), { path: 'diskGB', hint: 'Such as 40G' });
-  const what = field('For', input(), { path: 'description' });
+  const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off', size: '12' }), { path: 'name' });
+  const cores = field('CPU cores', input({ inputmode: 'numeric', size: '8' }), { path: 'vcpus' });
+  const memory = field('Memory', input({ spellcheck: 'false', size: '8' }), { path: 'ramGB', hint: 'Such as 4G' });
+  const disk = field('Disk', input({ spellcheck: 'false', size: '8' }), { path: 'diskGB', hint: 'Such as 40G' });
+  const what = field('For', input({ size: '14' }), { path: 'description' });
   const read = (f, of) => {
     const n = of(f.control.value.trim());
     if (!(n > 0)) throw Object.assign(new Error('That is no amount.'), { details: { field: f.dataset.path } });
