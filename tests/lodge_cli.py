@@ -64,6 +64,6 @@ class Follow:
     def stop(self):
         if self.p.poll() is None:
             self.p.terminate()
-        self.p.wait(10)
+        self.p.wait(60)
         for t in self.threads:
             t.join(10)

@@ -1,6 +1,7 @@
 """Clients of a running Lodge: HTTPS with kept connections, WebSocket events, the engine's own socket."""
 import http.client
 import json
+import select
 import socket
 import ssl
 import subprocess
@@ -83,8 +84,8 @@ class Http:
 
     def _once(self, method, path, body, headers):
         c = getattr(self.local, "c", None)
-        if c and time.monotonic() - self.local.used > IDLE_S:
-            self.close()
+        if c and (time.monotonic() - self.local.used > IDLE_S or c.sock and select.select([c.sock], [], [], 0)[0]):
+            self.close()  # or closed by the server already: nothing else is there to be read
             c = None
         self.local.used = time.monotonic()
         kept = c is not None and c.sock is not None
@@ -180,10 +181,10 @@ class Api(Http):
             time.sleep(0.1)
 
     def power(self, ident, verb, body=None, expect=200):
-        return self.post(f"/compute/instances/{ident}/{verb}", body if body is not None else {}, expect).json
+        return self.post(f"/compute/instances/{ident}/{verb}", body if body is not None else {}, expect, Prefer="wait=180").json
 
     def remove(self, ident, force=True):
-        return self.delete(f"/compute/instances/{ident}?force={'true' if force else 'false'}", 200, Prefer="wait=60").json
+        return self.delete(f"/compute/instances/{ident}?force={'true' if force else 'false'}", 200, Prefer="wait=180").json
 
     def remove_all(self):
         """Every instance of this tenant, and the wait for their end."""

@@ -4,6 +4,7 @@ Every process is stopped by its pid. What is left over after that is found by na
 site, reported, and only then swept away.
 """
 import fcntl
+import http.client
 import ipaddress
 import os
 import random
@@ -21,14 +22,28 @@ from lodge_client import Api, Engine, Http, operation_of, tls_context
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build-asan" if os.environ.get("SAN") else "build")
 USER = os.environ.get("LODGE_RUN_USER", "lodge")
-READY_S = 120  # the first start builds the base image
+READY_S = 180  # the first start builds the base image
+
+
+held_ports = []
 
 
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has, for this process alone as long as it lives. It is below those that the kernel gives to whoever
+    connects, so that no connection takes it before it is listened at."""
+    for port in random.sample(range(20000, 32000), 1000):
+        held = socket.socket(socket.AF_UNIX)
+        try:
+            held.bind(f"\0lodge-test-port-{port}")
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("", port))
+        except OSError:
+            held.close()
+            continue
+        held_ports.append(held)
+        return port
+    raise RuntimeError("no port is free")
 
 
 def until(what, condition, timeout=60, step=0.1):
@@ -147,28 +162,32 @@ class System:
         return self
 
     def healthy(self):
-        """The parts of /health; None when nobody answers."""
+        """The parts of /health; none when nobody answers."""
         if self.tls is None and os.path.exists(f"{self.state}/tls/cert.pem"):
             self.tls = tls_context(f"{self.state}/tls/cert.pem")
         if self.tls is None:
-            return None
-        http = Http(self.https_port, self.tls, timeout=10)
+            return {}
+        c = Http(self.https_port, self.tls, timeout=30)
         try:
-            a = http.request("GET", "/health")
-            return a.json.get("parts") if a.status in (200, 503) else None
-        except (OSError, ValueError):
-            return None
+            a = c.request("GET", "/health")
+            return a.json.get("parts", {}) if a.status in (200, 503) else {}
+        except (OSError, ValueError, http.client.HTTPException):
+            return {}
         finally:
-            http.close()
+            c.close()
+
+    def well(self):
+        """Every part answers, and says that it is well."""
+        parts = self.healthy()
+        return bool(parts) and all(v in ("ok", "up", True) for v in parts.values())
 
     def wait_ready(self):
         end = time.monotonic() + READY_S
         while True:
             assert self.up.poll() is None, f"lodge up ended with {self.up.returncode}:\n{self.said()}"
-            parts = self.healthy()
-            if parts and all(v in ("ok", "up", True) for v in parts.values()) and self._images_ready():
+            if self.well() and self._images_ready():
                 break
-            assert time.monotonic() < end, f"not ready: {parts}\n{self.said()}\n{self.logs()}"
+            assert time.monotonic() < end, f"not ready: {self.healthy()}\n{self.said()}\n{self.logs()}"
             time.sleep(0.1)
         self.site = self.query("SELECT value FROM meta WHERE key = 'site'")[0][0]
 
@@ -186,7 +205,7 @@ class System:
         assert admin.operation(operation_of(a))["status"] == "done"
         admin.put(f"/images/{a.json['id']}", {"public": True, "default": True, "aliases": ["ubuntu-22.04", "nginx-1.24", "postgresql-15"]}, 200)
 
-    def stop(self, sig=signal.SIGINT, timeout=60):
+    def stop(self, sig=signal.SIGINT, timeout=120):
         """As Ctrl-C does. Returns the exit code."""
         if not self.up:
             return None
@@ -297,7 +316,7 @@ class System:
 
     def kill(self, what, sig=signal.SIGKILL, share=1):
         """Sends a signal to all processes of that kind, or to a random share of them; returns how many there were.
-        Those it kills have been waited for by their parent when this returns, or the parent is gone or stopped, too."""
+        Those it kills have been waited for by their parent when this returns, if it lives."""
         pids, hit = self.pids(what), []
         for pid in random.sample(pids, round(len(pids) * share)):
             try:
@@ -305,10 +324,19 @@ class System:
                 hit.append(pid)
             except ProcessLookupError:
                 pass
-        end = time.monotonic() + 2
-        while sig == signal.SIGKILL and any(os.path.exists(f"/proc/{pid}") for pid in hit) and time.monotonic() < end:
+        end = time.monotonic() + 30
+        while sig == signal.SIGKILL and any(self._lingers(pid) for pid in hit) and time.monotonic() < end:
             time.sleep(0.005)
         return len(hit)
+
+    @staticmethod
+    def _lingers(pid):
+        """Not ended yet, or not waited for by a parent that can."""
+        try:
+            p = Process(pid)
+            return p.state != "Z" or Process(p.parent).state not in "ZTt" and p.parent != 1
+        except (OSError, IndexError):
+            return False
 
     def engine_run_dir(self):
         h = 2166136261
@@ -400,7 +428,7 @@ class System:
 
     def _after_end(self):
         """Monitors of containers end a moment after these."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.own_processes() and time.monotonic() < end:
             time.sleep(0.1)
         return self.own_processes()

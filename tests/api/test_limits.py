@@ -1,12 +1,12 @@
 """Rate limit by token, and pages of other sites: what the settings rate_limit, rate_burst and cors_origins do."""
-import socket
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest_names import SMALL
 from lodge_client import Api
-from lodge_system import System, until
+from lodge_system import System, free_port, until
 
 FRIEND, STRANGER = "https://app.example", "https://evil.example"
 
@@ -15,17 +15,11 @@ FRIEND, STRANGER = "https://app.example", "https://evil.example"
 def strict():
     """A Lodge of its own with a small limit and one friend."""
     s = System(drivers="fake", pool="127.95.0.0/16", sign_in_per_minute=1000, rate_limit=10, rate_burst=20, cors_origins=f"{FRIEND},http://localhost:5173",
-               compat_listeners=1, compat_ports=str(free()), repl_ports=str(free()))
+               compat_listeners=1, compat_ports=str(free_port()), repl_ports=str(free_port()))
     try:
         yield s.start()
     finally:
         s.close()
-
-
-def free():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def token(system):
@@ -54,12 +48,13 @@ def test_every_answer_says_what_is_left(strict):
 
 def test_too_many_are_refused_and_then_not(strict):
     api, other = token(strict), token(strict)
-    start = time.monotonic()
+    start, answers = time.monotonic(), []
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: api.get("/compute/instances", (200, 429)), range(60)))
+        while not any(a.status == 429 for a in answers):  # a slow host is let through for longer
+            answers += pool.map(lambda _: api.get("/compute/instances", (200, 429)), range(60))
     took = time.monotonic() - start
     good = sum(a.status == 200 for a in answers)
-    assert 20 <= good <= 20 + took * 10 + 1, f"{good} of 60 in {took:.2f} s"
+    assert 20 <= good <= 20 + took * 10 + 1, f"{good} of {len(answers)} in {took:.2f} s"
     refused = next(a for a in answers if a.status == 429)
     assert refused.error == "RATE_LIMITED" and 1 <= int(refused.header("Retry-After")) <= 2
     assert fields(refused)[1] == 0 and refused.json["error"]["details"]["retryAfter"] == refused.header("Retry-After")
@@ -80,12 +75,20 @@ def test_workers_count_together(strict):
 
 def test_a_refused_write_changes_nothing(strict):
     api = token(strict)
-    while api.get("/compute/instances", (200, 429)).status == 200:
-        pass
-    a = api.request("POST", "/api/v1/compute/instances", {"name": "never", "resources": SMALL})
-    assert a.status == 429
+    names = itertools.count()
+
+    def refused():
+        """There is room for another one every tenth of a second: on a slow host a write may get it."""
+        while api.get("/compute/instances", (200, 429)).status == 200:
+            pass
+        name = f"never-{next(names)}"
+        a = api.request("POST", "/api/v1/compute/instances", {"name": name, "resources": SMALL})
+        assert a.status in (201, 429)
+        return a.status == 429 and name
+
+    name = until("a write is refused", refused)
     time.sleep(2)
-    assert api.get("/compute/instances?name=never").json["total"] == 0
+    assert api.get(f"/compute/instances?name={name}").json["total"] == 0
     assert not strict.query("SELECT 1 FROM audit WHERE result = 'RATE_LIMITED'"), "a flood does not write"
 
 

@@ -56,5 +56,5 @@ def test_upgraded_without_losing_a_row(make_system, dump):
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     db.close()
     s.start(ready=False)  # and a whole Lodge starts on it
-    until("every part of it answers", lambda: (p := s.healthy()) and all(v in ("ok", "up", True) for v in p.values()))
+    until("every part of it answers", s.well)
     s.stop()

@@ -106,7 +106,7 @@ class Units(System):
         for s in fds:
             s.close()
         if wait:
-            assert p.wait(180) == 0, self.log(name)
+            assert p.wait(300) == 0, self.log(name)
         else:
             self.running[name] = p
 
@@ -119,7 +119,7 @@ class Units(System):
             self.wait_ready()
         return self
 
-    def stop(self, sig=signal.SIGTERM, timeout=60):
+    def stop(self, sig=signal.SIGTERM, timeout=120):
         for name in reversed(ORDER):
             p = self.running.pop(name, None)
             if p and p.poll() is None:

@@ -10,16 +10,11 @@ import time
 import pytest
 
 from backends import FastCGI, Http, read_head, tcp_socket, unix_socket
+from lodge_system import free_port
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = "build-asan" if os.environ.get("SAN") else "build"
 LODGE = f"{ROOT}/{BUILD}/bin/lodge"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Answer:
