@@ -1,4 +1,5 @@
 """Instances on the fake engine."""
+import contextlib
 import os
 import sys
 
@@ -50,6 +51,22 @@ def faults(fake_system):
     yield put
     if os.path.exists(path):
         os.unlink(path)
+
+
+@pytest.fixture
+def held(fake_system, faults):
+    """`with held("start"):` the next call of that verb ends when the block does, however long that takes."""
+    @contextlib.contextmanager
+    def hold(verb):
+        path = f"{fake_system.state}/fake/hold"
+        open(path, "w").close()
+        try:
+            faults(f"{verb} held 1")
+            yield
+        finally:
+            os.unlink(path)
+
+    return hold
 
 
 @pytest.fixture(autouse=True)

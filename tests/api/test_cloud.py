@@ -6,6 +6,8 @@ import threading
 import pytest
 import websocket
 
+from lodge_system import until
+
 # (method, path, test): what the documentation lists
 ENDPOINTS = [
     ("GET", "/compute/containers", "test_life"),
@@ -252,13 +254,8 @@ def test_websocket_comes_back(cloud, fake_system, made):
         while t.ws.recv():
             pass
         raise websocket.WebSocketConnectionClosedException("closed")
-    t = None
-    for _ in range(100):
-        try:
-            t = Tail(cloud.api)
-            break
-        except (OSError, websocket.WebSocketException):
-            threading.Event().wait(0.1)
+    until("lodge-stream is back", fake_system.well)
+    t = Tail(cloud.api)
     assert next(c["status"] for c in t.first if c["id"] == made["id"]) == "running"
     cloud.call("POST", path + "/stop")
     assert t.next(made["id"]) == "stopped"

@@ -154,6 +154,7 @@ def test_websocket_gets_each_event_once(fake_system, red, label):
     tail.reaches(want[-1]["id"])
     tail.stop()
     assert tail.events[:len(want)] == want and tail.connects > 1
+    until("lodge-stream is back", fake_system.well)
 
 
 @pytest.mark.kills_workers

@@ -138,12 +138,11 @@ def test_a_failed_operation_counts_as_failed(scrape, red, label, faults):
     assert scrape().get("lodge_operations_total", kind="instance.create", result="failed") == before + 1
 
 
-def test_the_queue_and_its_age(scrape, red, label, faults):
-    faults("create slow=3000 1")
-    i = red.post({"name": label, "resources": SMALL}).json
-    until("it is at work", lambda: (m := scrape()).total("lodge_operations_open") >= 1 and
-          m.total("lodge_operation_oldest_age_seconds") > 0)
-    faults()
+def test_the_queue_and_its_age(scrape, red, label, held):
+    with held("create"):
+        i = red.post({"name": label, "resources": SMALL}).json
+        until("it is at work", lambda: (m := scrape()).total("lodge_operations_open") >= 1 and
+              m.total("lodge_operation_oldest_age_seconds") > 0)
     red.api.until(i["id"], "running")
     until("nothing is open", lambda: scrape().total("lodge_operations_open") == 0)
     assert scrape().total("lodge_operation_oldest_age_seconds") == 0
@@ -162,8 +161,8 @@ def test_engine_calls_by_duration_and_failure(scrape, red, label, faults):
     assert calls(after, "duration_seconds_sum", "create") >= calls(before, "duration_seconds_sum", "create") + 0.29  # a sum of rounded figures
     took = [after.get("lodge_engine_call_duration_seconds_bucket", backend="docker", call="create", le=le) -
             before.get("lodge_engine_call_duration_seconds_bucket", backend="docker", call="create", le=le)
-            for le in ("0.25", "10", "+Inf")]
-    assert took == [0, 1, 1]
+            for le in ("0.25", "+Inf")]
+    assert took == [0, 1]
     assert calls(after, "failures_total", "create") == calls(before, "failures_total", "create")
     faults("stop gone 1")
     red.api.post(f"/compute/instances/{i['id']}/stop", {}, None)
@@ -185,19 +184,19 @@ def test_usage_of_an_instance(scrape, red, label):
     red.drop(i["id"])
 
 
-def test_streams_and_waits(scrape, red, label, faults):
-    before = scrape()
-    assert before.get("lodge_stream_feeder_connected") == 1
+def test_streams_and_waits(scrape, red, label, held):
+    before = until("nobody of an earlier test is left", lambda: (m := scrape()).get("lodge_stream_streams") == 0 and
+                   m.get("lodge_stream_waits") == 0 and m.get("lodge_stream_feeder_connected") == 1 and m)
     ws = red.api.websocket("/api/v1/events")
     try:
         until("the stream is counted", lambda: scrape().get("lodge_stream_streams") > before.get("lodge_stream_streams"))
     finally:
         ws.close()
     until("it is gone", lambda: scrape().get("lodge_stream_streams") == before.get("lodge_stream_streams"))
-    faults("create slow=3000 1")
-    waiting = threading.Thread(target=lambda: red.post({"name": label, "resources": SMALL}, Prefer="wait=60"))
-    waiting.start()
-    until("the wait is counted", lambda: scrape().get("lodge_stream_waits") > before.get("lodge_stream_waits"))
+    waiting = threading.Thread(target=lambda: red.post({"name": label, "resources": SMALL}, Prefer="wait=120"))
+    with held("create"):
+        waiting.start()
+        until("the wait is counted", lambda: scrape().get("lodge_stream_waits") > before.get("lodge_stream_waits"))
     waiting.join()
     until("it is gone", lambda: scrape().get("lodge_stream_waits") == before.get("lodge_stream_waits"))
     red.drop(red.api.get(f"/compute/instances/name/{label}").json["id"])

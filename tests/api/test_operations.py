@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from conftest_names import SMALL
-from lodge_client import operation_of
+from lodge_client import Http, operation_of
 from lodge_system import until
 
 FIELDS = {"id", "kind", "status", "instance", "instanceName", "image", "imageName", "volume", "volumeName", "step", "progress", "log", "error",
@@ -80,12 +80,13 @@ def test_foreign_and_unknown(red, blue, label):
     red.drop(i["id"])
 
 
-def test_waiting(red, instance, faults):
-    faults("stop slow=3000 1")
-    a = red.verb(instance["id"], "stop", {}, 202, Prefer="wait=0")
-    op = operation_of(a)
-    assert red.api.get(f"/operations/{op}/wait?timeout=0").json["status"] in ("queued", "running")
-    assert red.api.get(f"/operations/{op}/wait?timeout=1").json["status"] == "running", "the truth at the timeout"
+def test_waiting(red, instance, held):
+    with held("stop"):
+        a = red.verb(instance["id"], "stop", {}, 202, Prefer="wait=0")
+        op = operation_of(a)
+        assert red.api.get(f"/operations/{op}/wait?timeout=0").json["status"] in ("queued", "running")
+        until("it runs", lambda: red.api.get(f"/operations/{op}").json["status"] == "running")
+        assert red.api.get(f"/operations/{op}/wait?timeout=1").json["status"] == "running", "the truth at the timeout"
     assert red.api.get(f"/operations/{op}/wait").json["status"] == "done"
     for bad in ("timeout=-1", "timeout=301", "timeout=x"):
         red.api.get(f"/operations/{op}/wait?{bad}", 400)
@@ -127,15 +128,17 @@ def test_five_hundred_parked_waits(fake_system, red, instance, faults):
     red.drop(other["id"])
 
 
-def test_a_wait_survives_lodge_stream(fake_system, red, label, faults):
+def test_a_wait_survives_lodge_stream(fake_system, red, label, held):
     """If lodge-stream dies after the commit, the answer still tells the truth."""
     i = red.make(label)
-    faults("stop slow=4000 1")
-    op = operation_of(red.verb(i["id"], "stop", {}, 202, Prefer="wait=0"))
-    s = parked(fake_system, red.api.token, op)
-    until("it runs", lambda: red.api.get(f"/operations/{op}").json["status"] == "running")
-    assert fake_system.kill("stream") == 1
-    text = everything(s)
-    assert text.startswith("HTTP/1.1 200") and f'"id":"{op}"' in text, text[:300]
+    with held("stop"):
+        op = operation_of(red.verb(i["id"], "stop", {}, 202, Prefer="wait=0"))
+        s = parked(fake_system, red.api.token, op)
+        until("it runs", lambda: red.api.get(f"/operations/{op}").json["status"] == "running")
+        until("the wait is parked", lambda: b"\nlodge_stream_waits 1\n" in Http(fake_system.http_port, None).request("GET", "/metrics").body)
+        assert fake_system.kill("stream") == 1
+        text = everything(s)
+        assert text.startswith("HTTP/1.1 200") and f'"id":"{op}"' in text, text[:300]
+    until("lodge-stream is back", fake_system.well)
     assert red.api.operation(op)["status"] == "done"
     red.drop(i["id"])

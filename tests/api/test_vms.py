@@ -2,12 +2,14 @@
 import base64
 import glob
 import json
+import os
 import threading
 import time
 
 import pytest
 
 from lodge_client import Api, operation_of
+from lodge_system import until
 
 BASE = "/compute/instances"
 MIB, GIB = 1 << 20, 1 << 30
@@ -251,10 +253,10 @@ def test_a_stopped_one_is_resized_too(vms, green, vm):
 
 def test_two_resizes_at_once(vms, green, vm):
     """One wins, the other is told so and changes nothing."""
-    path = f"{vms.state}/fake-vm/faults"
-    with open(path, "w") as f:
-        f.write("update slow=1500 1\n")
-    answers = []
+    with open(f"{vms.state}/fake-vm/faults", "w") as f:
+        f.write("update held 1\n")
+    hold, answers = f"{vms.state}/fake-vm/hold", []
+    open(hold, "w").close()
 
     def ask(cores):
         answers.append((cores, green.verb(vm["id"], "resize", {"resources": {"cpu": {"cores": cores}}}, (200, 202, 409))))
@@ -262,6 +264,10 @@ def test_two_resizes_at_once(vms, green, vm):
     threads = [threading.Thread(target=ask, args=(n,)) for n in (1.5, 2)]
     for t in threads:
         t.start()
+    try:
+        until("one of them is told", lambda: answers)  # while the other is at work
+    finally:
+        os.unlink(hold)
     for t in threads:
         t.join()
     won = [c for c, a in answers if a.status != 409]

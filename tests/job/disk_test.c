@@ -29,12 +29,17 @@ static void end_waits_for_room(void **state)
 {
     struct site *s = *state;
     char path[160];
-    faults(s, "start slow=1500\n");
+    char hold[160], asked[160];
+    struct stat st;
+    snprintf(hold, sizeof hold, "%s/fake/hold", s->f->dir);
+    snprintf(asked, sizeof asked, "%s/fake/faults", s->f->dir);
+    assert_int_equal(close(open(hold, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+    faults(s, "start held 1\n");
     runner_start(s);
     struct wish w = wish_create(s, "web", NULL, NULL);
-    at_work(s, w.op);
-    usleep(300000);
+    until(!stat(asked, &st) && !st.st_size); /* the start is at work */
     fill(s, path);
+    assert_int_equal(unlink(hold), 0);
     usleep(3000000);
     assert_false(lg_operation_ended(operation(s, w.op)));
     assert_int_equal(unlink(path), 0);

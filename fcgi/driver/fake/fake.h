@@ -15,11 +15,17 @@
  * one.
  *
  * Faults: lines in `$LODGE_STATE/fake/faults` (or in LODGE_FAKE_FAULTS, parted by `|`), the first that fits
- * is taken: <verb or *> <fault> [times] fault is one of hang         no answer: LG_TIMEOUT after
- * engine_timeout_ms, or LG_CANCELLED gone         LG_UNAVAILABLE at once fail         LG_BACKEND at once lost
- * does its work, then LG_UNAVAILABLE die          the calling process is killed before the work die-after …
- * after the work, before the caller knows slow=MS      works after so many milliseconds `times` (in the file
- * only) counts down and the line ends; without it the fault stays.
+ * is taken: <verb or *> <fault> [times]. `times` (in the file only) counts down and the line ends; without it
+ * the fault stays. The faults:
+ *
+ * - hang: no answer, LG_TIMEOUT after engine_timeout_ms, or LG_CANCELLED
+ * - gone: LG_UNAVAILABLE at once
+ * - fail: LG_BACKEND at once
+ * - lost: does its work, then LG_UNAVAILABLE
+ * - die: the calling process is killed before the work
+ * - die-after: … after the work, before the caller knows
+ * - slow=MS: works after so many milliseconds
+ * - held: works as soon as there is no file `hold` beside `faults`
  */
 #ifndef LG_DRIVER_FAKE_H
 #define LG_DRIVER_FAKE_H

@@ -76,6 +76,17 @@ static bool from_file(struct lg_engine *g, const char *verb, struct fault *f)
 static char after[32];
 static int64_t begun_us;
 
+/* Waits until nobody holds the engine any more; true when it was cancelled meanwhile. */
+static bool held(struct lg_engine *g)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.4000s/hold", g->dir);
+    bool cancelled = false;
+    while (!cancelled && !access(path, F_OK))
+        cancelled = lg_fake_sleep(g, 20);
+    return cancelled;
+}
+
 static int strike(struct lg_engine *g, const struct fault *f, struct lg_err *e)
 {
     if (!strcmp(f->what, "hang")) {
@@ -90,7 +101,8 @@ static int strike(struct lg_engine *g, const struct fault *f, struct lg_err *e)
         return lg_fail(e, LG_BACKEND, "the fake engine was told to fail");
     if (!strcmp(f->what, "die"))
         kill(getpid(), SIGKILL);
-    if (!strncmp(f->what, "slow=", 5) && lg_fake_sleep(g, atoi(f->what + 5)))
+    if ((!strncmp(f->what, "slow=", 5) && lg_fake_sleep(g, atoi(f->what + 5))) ||
+        (!strcmp(f->what, "held") && held(g)))
         return lg_fail(e, LG_CANCELLED, "cancelled while the fake engine was at work");
     snprintf(after, sizeof after, "%s", f->what);
     return 0;
