@@ -23,10 +23,10 @@
 #include "base/log.h"
 #include "job/queue.h"
 
-#define POLL_MS    400  /* look at the database without a doorbell */
-#define RESPAWN_MS 200  /* pause before a dead helper is started again */
-#define REMOVE_MS  5000 /* for helpers to remove what nobody should find later */
-#define GRACE_MS   2000 /* for operations at work when asked to end */
+#define POLL_MS    400   /* look at the database without a doorbell */
+#define RESPAWN_MS 200   /* pause before a dead helper is started again */
+#define REMOVE_MS  10500 /* for helpers to remove what nobody should find later */
+#define GRACE_MS   2000  /* for operations at work when asked to end */
 
 /* Children that are not job workers. Watchers: one per driver. */
 struct helper {

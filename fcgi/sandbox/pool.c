@@ -14,10 +14,10 @@
 #include "base/log.h"
 
 #define TICK_MS        200
-#define LOOK_AGAIN_MS  5000 /* for an image while the engine did not answer */
-#define END_MS         4500 /* to remove what there is; the master waits a little longer */
-#define ENGINE_END_MS  2000 /* of it, when the engine does not do it */
-#define PRESSURE_SHARE 16   /* less than this part of the host's memory is free: memory is short */
+#define LOOK_AGAIN_MS  5000  /* for an image while the engine did not answer */
+#define END_MS         10000 /* to remove what there is; the master waits a little longer */
+#define ENGINE_END_MS  2000  /* of it, when the engine does not do it */
+#define PRESSURE_SHARE 16    /* less than this part of the host's memory is free: memory is short */
 
 /* ---- children ---- */
 

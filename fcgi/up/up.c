@@ -76,7 +76,7 @@ static void table(struct site *s)
         s->child[n++] =
             (struct lg_child){.name = "vm-engine", .argv = s->vm_argv, .restart_ms = 200, .grace_ms = 3000};
     s->child[n++] = (struct lg_child){
-        .name = "runner", .argv = s->runner_argv, .restart_ms = 200, .grace_ms = 8000, .sweep = true};
+        .name = "runner", .argv = s->runner_argv, .restart_ms = 200, .grace_ms = 14000, .sweep = true};
     s->child[n++] = (struct lg_child){
         .name = "stream", .argv = s->stream_argv, .restart_ms = 100, .grace_ms = 1000, .sweep = true};
     s->child[n++] = (struct lg_child){
