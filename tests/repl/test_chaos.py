@@ -32,7 +32,7 @@ def in_the_middle(repl, kill):
 
     def ask():
         try:
-            answers.append(Repl(repl.api.system.admin()).call("POST", "/execute", {"language": "bash", "code": "sleep 3; echo whole"}))
+            answers.append(Repl(repl.api.system.admin()).call("POST", "/execute", {"language": "bash", "code": "sleep 8; echo whole"}))
         except OSError as e:
             answers.append(e)
 
@@ -42,7 +42,7 @@ def in_the_middle(repl, kill):
     until("they run", lambda: repl.status()["running"] == 3, timeout=60, step=0.05)
     kill()
     for t in crowd:
-        t.join(60)
+        t.join(120)
     return answers
 
 
@@ -51,9 +51,9 @@ def works_again(system, repl):
         a = repl.call("POST", "/execute", {"language": "python", "code": "print(6 * 7)"})
         return a.status == 200 and a.json["stdout"] == "42\n"
 
-    until("code runs again", fine, timeout=60, step=0.3)
+    until("code runs again", fine, timeout=120, step=0.3)
     until("nothing is left over", lambda: (s := repl.status()) and s["running"] == 0 and s["ending"] == 0 and s["making"] == 0
-          and len(boxes(system)) == s["ready"], timeout=60, step=0.3)
+          and len(boxes(system)) == s["ready"], timeout=120, step=0.3)
 
 
 def boxes(system):
@@ -83,7 +83,7 @@ def test_a_program(system, repl, what):
     for a in answers:
         if not isinstance(a, OSError) and a.status != 200:
             assert a.status in (500, 502, 503) and a.json["error"]["message"], a
-    until("Lodge is up", lambda: (parts := system.healthy()) and all(v == "ok" for v in parts.values()), timeout=60, step=0.3)
+    until("Lodge is up", system.well, timeout=120, step=0.3)
     works_again(system, repl)
 
 

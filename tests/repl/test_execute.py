@@ -20,7 +20,7 @@ def test_the_spec_s_words(repl):
     a = repl.run("python", "print(1)")
     assert a["result"] == "1\n" and a["success"] is True
     assert a["stdout"] == "1\n" and a["stderr"] == "" and a["exitCode"] == 0 and a["signal"] is None and a["limit"] is None
-    assert 0 < a["timeMs"] < 10000 and a["memoryBytes"] > 1 << 20
+    assert 0 < a["timeMs"] <= 10000 and a["memoryBytes"] > 1 << 20
 
 
 def test_languages(repl):
@@ -76,7 +76,14 @@ def test_main_module_is_the_program(repl):
 
 
 def test_stream(repl):
-    said = repl.stream("bash", "echo a; sleep 0.3; echo b >&2; sleep 0.3; printf c; exit 3")
+    said = repl.stream("python", "import array, fcntl, os, sys, termios, time\n"
+                       "for fd, text in ((1, b'a\\n'), (2, b'b\\n'), (1, b'c')):\n"
+                       "    os.write(fd, text)\n"
+                       "    left = array.array('i', [1])\n"
+                       "    while left[0]:  # so that it is read before the other stream has something\n"
+                       "        time.sleep(0.02)\n"
+                       "        fcntl.ioctl(fd, termios.FIONREAD, left)\n"
+                       "sys.exit(3)")
     assert [i for i, _, _ in said] == list(range(1, len(said) + 1))
     assert [d for _, e, d in said if e == "message"] == ["a\n", "ERROR: b\n", "c"]
     assert said[-1][1] == "done" and '"exitCode":3' in said[-1][2]
@@ -87,11 +94,11 @@ def test_stream_comes_as_it_is_said(system, repl):
     import json
     c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls)
     t = time.monotonic()
-    c.request("POST", "/api/repl/execute/stream", json.dumps({"language": "bash", "code": "echo now; sleep 2; echo later"}),
+    c.request("POST", "/api/repl/execute/stream", json.dumps({"language": "bash", "code": "echo now; sleep 50; echo later", "limits": {"timeMs": 60000}}),
               {"Content-Type": "application/json", **repl.api.headers})
     r = c.getresponse()
     first = r.read1(65536)
-    assert b"data: now" in first and time.monotonic() - t < 1.5
+    assert b"data: now" in first and time.monotonic() - t < 50
     c.close()
 
 
@@ -110,12 +117,12 @@ def test_bad_requests(repl):
 def test_time_limit(repl):
     t = time.monotonic()
     a = repl.run("bash", "trap '' TERM INT HUP; echo begun; while :; do :; done", limits={"timeMs": 700})
-    assert a["limit"] == "time" and not a["success"] and a["stdout"] == "begun\n" and time.monotonic() - t < 5
+    assert a["limit"] == "time" and not a["success"] and a["stdout"] == "begun\n" and time.monotonic() - t < 10  # what names none has ten
 
 
 def test_history(repl, neighbour):
     a = repl.run("python", "print('for history')\nraise SystemExit(5)")
-    until("it is written", lambda: any(r["id"] == a["id"] for r in repl.call("GET", "/runs?pageSize=50").json["runs"]), timeout=20)
+    until("it is written", lambda: any(r["id"] == a["id"] for r in repl.call("GET", "/runs?pageSize=50").json["runs"]), timeout=60)
     l = repl.call("GET", "/runs?pageSize=50").json
     r = next(r for r in l["runs"] if r["id"] == a["id"])
     assert (r["language"], r["exitCode"], r["success"], r["output"]) == ("python", 5, False, "for history\n")
