@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from e2e_names import FOREVER
+from e2e_names import FOREVER, page_with
 from lodge_docker import Dockerd, installed
 from lodge_system import System, free_port, until
 from test_life import limits_in_force
@@ -66,10 +66,10 @@ def test_create_to_page_to_deletion(on_docker, admin, name):
     net = next(iter(real["NetworkSettings"]["Networks"].values()))
     assert real["State"]["Running"] and net["IPAddress"] == inst["network"]["address"]
     admin.post(f"/compute/instances/{ident}/ingress", {"port": 443, "targetPort": 80}, 201)
-    page = on_docker.app(name).request("GET", "/")
-    assert page.status == 200 and "Your instance is running" in page.text
-    published = subprocess.run(["curl", "-sf", "--max-time", "10", f"http://127.0.0.2:{port}/"], capture_output=True, text=True)
-    assert "Your instance is running" in published.stdout
+    page_with(on_docker, name, 200, text="Your instance is running")
+    published = until("the published port answers", lambda: subprocess.run(["curl", "-sf", "--max-time", "10", f"http://127.0.0.2:{port}/"],
+                                                                           capture_output=True, text=True).stdout)
+    assert "Your instance is running" in published
     admin.remove(ident)
     assert on_docker.engine.inspect(ident) is None
 
@@ -86,7 +86,7 @@ def test_address_limits_and_policy_survive(on_docker, admin, name):
     os.kill(real["State"]["Pid"], signal.SIGKILL)
     until("it was started again", lambda: (p := on_docker.engine.inspect(ident)["State"]["Pid"]) and p != real["State"]["Pid"])
     admin.until(ident, "running")
-    assert limits_in_force(on_docker.engine.inspect(ident)["State"]["Pid"]) == want
+    until("its limits are in force again", lambda: limits_in_force(on_docker.engine.pid(ident)) == want)
     assert admin.power(ident, "stop", {"force": True})["state"] == "stopped"
     admin.remove(ident)
 
@@ -151,5 +151,5 @@ def test_a_terminal(on_docker, admin, name):
         return "sleep 4321" in on_docker.engine.exec(i["id"], "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")[1]
     until("it sleeps", sleeping)
     ws.sock.close()
-    until("what ran there is ended", lambda: not sleeping(), timeout=30)
+    until("what ran there is ended", lambda: not sleeping(), timeout=60)
     admin.remove(i["id"])

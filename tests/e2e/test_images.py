@@ -30,7 +30,7 @@ def registry():
             yield f"127.0.0.1:{port}"
         finally:
             p.send_signal(signal.SIGTERM)
-            p.wait(20)
+            p.wait(60)
 
 
 def answers(http):
@@ -93,7 +93,7 @@ def test_upload_of_a_tar(lodge, streamed):
     assert admin.operation(operation_of(a))["status"] == "done"
     image = admin.get(f"/images/{a.json['id']}").json
     assert image["state"] == "ready" and image["source"] == "upload" and image["sizeBytes"] > 0
-    assert not os.listdir(f"{lodge.state}/uploads"), "the uploaded file was not taken away"
+    until("the uploaded file is taken away", lambda: not os.listdir(f"{lodge.state}/uploads"))
     i = admin.create(f"from-upload-{int(streamed)}", ["sh", "-c", "cat /etc/marker; exec sleep 100000"], image=name)
     until("it prints its marker", lambda: "uploaded" in admin.get(f"/compute/instances/{i['id']}/logs").text)
     assert admin.delete(f"/images/{image['id']}", 409).error

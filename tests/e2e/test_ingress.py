@@ -4,7 +4,7 @@ import urllib.parse
 import pytest
 import websocket
 
-from e2e_names import FOREVER
+from e2e_names import FOREVER, page_with
 from lodge_client import Connection, Http
 from lodge_system import until
 
@@ -49,12 +49,6 @@ def speaking(system, admin, name):
 
 def rule(api, ident, **more):
     return api.post(f"/compute/instances/{ident}/ingress", {"port": 443, "targetPort": 80, **more}, 201).json
-
-
-def page_with(system, host, *statuses, text=None, path="/"):
-    """Asks until the answer is one of these: a route is cached for a second or two."""
-    return until(f"{host} answers {statuses}", lambda: (a := system.app(host).request("GET", path)).status in statuses
-                 and (text is None or text in a.text) and a, timeout=30, step=0.3)
 
 
 def test_unknown_stopped_and_refusing(system, admin, name):
@@ -153,7 +147,7 @@ def test_members_only(system, tenants, name):
     i = alpha.create(name)
     rule(alpha, i["id"], access="members")
     app = system.app(name)
-    first = until("members are asked", lambda: (a := app.request("GET", "/index.html?a=1")).status == 302 and a, timeout=30)
+    first = until("members are asked", lambda: (a := app.request("GET", "/index.html?a=1")).status == 302 and a)
     assert "code" not in first.header("Location")
     assert system.app(name).request("POST", "/", b"x=1").status == 401
 

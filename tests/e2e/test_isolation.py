@@ -38,12 +38,17 @@ def host_service():
         s.shutdown()
 
 
-def fetch(system, ident, where):
+def fetch(system, ident, where, patience=2):
     """From inside an instance's network; (exit code, text)."""
-    p = system.engine.beside(ident, "curl", "-s", "-S", "-m", "2", "--noproxy", "*", f"http://{where}/", stdout=subprocess.PIPE,
+    p = system.engine.beside(ident, "curl", "-s", "-S", "-m", str(patience), "--noproxy", "*", f"http://{where}/", stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
-    text, _ = p.communicate(timeout=30)
+    text, _ = p.communicate(timeout=60)
     return p.returncode, text
+
+
+def reached(system, ident, where):
+    """The text of a server that can be reached; it may just be starting."""
+    return until(f"{where} answers", lambda: (got := fetch(system, ident, where, 20))[0] == 0 and got[1])
 
 
 def resolve(system, ident, name):
@@ -51,18 +56,21 @@ def resolve(system, ident, name):
     return system.engine.exec(ident, "nslookup", name)
 
 
+def resolved(system, ident, name):
+    """The answer to a name that there is: the name server reads its files again whenever an instance comes or goes."""
+    return until(f"{name} is known", lambda: (got := resolve(system, ident, name))[0] == 0 and got[1])
+
+
 def test_neighbours_reach_each_other_by_address_and_name(system, three):
     a, b, _ = three
-    code, text = fetch(system, a["id"], b["network"]["address"])
-    assert code == 0 and "Your instance is running" in text
-    code, text = resolve(system, a["id"], "iso-b")
-    assert code == 0 and b["network"]["address"] in text
+    assert "Your instance is running" in reached(system, a["id"], b["network"]["address"])
+    assert b["network"]["address"] in resolved(system, a["id"], "iso-b")
 
 
 def test_other_tenants_are_not_there(system, three):
     a, _, c = three
     assert a["network"]["subnet"] != c["network"]["subnet"]
-    assert fetch(system, c["id"], c["network"]["address"])[0] == 0, "its own server answers"
+    reached(system, c["id"], c["network"]["address"])
     assert fetch(system, a["id"], c["network"]["address"])[0] != 0
     assert fetch(system, c["id"], a["network"]["address"])[0] != 0
     assert c["network"]["address"] not in resolve(system, a["id"], "iso-c")[1]
@@ -76,7 +84,7 @@ def test_the_host_is_not_there(system, three, host_service):
             continue
         for port in (host_service, system.https_port, 22):
             assert fetch(system, a["id"], f"{address}:{port}")[0] != 0, f"{address}:{port}"
-    assert resolve(system, a["id"], "iso-b")[0] == 0, "names are still answered"
+    resolved(system, a["id"], "iso-b")  # names are still answered
 
 
 def host_address():
@@ -101,7 +109,7 @@ def test_a_false_address_gets_nowhere(system, three):
     inside = ["nsenter", "-t", pid, "-n"]
     subprocess.run([*inside, "ip", "addr", "add", f"{false}/24", "dev", "eth0"], check=True)
     try:
-        assert fetch(system, a["id"], b["network"]["address"])[0] == 0
+        reached(system, a["id"], b["network"]["address"])
         probe = ("import socket,sys;s=socket.socket();s.settimeout(3);s.bind((sys.argv[1],0));"
                  "s.connect((sys.argv[2],80))")
         spoof = subprocess.run([*inside, "/usr/bin/python3", "-c", probe, false, b["network"]["address"]],
@@ -116,7 +124,7 @@ def test_rules_come_back_when_somebody_flushes_them(system, three):
     table = f"lodge_{system.site[:8]}"
     subprocess.run(["nft", "flush", "table", "inet", table], check=True)
     until("the isolation is in force again", lambda: fetch(system, a["id"], c["network"]["address"])[0] != 0, timeout=60)
-    assert fetch(system, a["id"], three[1]["network"]["address"])[0] == 0
+    reached(system, a["id"], three[1]["network"]["address"])
 
 
 def test_a_deleted_tenant_leaves_no_network(system):

@@ -29,6 +29,7 @@ def on(system, ident, *argv):
 
 
 def pings(system, ident, address, device="eth1"):
+    """Whether one question is answered within a second."""
     return on(system, ident, "ping", "-c", "1", "-W", "1", "-I", device, address)[0] == 0
 
 
@@ -48,9 +49,9 @@ def test_members_reach_each_other_and_overlaps_stay_apart(system, tenants, name,
     assert [card(i)["address"] for i in (a1, a2, b1)] == ["10.7.0.2", "10.7.0.3", "10.7.0.2"]
     code, text = on(system, a1["id"], "ip", "addr", "show", "dev", "eth1")
     assert code == 0 and "10.7.0.2/24" in text and card(a1)["mac"] in text, text
-    assert pings(system, a1["id"], "10.7.0.3"), "its neighbour"
+    until("its neighbour answers", lambda: pings(system, a1["id"], "10.7.0.3"))
     assert not pings(system, b1["id"], "10.7.0.3"), "the other tenant's network of the same range"
-    assert pings(system, a1["id"], a2["network"]["address"], "eth0"), "the first network is there as well"
+    until("the first network is there as well", lambda: pings(system, a1["id"], a2["network"]["address"], "eth0"))
     # Nothing of the host answers there: no address of its own, no bridge to another network.
     for address in (a1["network"]["gateway"], "127.0.0.1", host_address()):
         if address:
@@ -120,5 +121,5 @@ def test_a_deleted_network_leaves_nothing(system, admin, name, network):
     admin.remove(i["id"])
     admin.delete(f"/networks/{n['id']}", 204)
     until("bridges and cards are gone", lambda: not [b for b in os.listdir("/sys/class/net") if b.startswith((prefix + "x", prefix + "y"))],
-          timeout=30)
-    until("its rules are gone", lambda: not [t for t in system.nft_tables() if t.endswith("x")], timeout=30)
+          timeout=60)
+    until("its rules are gone", lambda: not [t for t in system.nft_tables() if t.endswith("x")], timeout=60)

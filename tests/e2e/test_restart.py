@@ -28,7 +28,7 @@ def test_ctrl_c_and_a_second_start(system, name):
     assert after["state"] == "running" and after["network"]["address"] == running["network"]["address"]
     assert system.engine.inspect(running["id"])["State"]["Pid"] == pid, "it was not started anew"
     assert admin.instance(stopped["id"])["state"] == "stopped"
-    until("the page is served", lambda: system.app(name).request("GET", "/").status == 200, timeout=30)
+    until("the page is served", lambda: system.app(name).request("GET", "/").status == 200)
     admin.remove(running["id"])
     admin.remove(stopped["id"])
 
@@ -72,6 +72,6 @@ def test_a_foreign_thing_of_our_site_is_quarantined_never_deleted(system, name):
 
 
 def test_a_second_lodge_on_the_same_state_is_refused(system):
-    second = subprocess.run([f"{BUILD}/bin/lodge", "up"], env=system.environment(), capture_output=True, text=True, timeout=60)
+    second = subprocess.run([f"{BUILD}/bin/lodge", "up"], env=system.environment(), capture_output=True, text=True, timeout=120)
     assert second.returncode != 0 and "already" in second.stderr
     assert system.admin().get("/session").status == 200

@@ -3,6 +3,7 @@ import json
 import os
 import urllib.parse
 
+from e2e_names import program
 from lodge_client import operation_of
 from lodge_system import until
 
@@ -12,7 +13,7 @@ ODD = ["EMPTY=", "SPACES= a  b ", "QUOTES=\"it's\" `x` $HOME ${X} \\n \\", "EQUA
 
 
 def environment_of(system, ident):
-    with open(f"/proc/{system.engine.inspect(ident)['State']['Pid']}/environ", "rb") as f:
+    with open(f"/proc/{program(system, ident, 'sleep')}/environ", "rb") as f:
         return dict(e.split("=", 1) for e in f.read().decode().split("\0") if "=" in e)
 
 
@@ -46,8 +47,11 @@ def test_a_secret_is_seen_nowhere(system, admin, tail, name):
     bytes_of = [SECRET.encode(), urllib.parse.quote(SECRET).encode(), json.dumps(SECRET).strip('"').encode()]
     for folder, _, files in os.walk(f"{system.state}/db"):
         for f in files:
-            with open(f"{folder}/{f}", "rb") as handle:
-                data = handle.read()
+            try:
+                with open(f"{folder}/{f}", "rb") as handle:
+                    data = handle.read()
+            except FileNotFoundError:
+                continue  # the database's own, for a moment
             assert not any(b in data for b in bytes_of), f"the secret is in {f}"
     admin.remove(ident)
 

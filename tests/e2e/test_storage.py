@@ -5,10 +5,13 @@ from e2e_names import FOREVER
 from lodge_system import until
 
 MIB = 1 << 20
-# Writes as many MiB as the file /go says, then waits for the next number.
+# Writes up to 40, 52 and 90 MiB in all, and waits before each more until it is let on.
 WRITER = ["sh", "-c", "trap 'exit 0' TERM; n=0; for m in 40 52 90; do dd if=/dev/zero of=/srv/f$m bs=1M count=$((m - n)) 2>/dev/null;"
-          "n=$m; echo wrote $m; while [ ! -e /tmp/go$m ]; do [ $m = 40 ] && sleep 6 && break; [ $m = 52 ] && sleep 6 && break;"
-          "sleep 1; done; done; while :; do sleep 1; done"]
+          "n=$m; echo wrote $m; while [ ! -e /tmp/go$m ]; do sleep 0.2; done; done"]
+
+
+def go_on(system, ident, written):
+    assert system.engine.exec(ident, "touch", f"/tmp/go{written}") == (0, "")
 
 
 def told(system, ident):
@@ -25,9 +28,11 @@ def test_warned_at_ninety_per_cent_and_stopped_at_the_limit(system, admin, tail,
     used = until("its size is seen", lambda: (u := admin.get(usage).json["storage"])["used"] and u["used"] >= 40 * MIB and u)
     assert used["total"] == 56 * MIB and used["used"] < 46 * MIB
     assert admin.instance(ident)["resources"]["storage"]["totalSpace"] == 56 * MIB
+    go_on(system, ident, 40)
     warning = tail.wait(lambda e: e["kind"] == "instance.storage" and e["subject"]["id"] == ident)
     assert warning["data"]["level"] == "warning" and 90 <= warning["data"]["percent"] < 100
     assert admin.instance(ident)["state"] == "running"
+    go_on(system, ident, 52)
     end = tail.wait(lambda e: e["kind"] == "instance.state" and e["subject"]["id"] == ident and e["data"]["state"] == "stopped")
     assert end["data"]["reason"]["code"] == "storage_full", end
     assert told(system, ident) == ["warning", "full"]

@@ -69,7 +69,7 @@ def test_a_wait_gives_up_in_time_with_the_truth(admin, name):
     cancelled = admin.delete(f"/operations/{op}", (200, 202)).json
     assert cancelled["id"] == op
     assert admin.operation(op)["status"] == "cancelled"
-    assert admin.until(ident, "running", timeout=30)["state"] == "running"
+    assert admin.until(ident, "running")["state"] == "running"
     admin.remove(ident)
 
 
@@ -99,7 +99,7 @@ def test_a_revoked_token_closes_its_streams(system, admin):
     made = admin.post("/tokens", {"name": "short-lived"}, 201).json
     from lodge_client import Api
     mine = Api(system, made["token"])
-    ws = mine.websocket("/api/v1/events", timeout=30)
+    ws = mine.websocket("/api/v1/events", timeout=60)
     admin.delete(f"/tokens/{made['id']}", 204)
     closed = None
     while closed is None:

@@ -56,11 +56,12 @@ def reachable(address):
     return json.loads(out)[0]["dev"].startswith("lg")
 
 
-def ssh(key, address, command, timeout=30):
+def ssh(key, address, command):
+    """A guest in software on a busy host may take its time to sign anybody in."""
     assert reachable(address)
     return subprocess.run(["ssh", "-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-                           "-o", "BatchMode=yes", "-o", "ConnectTimeout=3", f"root@{address}", command], capture_output=True, text=True,
-                          timeout=timeout, stdin=subprocess.DEVNULL)
+                           "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", f"root@{address}", command], capture_output=True, text=True,
+                          timeout=120, stdin=subprocess.DEVNULL)
 
 
 def until_ssh(key, address, timeout=120):
@@ -184,16 +185,15 @@ def test_it_grows_while_it_runs(owner, key, guest):
     address = guest["network"]["address"]
     i = owner.post(f"{BASE}/{guest['id']}/resize", {"resources": {"cpu": {"cores": 2}, "storage": {"totalSpace": 2 * GIB}}}, 200).json
     assert i["resources"]["cpu"]["cores"] == 2 and i["resources"]["storage"]["totalSpace"] == 2 * GIB
-    sectors = int(ssh(key, address, "cat /sys/block/vda/size").stdout)
-    assert sectors * 512 == 2 * GIB
-    until("the second CPU", lambda: "2" in ssh(key, address, "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l").stdout, timeout=30, step=1)
+    until("the larger disk", lambda: ssh(key, address, "cat /sys/block/vda/size").stdout.strip() == str(2 * GIB // 512), step=1)
+    until("the second CPU", lambda: "2" in ssh(key, address, "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l").stdout, step=1)
 
 
 def test_a_guest_that_powers_off_is_seen(owner, key, guest):
     tail = owner.events()
     asked = time.monotonic()
     ssh(key, guest["network"]["address"], "poweroff")
-    tail.wait(lambda e: e["kind"] == "instance.state" and e["subject"]["id"] == guest["id"] and e["data"]["state"] == "stopped", timeout=60)
+    tail.wait(lambda e: e["kind"] == "instance.state" and e["subject"]["id"] == guest["id"] and e["data"]["state"] == "stopped", timeout=150)
     print(f"seen {time.monotonic() - asked:.1f} s after it was asked")
     tail.stop()
     i = owner.instance(guest["id"])
@@ -229,11 +229,19 @@ def test_a_tenants_stop_ends_a_guest_that_does_not_listen(host, owner):
     api.delete(f"{BASE}/{a['id']}", 204)
 
 
+def is_disk(path):
+    try:
+        with open(path, "rb") as f:
+            return os.path.getsize(path) > 5 * MIB and f.read(4) == b"QFI\xfb"
+    except OSError:
+        return False  # a socket, or gone by now
+
+
 def test_an_uploaded_image_boots(host, owner, key, tmp_path):
     """The disk of the host's own image, as a stranger would bring it; what is no disk is refused with a reason."""
     name = {i["name"]: i for i in host.admin().get("/images?kind=vm").json["images"]}["tiny"]["digest"]
     disk = next((os.path.join(d, f) for d, _, files in os.walk(host.state) for f in files
-                 if os.path.getsize(os.path.join(d, f)) > 5 * MIB and open(os.path.join(d, f), "rb").read(4) == b"QFI\xfb"), None)
+                 if is_disk(os.path.join(d, f))), None)
     assert disk, name
     with open(disk, "rb") as f:
         a = owner.call("POST", "/images/upload?name=mine&kind=vm&format=qcow2&minMemoryBytes=100663296", f.read(), 202,
@@ -281,13 +289,13 @@ def test_a_disk_and_a_card_come_and_go(owner, key, guest, data):
     volume, network = data
     address = guest["network"]["address"]
     until_ssh(key, address)
-    look = "cat /sys/block/vdc/size /sys/class/net/eth1/address 2>/dev/null"
-    assert ssh(key, address, look).stdout == ""
+    look = "cat /sys/block/vdc/size /sys/class/net/eth1/address 2>/dev/null; echo looked"
+    assert ssh(key, address, look).stdout == "looked\n"
     got = owner.post(f"/volumes/{volume['id']}/attach", {"instance": guest["id"]}, 200).json
     assert [a["instance"] for a in got["attachments"]] == [guest["id"]]
     owner.post(f"/networks/{network['id']}/attach", {"instance": guest["id"]}, 200)
     card = owner.instance(guest["id"])["networks"][0]
-    until("the guest has both", lambda: ssh(key, address, look).stdout.split() == ["65536", card["mac"]], timeout=30)
+    until("the guest has both", lambda: ssh(key, address, look).stdout.split() == ["65536", card["mac"], "looked"], timeout=90)
     assert ssh(key, address, "echo kept > /dev/vdc && sync").returncode == 0
     with open(f"{host_volume(owner, volume)}", "rb") as f:
         assert f.read(4) == b"kept"
@@ -299,7 +307,7 @@ def test_a_disk_and_a_card_come_and_go(owner, key, guest, data):
     owner.power(guest["id"], "unpause")
     assert owner.post(f"/volumes/{volume['id']}/detach", {"instance": guest["id"]}, 200).json["attachments"] == []
     assert owner.post(f"/networks/{network['id']}/detach", {"instance": guest["id"]}, 200).json["attachments"] == []
-    until("the guest has neither", lambda: ssh(key, address, look).stdout == "", timeout=30)
+    until("the guest has neither", lambda: ssh(key, address, look).stdout == "looked\n", timeout=90)
     assert owner.instance(guest["id"])["volumes"] == [] and owner.instance(guest["id"])["state"] == "running"
 
 
@@ -314,9 +322,9 @@ def test_its_agent_is_seen_to_come_and_go(owner, key, guest):
     assert owner.instance(guest["id"])["status"] == "unknown"
     port = ssh(key, address, "grep -l org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name").stdout.split("/")[-2]
     ssh(key, address, f"(exec 3<>/dev/{port}; exec sleep 1000) >/dev/null 2>&1 </dev/null & echo $! > /tmp/agent")
-    until("it answers", lambda: owner.instance(guest["id"])["status"] == "healthy", timeout=30)
+    until("it answers", lambda: owner.instance(guest["id"])["status"] == "healthy", timeout=90)
     ssh(key, address, "kill $(cat /tmp/agent)")
-    until("it is gone", lambda: owner.instance(guest["id"])["status"] == "unknown", timeout=30)
+    until("it is gone", lambda: owner.instance(guest["id"])["status"] == "unknown", timeout=90)
 
 
 def test_two_resizes_at_once(owner, key, guest):
@@ -333,8 +341,7 @@ def test_two_resizes_at_once(owner, key, guest):
     assert all(a.status == 200 or a.error in ("CONFLICT", "INVALID_STATE", "INVALID_REQUEST") for a in answers), answers
     now = owner.instance(guest["id"])["resources"]["storage"]["totalSpace"]
     assert now in sizes
-    seen = int(ssh(key, guest["network"]["address"], "cat /sys/block/vda/size").stdout) * 512
-    assert seen == now, "the row and the disk agree"
+    until("the row and the disk agree", lambda: ssh(key, guest["network"]["address"], "cat /sys/block/vda/size").stdout.strip() == str(now // 512), step=1)
 
 
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(owner, guest):

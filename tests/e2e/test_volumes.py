@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from e2e_names import FOREVER
+from e2e_names import FOREVER, program
 from lodge_client import operation_of
 from lodge_system import until
 
@@ -71,7 +71,7 @@ def test_data_outlives_the_instance(system, admin, name):
     assert f"{v['id']}.ext4" in files(system)
     gone = admin.delete(f"/volumes/{v['id']}", 200, Prefer="wait=60").json
     assert gone["state"] == "deleted" and f"{v['id']}.ext4" not in files(system)
-    until("its loop device clears itself", lambda: not loops(system), timeout=10)
+    until("its loop device clears itself", lambda: not loops(system))
 
 
 def test_the_size_is_a_hard_limit_and_grows_offline(system, admin, name, volume):
@@ -112,13 +112,14 @@ def test_attach_and_detach_a_running_container(system, admin, name, volume):
     assert got["attachments"] == []
     assert sh(system, i["id"], f"ls -A /mnt/{name}; grep -c ' /mnt/{name} ' /proc/mounts")[1] == "0\n"
     assert admin.instance(i["id"])["volumes"] == []
-    until("its loop device clears itself", lambda: not loops(system), timeout=10)
+    until("its loop device clears itself", lambda: not loops(system))
     admin.remove(i["id"])
 
 
 def test_what_is_in_use_is_not_torn_out(system, admin, name, volume):
     v = volume(name)
     i = admin.create(name, ["sh", "-c", "cd /data && exec sleep 100000"], volumes=[f"{name}:/data"])
+    program(system, i["id"], "sleep")  # so it has gone there
     a = admin.post(f"/volumes/{v['id']}/detach", {"instance": i["id"]}, None)
     assert a.status == 409 and a.error == "CONFLICT" and "stop the instance" in a.text
     assert len(admin.get(f"/volumes/{v['id']}").json["attachments"]) == 1
@@ -181,10 +182,11 @@ def test_reconciler_brings_mounts_back(system, admin, name, volume):
     pid = system.engine.inspect(i["id"])["State"]["Pid"]
     for kind in ("runner", "runner-workers"):
         system.kill(kind, signal.SIGSTOP)  # else its reconciler mounts while this unmounts
+        until("they stand still", lambda: all(p.state == "T" for pid, p in system.tree().items() if pid in system.pids(kind)))
     subprocess.run(["nsenter", "-t", str(pid), "-m", "umount", "/data"], check=True)
     for m in sorted((m for m in system.mounts() if "/volumes/live" in m), reverse=True):
         subprocess.run(["umount", m], check=True)
-    until("no loop device is left", lambda: not loops(system), timeout=10)
+    until("no loop device is left", lambda: not loops(system))
     kill_all(system, True)
     until("it is mounted again", lambda: sh(system, i["id"], "cat /data/f") == (0, "x\n"), timeout=60)
     admin.remove(i["id"])
@@ -215,7 +217,7 @@ def test_a_runner_killed_at_any_time_loses_and_leaks_nothing(system, admin, name
         assert admin.operation(operation_of(op))["status"] == "done"
         assert admin.get(f"/volumes/{v['id']}", None).status == 404
     admin.remove(kept["id"])
-    until("nothing is left", lambda: not loops(system) and not any("/volumes/" in m for m in system.mounts()), timeout=45)
+    until("nothing is left", lambda: not loops(system) and not any("/volumes/" in m for m in system.mounts()), timeout=90)
     assert not [f for f in files(system) if f.endswith(".new")]
 
 
