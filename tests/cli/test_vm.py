@@ -94,7 +94,7 @@ class Terminal:
         self.got = b""
 
     def until(self, mark):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while mark not in self.got:
             assert time.monotonic() < end, self.got
             if select.select([self.master], [], [], 0.2)[0]:
@@ -105,7 +105,7 @@ class Terminal:
         os.write(self.master, data)
 
     def end(self, code):
-        assert self.p.wait(20) == code
+        assert self.p.wait(60) == code
         os.close(self.master)
         return self.p.stderr.read().decode()
 
@@ -152,7 +152,7 @@ def test_the_consoles_end_is_told(vms, cli, vm):
                     os.kill(p.pid, signal.SIGKILL)
         except OSError:
             pass  # it ended by itself
-    t.p.wait(20)
+    t.p.wait(60)
     assert "the console" in t.end(t.p.returncode)
     again = Terminal(vms, vm)
     again.until(b"login: ")
