@@ -508,7 +508,8 @@ static void test_log_tail_of_unended_lines(void **state)
 struct watcher {
     struct lg_engine *g;
     char id[LG_ID_LEN];
-    volatile int seen; /* 1 start, 2 die */
+    volatile int heard; /* anything at all: it listens */
+    volatile int seen;  /* 1 start, 2 die */
     int rc;
     struct lg_err e;
     pthread_t thread;
@@ -517,6 +518,7 @@ struct watcher {
 static int on_event(void *arg, const char *id, const char *what)
 {
     struct watcher *w = arg;
+    w->heard = 1;
     if (!strcmp(id, w->id) && !strcmp(what, "start"))
         w->seen |= 1;
     if (!strcmp(id, w->id) && !strcmp(what, "die"))
@@ -535,11 +537,17 @@ static void test_watch(void **state)
 {
     (void)state;
     struct watcher w = {0};
-    struct store s;
+    struct store s, other;
     struct lg_err e = {0};
+    struct lg_inst_spec noise = born(&other, FOR_EVER, LG_RESTART_NO);
     ok(&e, D->open(&rig.ctx, &w.g, &e));
     assert_int_equal(pthread_create(&w.thread, NULL, watch_main, &w), 0);
-    usleep(300000); /* it must listen before things happen */
+    for (int i = 0; i < 100 && !w.heard; i++) { /* it must listen before things happen */
+        usleep(200000);
+        ok(&e, D->stop(G, other.id, 0, &e));
+        ok(&e, D->start(G, &noise, &e));
+    }
+    gone(&other);
     struct lg_inst_spec spec = rig_spec(&rig, &rig.net, next_host++, &s, "sleep 0.2; exit 0");
     memcpy(w.id, s.id, sizeof w.id);
     ok(&e, D->network_ensure(G, &spec.net, &e));

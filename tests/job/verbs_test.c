@@ -117,7 +117,7 @@ static void exits_later(void **state)
 {
     struct site *s = *state;
     runner_start(s);
-    struct wish w = made(s, "brief", "echo hello; sleep 1; exit 7");
+    struct wish w = made(s, "brief", "echo hello; sleep 4; exit 7");
     assert_int_equal(state_of(s, w.id), LG_ST_RUNNING);
     until(state_of(s, w.id) == LG_ST_STOPPED);
     const char *r = reason_of(s, w.id);
