@@ -84,8 +84,10 @@ test('with the keyboard alone: filter, create, stop, delete by name', { skip: re
   await dialog().waitFor();
   await page.keyboard.press('Escape');
   await dialog().waitFor({ state: 'detached' });
-  assert.equal(await page.evaluate(() => document.activeElement.innerText), 'Create instance', 'the focus is back');
+  await page.waitForFunction(() => document.activeElement.innerText === 'Create instance'); // the focus is back
   await page.keyboard.press('Enter');
+  await dialog().waitFor();
+  await page.waitForFunction(() => document.activeElement.matches('dialog input'));
   await page.keyboard.type('keys');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'keys', level: 1 }).waitFor();
@@ -96,6 +98,7 @@ test('with the keyboard alone: filter, create, stop, delete by name', { skip: re
   await page.getByRole('button', { name: 'Delete', exact: true }).focus();
   await page.keyboard.press('Enter');
   await dialog().waitFor();
+  await page.waitForFunction(() => document.activeElement.matches('dialog input'));
   await page.keyboard.type('key');
   await page.keyboard.press('Enter');
   assert.equal(await dialog().count(), 1, 'the name is not complete');
@@ -201,7 +204,7 @@ test('the theme that was chosen stays', { skip: real }, async () => {
 
 test('disk space that is nearly used up is said at once, and stands among the events', { skip: real }, async () => {
   const inst = mock.state.byName('app-002');
-  await page.goto(`${mock.url}/#/instances/${inst.id}/events`);
+  await visit(page, `${mock.url}/#/instances/${inst.id}/events`);
   await page.getByRole('heading', { name: 'app-002', level: 1 }).waitFor();
   mock.state.emit('instance.storage', { type: 'instance', id: inst.id, name: inst.name }, { level: 'warning', used: 9.2e9, limit: 1e10, percent: 92 });
   await page.getByRole('alert').getByText('app-002 has used 92 % of its disk space').waitFor();

@@ -52,7 +52,7 @@ export async function visit(page, url) {
     try {
       return await page.goto(url);
     } catch (e) {
-      if (i === 5 || !/ERR_NETWORK_CHANGED|ERR_ABORTED/.test(e.message)) throw e;
+      if (i === 30 || !/ERR_NETWORK_CHANGED|ERR_ABORTED/.test(e.message)) throw e;
       await page.waitForTimeout(300);
     }
   }

@@ -19,13 +19,15 @@ after(async () => {
   await empty?.close();
 });
 
-/** What is wrong for a moment, while a view is laid out or a colour fades, is looked at once more when it rests. */
+/** What is wrong for a moment, while a view is laid out or a colour fades, is looked at again until it rests. */
 async function rests(page, check, where) {
-  try {
-    await check(page, where);
-  } catch {
-    await page.waitForTimeout(1000);
-    await check(page, where);
+  for (let i = 0; ; i++) {
+    try {
+      return await check(page, where);
+    } catch (e) {
+      if (i === 5) throw e;
+      await page.waitForTimeout(1000);
+    }
   }
 }
 

@@ -55,7 +55,7 @@ export function stopRun(s, id) {
   return s.kept?.delete(id) ?? false;
 }
 
-/** The code is a script for the mock: a line "out …", "err …", "sleep ms", "exit n", "limit what", "many n"; "read" echoes the input, "break" and "blink" lose the connection, always or once. */
+/** The code is a script for the mock: a line "out …", "err …", "sleep ms", "hold" (until the test calls `letGo`), "exit n", "limit what", "many n"; "read" echoes the input, "break" and "blink" lose the connection, always or once. */
 export async function listen(s, res, run) {
   const body = run;
   run.listened++;
@@ -80,6 +80,7 @@ export async function listen(s, res, run) {
     else if (word === 'read') output(res, 'stdout', body.stdin, ++id);
     else if (word === 'many') for (let i = 0; i < Number(rest); i++) output(res, 'stdout', `${'x'.repeat(99)}\n`, ++id);
     else if (word === 'sleep') await new Promise((r) => setTimeout(r, Number(rest)));
+    else if (word === 'hold') await new Promise((r) => (s.letGo = r));
     else if (word === 'exit') end = { ...end, exitCode: Number(rest), success: rest === '0' };
     else if (word === 'limit') end = { ...end, limit: rest, exitCode: null, signal: 'SIGKILL', success: false };
     else if (word === 'uncompiled') end = { ...end, exitCode: null, success: false, compile: { success: false, exitCode: 1 } };

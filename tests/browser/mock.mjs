@@ -83,7 +83,7 @@ function cancel(s, op) {
 }
 
 function signIn(s, body) {
-  if (s.failures >= 5) throw new ApiFail(429, 'RATE_LIMITED', 'too many attempts', {}, { 'Retry-After': '2' });
+  if (s.failures >= 5) throw new ApiFail(429, 'RATE_LIMITED', 'too many attempts', {}, { 'Retry-After': '4' });
   const user = s.users.find((u) => u.username === body.username && u.password === body.password && !u.disabled);
   if (!user) {
     s.failures++;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mock, oneMock, page, pagePerTest, real, signIn, visit } from './harness.mjs';
+import { again, mock, oneMock, page, pagePerTest, real, signIn, visit } from './harness.mjs';
 
 oneMock({ instances: 3 });
 pagePerTest();
@@ -126,7 +126,7 @@ test('the audit record is filtered by the server, page by page, and the filter i
   await page.keyboard.type('bob');
   await page.getByText('50 of 60').waitFor();
   assert.match(page.url(), /#\/settings\/audit\?q=bob$/);
-  await page.reload();
+  await again(page);
   await page.getByText('50 of 60').waitFor();
   await page.getByRole('searchbox').fill('nobody at all');
   await page.getByRole('heading', { name: 'None matches' }).waitFor();

@@ -9,7 +9,6 @@ oneMock({ instances: 3 });
 async function open(path) {
   await browser.context.clearCookies();
   const page = await openPage(browser.context);
-  page.setDefaultTimeout(8000);
   await signIn(page, mock.url);
   await visit(page, `${mock.url}/#${path}`);
   return page;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { browser, clean, mock, oneMock, openPage, real, signIn } from './harness.mjs';
+import { again, browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
 
 oneMock({ instances: 3 });
 
@@ -35,8 +35,8 @@ test('one crosshair over all charts, in words too, and the range stays in the ad
 
   await page.getByRole('button', { name: '30 d' }).click();
   await page.waitForFunction(() => location.hash.endsWith('usage?range=30d'));
-  await page.reload();
-  assert.equal(await page.getByRole('button', { name: '30 d' }).getAttribute('aria-pressed'), 'true');
+  await again(page);
+  await page.locator('button[aria-pressed=true]', { hasText: '30 d' }).waitFor();
   await chart(page, 'Disk').locator('canvas').waitFor();
   clean(page);
   await page.close();
@@ -46,7 +46,7 @@ test('new figures come by themselves', { skip: real }, async () => {
   const page = await open('');
   await page.clock.install();
   const inst = [...mock.state.instances.values()][0];
-  await page.goto(`${mock.url}/#/instances/${inst.id}/usage`);
+  await visit(page, `${mock.url}/#/instances/${inst.id}/usage`);
   await chart(page, 'CPU').locator('canvas').waitFor();
   const asked = page.waitForRequest((r) => /usage\?since=.*step=10/.test(r.url()));
   await page.clock.runFor(10500);
@@ -82,8 +82,8 @@ test('a list sorted by usage moves with it, in one request for all', { skip: rea
     const usage = [...mock.state.instances.values()].filter((i) => figures[i.name]).map((i) => ({ instance: i.id, name: i.name, at: new Date(Date.now() + asked * 10000).toISOString(), cpu: { usage: figures[i.name] }, memory: { used: 1e6 } }));
     return route.fulfill({ contentType: 'application/json', body: JSON.stringify({ usage }) });
   });
-  await page.goto(`${mock.url}/#/instances?sort=-cpu`);
-  await page.reload();
+  await visit(page, `${mock.url}/#/instances?sort=-cpu`);
+  await again(page);
   await page.getByRole('link', { name: 'app-001' }).waitFor();
   const first = (name) => page.waitForFunction((n) => document.querySelector('tbody .name')?.textContent === n, name);
   await page.clock.runFor(1000);
@@ -100,7 +100,7 @@ test('a server without the library says so', { skip: real }, async () => {
   const page = await open('');
   await page.route('**/vendor/**', (route) => route.fulfill({ status: 404, body: '' }));
   const inst = [...mock.state.instances.values()][0];
-  await page.goto(`${mock.url}/#/instances/${inst.id}/usage`);
+  await visit(page, `${mock.url}/#/instances/${inst.id}/usage`);
   await page.getByRole('heading', { name: 'The charts could not be loaded' }).waitFor();
   page.problems.length = 0;
   await page.close();

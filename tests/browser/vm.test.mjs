@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mock, mockPerTest, page, real } from './harness.mjs';
+import { mock, mockPerTest, page, real, visit } from './harness.mjs';
 
 mockPerTest({
   instances: 1,
@@ -17,7 +17,7 @@ const dialog = () => page.getByRole('dialog');
 const vm = () => mock.state.byName('db');
 const open = async (tab) => {
   await page.evaluate(() => localStorage.setItem('lodge.console', 'serial'));
-  await page.goto(`${mock.url}/#/instances/${vm().id}/${tab}`);
+  await visit(page, `${mock.url}/#/instances/${vm().id}/${tab}`);
 };
 const screen = () => page.locator('.xterm-rows');
 
@@ -111,7 +111,7 @@ test('one that stops says so, and one that starts is shown again', { skip: real 
 
 test('a container has no console and none of its verbs', { skip: real }, async () => {
   const other = [...mock.state.instances.values()].find((i) => i.type === 'container');
-  await page.goto(`${mock.url}/#/instances/${other.id}`);
+  await visit(page, `${mock.url}/#/instances/${other.id}`);
   await page.getByRole('tab', { name: 'Log' }).waitFor();
   assert.equal(await page.getByRole('tab', { name: 'Console' }).isVisible(), false);
   assert.equal(await page.getByRole('tab', { name: 'Terminal' }).isVisible(), true);
@@ -120,7 +120,7 @@ test('a container has no console and none of its verbs', { skip: real }, async (
 
 test('a shell in a container: typed to, as large as the page, ended and opened again', { skip: real }, async () => {
   const other = [...mock.state.instances.values()].find((i) => i.type === 'container');
-  await page.goto(`${mock.url}/#/instances/${other.id}/terminal`);
+  await visit(page, `${mock.url}/#/instances/${other.id}/terminal`);
   await page.getByText('Connected', { exact: true }).waitFor();
   await screen().getByText('/ #').waitFor();
   await page.locator('.console-host').click();
@@ -138,7 +138,7 @@ test('a shell in a container: typed to, as large as the page, ended and opened a
 });
 
 test('a disk is fetched by its address', { skip: real }, async () => {
-  await page.goto(`${mock.url}/#/images`);
+  await visit(page, `${mock.url}/#/images`);
   await page.getByRole('button', { name: 'Fetch a disk' }).click();
   const url = dialog().getByRole('textbox', { name: 'Address' });
   await url.fill('http://example.org/x.qcow2');
