@@ -19,13 +19,16 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(autouse=True)
-def no_test_hangs():
+def no_test_hangs(request):
     """A test that waits for ever fails instead, so that what it started is still taken down."""
+    marker = request.node.get_closest_marker("within")
+    seconds = marker.args[0] if marker else 240
+
     def give_up(*_):
-        raise TimeoutError("the test took longer than four minutes")
+        raise TimeoutError(f"the test took longer than {seconds} seconds")
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(240)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

@@ -23,7 +23,7 @@ DELETES = 16
 
 def until_told(fn, right):
     """Repeats a request until somebody answers it for certain; a gateway's error or a broken connection says nothing."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while True:
         try:
             a = fn()
@@ -65,7 +65,7 @@ def assassin(system, victims, stop, killed):
 def settle(system):
     """Waits until every operation has ended."""
     until("no operation is queued or running", lambda: not system.query(
-        "SELECT 1 FROM operation WHERE status IN ('queued', 'running')"), timeout=180)
+        "SELECT 1 FROM operation WHERE status IN ('queued', 'running')"), timeout=400)
 
 
 def check(system, admin, expected, deleted):
@@ -77,7 +77,7 @@ def check(system, admin, expected, deleted):
     names = [i["name"] for i in listed.values()]
     assert len(names) == len(set(names))
     for ident, inst in listed.items():
-        assert admin.until(ident, "running", timeout=60)["name"] == expected[ident]
+        assert admin.until(ident, "running", timeout=120)["name"] == expected[ident]
     until("the engine has exactly these", lambda: sorted(c["Labels"]["lodge.instance"] for c in system.containers())
           == sorted(expected), timeout=60)
     until("all of them run", lambda: all(c["State"] == "running" for c in system.containers()), timeout=60)
@@ -96,6 +96,7 @@ def cleared(admin):
     admin.remove_all()
 
 
+@pytest.mark.within(900)
 @pytest.mark.parametrize("victims", ROUNDS)
 def test_kill_in_the_middle_of_creates_and_deletes(system, admin, cleared, victims, name):
     start = admin.get("/session").json["lastEvent"]
@@ -126,7 +127,7 @@ def test_kill_in_the_middle_of_creates_and_deletes(system, admin, cleared, victi
             assert rule.json["host"] == f"{name}-host{k}"
         list(pool.map(lambda i: delete(admin, i), expected))
     settle(system)
-    until("all are gone", lambda: not admin.get("/compute/instances").json["total"] and not system.containers())
+    until("all are gone", lambda: not admin.get("/compute/instances").json["total"] and not system.containers(), timeout=120)
     last = admin.get("/session").json["lastEvent"]
     tenant = admin.get("/session").json["tenant"]
     tenant = tenant["id"] if isinstance(tenant, dict) else tenant
