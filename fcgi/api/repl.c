@@ -270,16 +270,22 @@ static int answer_json(struct lg_resp *r, int status, const json_t *j, struct lg
     return text ? 0 : lg_fail(e, LG_INTERNAL, "out of memory");
 }
 
-static int create_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+/* Its output is listened to, and may be listened to again, at a path of its own. */
+static int create_as(struct lg_req *q, struct lg_resp *r, const char *session, struct lg_err *e)
 {
     char path[64];
     lg_cleanup_json json_t *run = NULL;
-    int rc = submit(q, false, true, NULL, &run, e);
+    int rc = submit(q, false, true, session, &run, e);
     if (rc)
         return rc;
     snprintf(path, sizeof path, "/api/repl/runs/%s/stream", json_string_value(json_object_get(run, "id")));
     json_object_set_new(run, "stream", json_string(path));
     return answer_json(r, 201, run, e);
+}
+
+static int create_run(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return create_as(q, r, NULL, e);
 }
 
 static void question(struct lg_req *q, const char *what, struct lg_json *j, struct lg_buf *head)
@@ -489,6 +495,11 @@ static int execute_in_stream(struct lg_req *q, struct lg_resp *r, struct lg_err 
     return execute_as(q, r, "sse", q->param[0], e);
 }
 
+static int create_in(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
+{
+    return create_as(q, r, q->param[0], e);
+}
+
 static int list_files(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
     return show(q, r, "list", NULL, e);
@@ -580,6 +591,8 @@ const struct lg_route lg_routes_repl[] = {
             "Runs a snippet in a session and answers when it has ended"),
     SNIPPET(BASE "/sessions/:id/execute/stream", execute_in_stream,
             "Runs a snippet in a session; server-sent events"),
+    SNIPPET(BASE "/sessions/:id/runs", create_in,
+            "Runs a snippet in a session whose output comes over the stream that is named in the answer"),
     READ(BASE "/sessions/:id/files", list_files, "The files of a session"),
     READ(BASE "/sessions/:id/file", get_file, "The bytes of one file, ?path="),
     {.method = "PUT",

@@ -123,7 +123,6 @@ struct lg_follow {
     lg_sse_fn *fn;
     void *arg;
     long status;
-    const json_t *body; /* sent by POST, on one connection that is never repeated; NULL: a GET */
 };
 int lg_follow(struct lg_cli *c, struct lg_follow *f);
 

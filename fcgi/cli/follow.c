@@ -100,27 +100,18 @@ static int connect_once(struct stream *s, bool *again, struct lg_err *e)
     char path[LG_PATH_LEN];
     lg_client_begin(k, s->f->path_now(s->f->arg, path));
     struct curl_slist accept = {.data = (char[]){"Accept: text/event-stream"}, .next = k->headers};
-    struct curl_slist json_type = {.data = (char[]){"Content-Type: application/json"}, .next = &accept};
-    char *text = s->f->body ? json_dumps(s->f->body, JSON_COMPACT) : NULL;
-    curl_easy_setopt(k->h, CURLOPT_HTTPHEADER, text ? &json_type : &accept);
-    if (text) {
-        curl_easy_setopt(k->h, CURLOPT_POSTFIELDS, text);
-        curl_easy_setopt(k->h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
-    }
+    curl_easy_setopt(k->h, CURLOPT_HTTPHEADER, &accept);
     curl_easy_setopt(k->h, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(k->h, CURLOPT_WRITEDATA, s);
     curl_easy_setopt(k->h, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(k->h, CURLOPT_HEADERDATA, s);
-    if (!text) { /* what runs may be silent for as long as it likes */
-        curl_easy_setopt(k->h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(k->h, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
-    }
+    curl_easy_setopt(k->h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(k->h, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
     lg_buf_reset(&s->pending);
     lg_buf_reset(&s->event);
     lg_buf_reset(&s->data);
     s->opened = false;
     CURLcode rc = curl_easy_perform(k->h);
-    free(text);
     s->f->status = 0;
     curl_easy_getinfo(k->h, CURLINFO_RESPONSE_CODE, &s->f->status);
     if (s->ended)
@@ -148,7 +139,7 @@ static int run(struct stream *s)
         if (s->ended)
             return 0;
         worked |= s->opened;
-        if (!worked || !again || s->f->body)
+        if (!worked || !again)
             return rc ? lg_say(rc, "%s", e.msg) : 0;
         tries = s->opened ? 0 : tries + (tries + 1 < sizeof waits_ms / sizeof waits_ms[0]);
         if (!s->opened && !told)

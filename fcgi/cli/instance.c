@@ -365,7 +365,7 @@ int lg_cli_instance_logs(struct lg_cli *c)
 {
     char id[40];
     struct tail t = {.c = c, .id = id};
-    struct lg_follow f = {tail_path, tail_connected, tail_event, &t, 0, NULL};
+    struct lg_follow f = {tail_path, tail_connected, tail_event, &t, 0};
     int rc = lg_flag_int(c, "tail", 0, 1000000, -1, &t.lines);
     if (!rc)
         rc = lg_instance_id(c, c->arg[0], id);

@@ -188,7 +188,7 @@ static int print_past(struct watch *w)
 int lg_cli_events(struct lg_cli *c)
 {
     struct watch w = {.c = c};
-    struct lg_follow f = {events_path, NULL, take_event, &w, 0, NULL};
+    struct lg_follow f = {events_path, NULL, take_event, &w, 0};
     lg_cleanup_answer struct lg_answer a = {.status = 0};
     bool follow = lg_flag_set(c, "follow");
     long since;

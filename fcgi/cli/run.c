@@ -108,9 +108,8 @@ int lg_cli_language_build(struct lg_cli *c)
 
 struct outcome {
     struct lg_cli *c;
-    const char *run;     /* its id, */
-    const char *session; /* or that of the session which runs a snippet */
-    json_t *done;        /* owned; NULL: the stream broke off */
+    const char *run; /* its id */
+    json_t *done;    /* owned; NULL: the stream broke off */
     int connections;
     size_t seen[2], skip[2]; /* bytes of output and errors that came; that come once more */
 };
@@ -154,9 +153,8 @@ static bool take_event(void *arg, const struct lg_sse *e)
 static const char *stream_path(void *arg, char out[LG_PATH_LEN])
 {
     struct outcome *o = arg;
-    return o->session         ? lg_path(out, "/api/repl/sessions/%s/execute/stream?format=json", o->session)
-           : o->connections++ ? lg_path(out, "/api/repl/runs/%s/stream?format=json&again=true", o->run)
-                              : lg_path(out, "/api/repl/runs/%s/stream?format=json", o->run);
+    return o->connections++ ? lg_path(out, "/api/repl/runs/%s/stream?format=json&again=true", o->run)
+                            : lg_path(out, "/api/repl/runs/%s/stream?format=json", o->run);
 }
 
 static int read_all(FILE *f, const char *name, struct lg_buf *out)
@@ -222,13 +220,22 @@ static json_t *request(const struct lg_cli *c, const char *language, const struc
     return body;
 }
 
+/* Prints what the run says, to its end. */
+static int listen_to(struct lg_cli *c, const char *run, json_t **done)
+{
+    struct outcome o = {.c = c, .run = run};
+    struct lg_follow f = {.path_now = stream_path, .fn = take_event, .connected = begin_again, .arg = &o};
+    int rc = lg_follow(c, &f);
+    *done = o.done;
+    return rc;
+}
+
 static int run_code(struct lg_cli *c, const char *language, const struct lg_buf *code,
                     const struct lg_buf *input)
 {
     char stop[LG_PATH_LEN];
-    struct outcome o = {.c = c};
+    json_t *done;
     lg_cleanup_answer struct lg_answer made = {.status = 0};
-    struct lg_follow f = {.path_now = stream_path, .fn = take_event, .connected = begin_again, .arg = &o};
     json_t *body = request(c, language, code, input);
     if (!body || (input->len && !json_object_get(body, "stdin")))
         return json_decref(body), lg_say(LG_EXIT_USAGE, "code and input must be text in UTF-8");
@@ -236,13 +243,13 @@ static int run_code(struct lg_cli *c, const char *language, const struct lg_buf 
     json_decref(body);
     if (rc)
         return rc;
-    o.run = lg_text_at(made.json, "id");
-    const struct lg_ctrl_c first[] = {{"DELETE", lg_path(stop, "/api/repl/runs/%s", o.run), NULL}};
+    const char *run = lg_text_at(made.json, "id");
+    const struct lg_ctrl_c first[] = {{"DELETE", lg_path(stop, "/api/repl/runs/%s", run), NULL}};
     pid_t beside = lg_ctrl_c_begin(c, first, 1);
-    rc = lg_follow(c, &f);
+    rc = listen_to(c, run, &done);
     int presses = lg_ctrl_c_end(beside);
-    rc = rc ? rc : settle(c, o.done);
-    json_decref(o.done);
+    rc = rc ? rc : settle(c, done);
+    json_decref(done);
     return presses ? LG_EXIT_SIGINT : rc;
 }
 
@@ -324,27 +331,27 @@ static bool read_snippet(struct lg_buf *out)
 /* 0 when the session goes on, whatever the snippet did. */
 static int run_snippet(struct lg_cli *c, const char *session, const struct lg_buf *code)
 {
-    struct outcome o = {.c = c, .session = session};
-    struct lg_follow f = {.path_now = stream_path, .fn = take_event, .arg = &o};
-    json_t *body = json_pack("{s:o}", "code", json_stringn(lg_buf_cstr(code), code->len));
-    f.body = body;
-    char interrupt[LG_PATH_LEN], end[LG_PATH_LEN];
+    lg_cleanup_answer struct lg_answer made = {.status = 0};
+    json_t *done = NULL, *body = json_pack("{s:o}", "code", json_stringn(lg_buf_cstr(code), code->len));
+    char path[LG_PATH_LEN], interrupt[LG_PATH_LEN], end[LG_PATH_LEN];
     const struct lg_ctrl_c presses[] = {
         {"POST", lg_path(interrupt, "/api/repl/sessions/%s/interrupt", session), NULL},
         {"DELETE", lg_path(end, "/api/repl/sessions/%s", session),
          "the snippet goes on: the session is ended"}};
     pid_t beside = isatty(STDIN_FILENO) ? lg_ctrl_c_begin(c, presses, 2) : 0;
-    int rc = body ? lg_follow(c, &f) : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
+    int rc = body ? lg_call(c, "POST", lg_path(path, "/api/repl/sessions/%s/runs", session), body, &made)
+                  : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
+    rc = rc ? rc : listen_to(c, lg_text_at(made.json, "id"), &done);
     if (isatty(STDIN_FILENO))
         lg_ctrl_c_end(beside), catch_interrupt();
     json_decref(body);
-    if (!rc && !strcmp(lg_text_at(o.done, "limit"), "stopped"))
+    if (!rc && !strcmp(lg_text_at(done, "limit"), "stopped"))
         rc = lg_say(LG_EXIT_NOT_FOUND, "the session has ended");
-    if (!rc && (!o.done || *lg_text_at(o.done, "error.message") || *lg_text_at(o.done, "limit")))
-        rc = settle(c, o.done);
+    if (!rc && (!done || *lg_text_at(done, "error.message") || *lg_text_at(done, "limit")))
+        rc = settle(c, done);
     if (!rc && !isatty(STDIN_FILENO))
-        rc = settle(c, o.done);
-    json_decref(o.done);
+        rc = settle(c, done);
+    json_decref(done);
     return rc;
 }
 

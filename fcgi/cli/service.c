@@ -106,7 +106,7 @@ static bool take_change(void *arg, const struct lg_sse *sse)
 int lg_cli_service_watch(struct lg_cli *c)
 {
     struct watch w = {.c = c};
-    struct lg_follow f = {watch_path, NULL, take_change, &w, 0, NULL};
+    struct lg_follow f = {watch_path, NULL, take_change, &w, 0};
     lg_cleanup_answer struct lg_answer a = {.status = 0};
     int rc = lg_call(c, "GET", "/session", NULL, &a);
     if (rc)

@@ -134,6 +134,7 @@ TABLE = {
     "/api/repl/sessions/{id}": SELF,
     "/api/repl/sessions/{id}/execute": SELF,
     "/api/repl/sessions/{id}/execute/stream": SELF,
+    "/api/repl/sessions/{id}/runs": SELF,
     "/api/repl/sessions/{id}/interrupt": SELF,
     "/api/repl/sessions/{id}/file": SELF,
     "/api/repl/sessions/{id}/files": SELF,

@@ -1,4 +1,5 @@
 """A client of the repl dialect."""
+import http.client
 import time
 
 
@@ -42,6 +43,14 @@ class Repl:
 
     def status(self):
         return self.call("GET", "/status").json
+
+
+def listen(system, repl, run, query=""):
+    c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls, timeout=30)
+    c.request("GET", run["stream"] + "?format=json" + query, headers={"Accept": "text/event-stream", **repl.api.headers})
+    r = c.getresponse()
+    assert r.status == 200, r.read()
+    return r
 
 
 def events(text):

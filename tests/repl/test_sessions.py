@@ -1,7 +1,10 @@
 """Sessions: state between snippets, files, leases, limits."""
+import contextlib
+import json
 import os
 import pty
 import select
+import socket
 import subprocess
 import threading
 import time
@@ -10,7 +13,7 @@ import pytest
 
 from lodge_cli import LODGE, Cli
 from lodge_system import until
-from repl_names import children
+from repl_names import children, events, listen
 
 
 # Short naps: a signal just before a long one would be seen at its end.
@@ -200,6 +203,102 @@ def test_a_second_ctrl_c_ends_a_session_that_listens_to_none(system):
         while not t.reads(b"the session is ended", 3, must=False):  # a press so soon after the first counts as the same
             t.types(b"\x03")
         assert t.p.wait(60) == 1
+
+
+def begin(repl, run, code):
+    a = repl.call("POST", f"{run.at}/runs", {"code": code})
+    assert a.status == 201 and a.json["state"] == "running", a
+    return a.json
+
+
+def told(response):
+    return [(name, json.loads(data)) for _, name, data in events(response.read().decode())]
+
+
+def test_a_lost_connection_is_taken_up_again(system, repl, neighbour, session):
+    """As that of a run of its own: before the loss is noticed, after it, and just after the end; the session lives on."""
+    run = session("bash")
+    snippet = begin(repl, run, "x=kept; echo one; echo two >&2; read -t 3 < <(sleep 9); echo three")
+    assert neighbour.call("POST", f"{run.at}/runs", {"code": "echo"}).status == 404
+    assert repl.call("POST", f"{run.at}/runs", {"code": "echo"}).status == 409  # one at a time
+    first = listen(system, repl, snippet)
+    head = ""
+    while "two" not in head:
+        head += first.read1(65536).decode()
+    assert neighbour.call("GET", f"/runs/{snippet['id']}/stream?again=true").status == 404
+    second = listen(system, repl, snippet, "&again=true")
+    while b"two" not in second.read1(65536):
+        pass
+    second.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+    whole = told(listen(system, repl, snippet, "&again=true"))
+    assert "".join(d["text"] for name, d in whole if name == "output" and d["stream"] == "stdout") == "one\nthree\n"
+    assert [d["text"] for name, d in whole if name == "output" and d["stream"] == "stderr"] == ["two\n"]
+    assert whole[-1][0] == "done" and whole[-1][1]["success"]
+    assert told(listen(system, repl, snippet)) == whole
+    assert run("echo $x")["stdout"] == "kept\n"
+
+
+def test_whoever_stays_away_ends_the_session(system, repl, session):
+    run = session("bash")
+    snippet = begin(repl, run, "echo in; while :; do :; done")
+    r = listen(system, repl, snippet)
+    while b"in" not in r.read1(65536):
+        pass
+    r.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+    until("it has ended", lambda: repl.status()["running"] == 0, timeout=10)
+    assert repl.call("GET", run.at).status == 404
+    assert repl.call("GET", f"/runs/{snippet['id']}/stream?again=true").status == 404
+
+
+class Wire:
+    """A way to Lodge's plain port whose connections can be cut."""
+
+    def __init__(self, port):
+        self.port, self.server, self.open = port, socket.create_server(("127.0.0.1", 0)), []
+        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = self.server.accept()[0], socket.create_connection(("127.0.0.1", self.port))
+                self.open += [near, far]
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self.copy, args=ends, daemon=True).start()
+
+    @staticmethod
+    def copy(source, to):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data)
+            to.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        for s in self.open:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        self.open = []
+
+    def close(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        self.cut()
+
+
+def test_the_command_goes_on_after_a_lost_connection(system):
+    wire = Wire(system.http_port)
+    try:
+        cli = Cli(system, LODGE_URL=wire.url, LODGE_TOKEN=system.admin().token)
+        p = subprocess.Popen([LODGE, "repl", "bash"], env=cli.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        p.stdin.write("echo one; read -t 3 < <(sleep 9); echo two\n")
+        p.stdin.close()
+        assert p.stdout.readline() == "one\n"
+        wire.cut()
+        assert p.stdout.read() == "two\n"
+        assert p.wait(20) == 0
+    finally:
+        wire.close()
 
 
 def test_it_ends_with_its_interpreter_and_its_lease(repl, neighbour, session):

@@ -8,7 +8,7 @@ import pytest
 import websocket
 
 from lodge_system import until
-from repl_names import events
+from repl_names import events, listen
 
 
 PATIENT = {"timeMs": 60000}  # so that it is not the time that ends it
@@ -100,14 +100,6 @@ def test_nothing_goes_on_without_its_client(system, repl, how):
     sock.shutdown(socket.SHUT_RDWR)
     sock.close()
     until("it has ended", lambda: repl.status()["running"] == 0, timeout=30, step=0.02)  # it had a minute
-
-
-def listen(system, repl, run, query=""):
-    c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls, timeout=30)
-    c.request("GET", run["stream"] + "?format=json" + query, headers={"Accept": "text/event-stream", **repl.api.headers})
-    r = c.getresponse()
-    assert r.status == 200, r.read()
-    return r
 
 
 def test_a_lost_connection_is_taken_up_again(system, repl, neighbour):
