@@ -10,6 +10,7 @@
 #include "api/compute.h"
 #include "api/page.h"
 #include "api/sandbox.h"
+#include "http/auth.h"
 #include "store/code_network.h"
 #include "store/code_run.h"
 
@@ -225,6 +226,7 @@ static int submit(struct lg_req *q, bool whole, bool interactive, const char *se
     b.session = session;
     b.interactive.v = b.interactive.v && interactive;
     b.again = interactive;
+    rc = rc ? rc : lg_gateway_settle(q, e);
     rc = rc ? rc : lg_code_network_allowed(q->db, q->who.tenant_id, &b.network, e);
     rc = rc ? rc : write_request(q, &b, whole, &rq, e);
     rc = rc ? rc : lg_sandbox_ask(&q->app->conf, &rq.head, rq.part, rq.parts, out, e);
@@ -423,6 +425,7 @@ static int create_session(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     bool network = false;
     int rc = lg_req_json(q, &json, e);
     rc = rc ? rc : lg_body_fields(json, session_fields, false, "", &b, e);
+    rc = rc ? rc : lg_gateway_settle(q, e);
     rc = rc ? rc : lg_code_network_allowed(q->db, q->who.tenant_id, &network, e);
     if (rc)
         return rc;

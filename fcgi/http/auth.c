@@ -135,3 +135,14 @@ int lg_gateway_tenant(struct lg_req *q, struct lg_err *e)
         enter(q, &t);
     return rc;
 }
+
+int lg_gateway_settle(struct lg_req *q, struct lg_err *e)
+{
+    if (!q->gateway || strcmp(q->who.tenant_id, LG_GATEWAY_NOBODY))
+        return 0;
+    int rc = lg_tx_write(q->db, e);
+    rc = rc ? rc : lg_gateway_tenant(q, e);
+    rc = rc ? rc : lg_tx_commit(q->db, e);
+    lg_tx_rollback(q->db);
+    return rc;
+}

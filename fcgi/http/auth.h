@@ -26,5 +26,7 @@ bool lg_req_cookie(const struct lg_req *q, const char *name, char *out, size_t c
 int lg_gateway_enter(struct lg_req *q, struct lg_err *e);
 /* Within the write transaction of what needs the tenant: makes it when it does not exist yet. */
 int lg_gateway_tenant(struct lg_req *q, struct lg_err *e);
+/* The same in a transaction of its own, for what the database does not keep. */
+int lg_gateway_settle(struct lg_req *q, struct lg_err *e);
 
 #endif

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from lodge_cli import LODGE, Cli
+from lodge_client import Http
 from lodge_system import System, free_port, until
 from repl_names import Repl, events
 
@@ -43,6 +44,26 @@ def test_as_printed(gateway):
     text = [d for _, e, d in said if e == "message"]
     assert "".join(d for d in text if not d.startswith("ERROR: ")) == "1\n" and "ERROR: 2\n" in text and said[-1][1] == "done", said
     assert json.loads(said[-1][2])["success"] is True
+
+
+def test_tenants_that_begin_here_do_not_see_each_other(gateway):
+    """A tenant is made by the first code it runs: until then it has nothing, and afterwards nobody else has what is its own."""
+    http = Http(gateway.repl_port, None, name="localhost")
+
+    def ask(tenant, method, path, body=None):
+        a = http.request(method, f"/api/repl{path}", json.dumps(body) if body else None,
+                         {"X-Tenant-ID": tenant, "Content-Type": "application/json"})
+        return a.status, json.loads(a.body or "null")
+
+    status, mine = ask("newcomer-a", "POST", "/sessions", {"language": "bash"})
+    assert status == 201, mine
+    assert ask("newcomer-b", "GET", "/sessions") == (200, {"sessions": []})
+    assert ask("newcomer-b", "POST", f"/sessions/{mine['id']}/execute", {"code": "echo"})[0] == 404
+    assert [s["id"] for s in ask("newcomer-a", "GET", "/sessions")[1]["sessions"]] == [mine["id"]]
+    assert ask("newcomer-b", "POST", "/execute", {"language": "bash", "code": "echo mine"})[1]["stdout"] == "mine\n"
+    until("its run is in its history", lambda: ask("newcomer-b", "GET", "/runs")[1]["total"] == 1)
+    assert ask("newcomer-a", "GET", "/runs")[1]["total"] == 0
+    assert ask("newcomer-a", "DELETE", f"/sessions/{mine['id']}")[0] == 204
 
 
 # The command line -----------------------------------------------------------------------------------------------------
