@@ -3,15 +3,19 @@
 -- name: quota_get
 -- -1: unlimited.
 SELECT coalesce(instances, -1), coalesce(cpu_millis, -1), coalesce(memory_bytes, -1), coalesce(storage_bytes, -1),
-       coalesce(ingress, -1), coalesce(tokens, -1), version, updated_at
+       coalesce(ingress, -1), coalesce(tokens, -1), version, updated_at,
+       coalesce(code_time_ms, -1), coalesce(code_memory_bytes, -1), coalesce(code_output_bytes, -1)
 FROM tenant_quota WHERE tenant_id = ?1;
 
 -- name: quota_put
-INSERT INTO tenant_quota (tenant_id, instances, cpu_millis, memory_bytes, storage_bytes, ingress, tokens, updated_at)
-VALUES (?1, nullif(?2, -1), nullif(?3, -1), nullif(?4, -1), nullif(?5, -1), nullif(?6, -1), nullif(?7, -1), ?8)
+INSERT INTO tenant_quota (tenant_id, instances, cpu_millis, memory_bytes, storage_bytes, ingress, tokens,
+                          code_time_ms, code_memory_bytes, code_output_bytes, updated_at)
+VALUES (?1, nullif(?2, -1), nullif(?3, -1), nullif(?4, -1), nullif(?5, -1), nullif(?6, -1), nullif(?7, -1),
+        nullif(?8, -1), nullif(?9, -1), nullif(?10, -1), ?11)
 ON CONFLICT (tenant_id) DO UPDATE SET instances = excluded.instances, cpu_millis = excluded.cpu_millis,
   memory_bytes = excluded.memory_bytes, storage_bytes = excluded.storage_bytes, ingress = excluded.ingress,
-  tokens = excluded.tokens, version = version + 1, updated_at = excluded.updated_at;
+  tokens = excluded.tokens, code_time_ms = excluded.code_time_ms, code_memory_bytes = excluded.code_memory_bytes,
+  code_output_bytes = excluded.code_output_bytes, version = version + 1, updated_at = excluded.updated_at;
 
 -- name: quota_used
 -- Everything that exists, whatever its state; of a container without a limit of storage what it holds. ?2: now.

@@ -18,8 +18,13 @@ static int answer(struct lg_req *q, struct lg_resp *r, const struct lg_tenant *t
         return rc;
     lg_resp_json(r, 200, &j);
     lg_json_str(&j, "tenant", t->slug);
-    lg_amounts_render(&j, "quota", &quota->limit);
-    lg_amounts_render(&j, "used", &used);
+    lg_json_obj(&j, "quota");
+    lg_amounts_render(&j, &quota->limit);
+    lg_ceilings_render(&j, &quota->code);
+    lg_json_end_obj(&j);
+    lg_json_obj(&j, "used");
+    lg_amounts_render(&j, &used);
+    lg_json_end_obj(&j);
     lg_json_int(&j, "version", quota->version);
     lg_json_time(&j, "updatedAt", quota->updated_at);
     lg_json_end_obj(&j);
@@ -38,12 +43,18 @@ static int get_quota(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 }
 
 struct quota_body {
-    struct lg_opt_int instances, memory, storage, ingress, tokens;
+    struct lg_opt_int instances, memory, storage, ingress, tokens, code_time, code_memory, code_output;
     struct lg_opt_real cpu;
 };
 #define COUNT(n, most)                                                                                       \
     {                                                                                                        \
         .name = #n, .type = LG_T_INT, .max = most, .offset = offsetof(struct quota_body, n)                  \
+    }
+/* No less than a run needs to begin at all. */
+#define CEILING(text, member, least, most)                                                                   \
+    {                                                                                                        \
+        .name = text, .type = LG_T_INT, .min = least, .max = most,                                           \
+        .offset = offsetof(struct quota_body, member)                                                        \
     }
 static const struct lg_field quota_fields[] = {
     COUNT(instances, 1000000),
@@ -52,6 +63,9 @@ static const struct lg_field quota_fields[] = {
     COUNT(storage, SPACE_MAX),
     COUNT(ingress, 1000000),
     COUNT(tokens, 1000000),
+    CEILING("codeTimeMs", code_time, 100, 3600000),
+    CEILING("codeMemory", code_memory, 8 << 20, SPACE_MAX),
+    CEILING("codeOutput", code_output, 1, SPACE_MAX),
     {.name = NULL},
 };
 
@@ -86,6 +100,9 @@ static int put_quota(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
                                       .storage_bytes = or_none(&b.storage),
                                       .ingress = or_none(&b.ingress),
                                       .tokens = or_none(&b.tokens)};
+    quota.code = (struct lg_ceilings){.time_ms = or_none(&b.code_time),
+                                      .memory_bytes = or_none(&b.code_memory),
+                                      .output_bytes = or_none(&b.code_output)};
     rc = lg_quota_put(q->db, t.id, &quota, e);
     if (!rc)
         rc = answer(q, r, &t, &quota, e);

@@ -13,6 +13,7 @@
 #include "http/auth.h"
 #include "store/code_network.h"
 #include "store/code_run.h"
+#include "store/quota.h"
 
 #define BODY_MAX   ((size_t)24 << 20)
 #define CODE_MAX   (10 << 20)
@@ -24,8 +25,9 @@ struct body {
     const char *language, *code, *input, *session; /* the last is of the path */
     json_t *files, *args, *limits;
     struct lg_opt_bool interactive;
-    bool network; /* the tenant's */
-    bool again;   /* its stream may be opened a second time */
+    bool network;          /* the tenant's */
+    bool again;            /* its stream may be opened a second time */
+    struct lg_quota quota; /* the tenant's */
 };
 
 static const struct lg_field body_fields[] = {
@@ -205,6 +207,9 @@ static int write_request(struct lg_req *q, const struct body *b, bool whole, str
     lg_json_int(&j, "codeSize", (int64_t)strlen(b->code));
     lg_json_int(&j, "inputSize", b->input ? (int64_t)strlen(b->input) : 0);
     add_args(&j, b->args);
+    lg_json_obj(&j, "ceilings");
+    lg_ceilings_render(&j, &b->quota.code);
+    lg_json_end_obj(&j);
     int rc = add_limits(&j, b->limits, e);
     add_part(rq, b->code);
     rc = rc ? rc : add_files(rq, &j, b->files, e);
@@ -228,6 +233,7 @@ static int submit(struct lg_req *q, bool whole, bool interactive, const char *se
     b.again = interactive;
     rc = rc ? rc : lg_gateway_settle(q, e);
     rc = rc ? rc : lg_code_network_allowed(q->db, q->who.tenant_id, &b.network, e);
+    rc = rc ? rc : lg_quota_get(q->db, q->who.tenant_id, &b.quota, e);
     rc = rc ? rc : write_request(q, &b, whole, &rq, e);
     rc = rc ? rc : lg_sandbox_ask(&q->app->conf, &rq.head, rq.part, rq.parts, out, e);
     lg_buf_done(&rq.head);

@@ -476,11 +476,12 @@ const struct lg_command lg_commands[] = {
      .verb = "quota",
      .args = "[slug]",
      .max = 1,
-     .flags =
-         FLAGS({0, "instances", "n", "how many instances"}, {0, "cpu", "cores", "of all instances together"},
-               {0, "memory", "size", "of all instances together, such as 8g"},
-               {0, "storage", "size", "that instances ask for"},
-               {0, "ingress", "n", "how many ingress rules"}, {0, "tokens", "n", "how many live API tokens"}),
+     .flags = FLAGS(
+         {0, "instances", "n", "how many instances"}, {0, "cpu", "cores", "of all instances together"},
+         {0, "memory", "size", "of all instances together, such as 8g"},
+         {0, "storage", "size", "that instances ask for"}, {0, "ingress", "n", "how many ingress rules"},
+         {0, "tokens", "n", "how many live API tokens"}, {0, "code-time", "seconds", "of one run of code"},
+         {0, "code-memory", "size", "of one run of code"}, {0, "code-output", "size", "of one run of code"}),
      .run = lg_cli_tenant_quota,
      .help = "show what a tenant may have and has; with flags, set limits (admins; none: unlimited)"},
 

@@ -4,19 +4,31 @@
 
 #include "cli/client.h"
 
-enum unit { COUNT, CORES, BYTES };
+enum unit { COUNT, CORES, BYTES, SECONDS };
 
 static const struct {
-    const char *name;
+    const char *name, *key; /* the flag's, the API's */
     enum unit unit;
-} limits[] = {{"instances", COUNT}, {"cpu", CORES},     {"memory", BYTES},
-              {"storage", BYTES},   {"ingress", COUNT}, {"tokens", COUNT}};
+} limits[] = {
+    {"instances", "instances", COUNT},
+    {"cpu", "cpu", CORES},
+    {"memory", "memory", BYTES},
+    {"storage", "storage", BYTES},
+    {"ingress", "ingress", COUNT},
+    {"tokens", "tokens", COUNT},
+    /* Of one run of code: none is used up. */
+    {"code-time", "codeTimeMs", SECONDS},
+    {"code-memory", "codeMemory", BYTES},
+    {"code-output", "codeOutput", BYTES},
+};
 #define LIMITS (sizeof limits / sizeof limits[0])
 
-static void amount(const json_t *v, enum unit unit, struct lg_buf *out)
+static void amount(const json_t *v, enum unit unit, const char *none, struct lg_buf *out)
 {
     if (!json_is_number(v))
-        lg_buf_str(out, "unlimited");
+        lg_buf_str(out, none);
+    else if (unit == SECONDS)
+        lg_buf_fmt(out, "%g s", json_number_value(v) / 1000);
     else if (unit == BYTES && json_number_value(v) > 0)
         lg_text_bytes(v, out);
     else
@@ -29,12 +41,12 @@ static int print(const struct lg_cli *c, const json_t *answer)
         lg_print_json(answer, false);
         return 0;
     }
-    printf("%-10s  %-10s  %s\n", "QUOTA", "USED", "LIMIT");
+    printf("%-11s  %-10s  %s\n", "QUOTA", "USED", "LIMIT");
     for (size_t i = 0; i < LIMITS; i++) {
         lg_cleanup_buf struct lg_buf used = {.max = 64}, most = {.max = 64};
-        amount(json_object_get(lg_at(answer, "used"), limits[i].name), limits[i].unit, &used);
-        amount(json_object_get(lg_at(answer, "quota"), limits[i].name), limits[i].unit, &most);
-        printf("%-10s  %-10s  %s\n", limits[i].name, lg_buf_cstr(&used), lg_buf_cstr(&most));
+        amount(json_object_get(lg_at(answer, "used"), limits[i].key), limits[i].unit, "-", &used);
+        amount(json_object_get(lg_at(answer, "quota"), limits[i].key), limits[i].unit, "unlimited", &most);
+        printf("%-11s  %-10s  %s\n", limits[i].name, lg_buf_cstr(&used), lg_buf_cstr(&most));
     }
     return 0;
 }
@@ -49,19 +61,20 @@ static json_t *parse(const char *name, enum unit unit, const char *text)
         int64_t bytes = lg_parse_size(text);
         if (bytes >= 0)
             return json_integer(bytes);
-    } else if (unit == CORES) {
+    } else if (unit == CORES || unit == SECONDS) {
         double v = strtod(text, &end);
-        if (end != text && !*end && v >= 0)
-            return json_real(v);
+        if (end != text && !strcmp(end, unit == SECONDS && *end ? "s" : "") && v >= 0 && v < 1e6)
+            return unit == CORES ? json_real(v) : json_integer((json_int_t)(v * 1000 + 0.5));
     } else {
         long long v = strtoll(text, &end, 10);
         if (end != text && !*end && v >= 0)
             return json_integer(v);
     }
     lg_say(LG_EXIT_USAGE, "--%s must be %s or none", name,
-           unit == BYTES   ? "a size such as 8g"
-           : unit == CORES ? "a number of cores"
-                           : "a number");
+           unit == BYTES     ? "a size such as 8g"
+           : unit == CORES   ? "a number of cores"
+           : unit == SECONDS ? "a number of seconds"
+                             : "a number");
     return NULL;
 }
 
@@ -76,7 +89,7 @@ static int take_flags(const struct lg_cli *c, json_t *quota)
             return -1;
         n += text != NULL;
         if (text)
-            json_object_set_new(quota, limits[i].name, v);
+            json_object_set_new(quota, limits[i].key, v);
     }
     return n;
 }

@@ -15,21 +15,53 @@ static int64_t number_of(const json_t *o, const char *key, int64_t absent, int64
     return most && n > most ? most : n;
 }
 
-static void take_limits(struct lg_pool_state *p, struct lg_task *r, const json_t *o)
+static int over(struct lg_err *e, const char *name, const char *ceiling, int64_t most, int64_t asked)
+{
+    lg_fail(e, LG_LIMIT,
+            "limits.%s of %lld is more than the tenant's code may have: its %s is %lld; an administrator can "
+            "raise it",
+            name, (long long)asked, ceiling, (long long)most);
+    lg_err_detail(e, "limit", "%s", ceiling);
+    lg_err_detail(e, "field", "limits.%s", name);
+    lg_err_detail(e, "total", "%lld", (long long)most);
+    lg_err_detail(e, "requested", "%lld", (long long)asked);
+    lg_err_detail(e, "scope", "tenant");
+    return lg_err_detail(e, "raisedBy", "administrator");
+}
+
+/* Lowered to the host's settings; what is asked for above the tenant's ceiling is refused, and what is not
+ * asked for is lowered to it. */
+static int take_limits(struct lg_pool_state *p, struct lg_task *r, const json_t *asked,
+                       const json_t *ceilings, struct lg_err *e)
 {
     const struct lg_conf *c = p->runner->conf;
-    int64_t time_ms = r->lang->time_ms ? r->lang->time_ms : c->sandbox_time_ms;
-    int64_t memory = (r->lang->memory_mib ? r->lang->memory_mib : c->sandbox_memory_mib) << 20;
-    r->limits.time_ms = number_of(o, "timeMs", time_ms, c->sandbox_time_max_ms);
-    r->limits.compile_ms = number_of(o, "compileTimeMs", 30000, c->sandbox_time_max_ms);
-    r->limits.memory = number_of(o, "memoryBytes", memory, (int64_t)c->sandbox_memory_max_mib << 20);
-    r->limits.output = number_of(o, "outputBytes", (int64_t)c->sandbox_output_kib << 10, (int64_t)8 << 20);
-    r->limits.file = number_of(o, "fileBytes", 0, (int64_t)c->sandbox_disk_mib << 20);
-    r->limits.cpu_s =
-        number_of(o, "cpuSeconds", c->sandbox_time_max_ms / 1000, c->sandbox_time_max_ms / 1000);
-    r->limits.processes = number_of(o, "processes", c->sandbox_pids, c->sandbox_pids);
-    if (r->limits.memory == (int64_t)c->sandbox_memory_mib << 20)
-        r->limits.memory = 0; /* as it was made */
+    struct lg_task_limits *l = &r->limits;
+    int64_t time_ms = r->lang->time_ms ? r->lang->time_ms : c->sandbox_time_ms,
+            time_max = c->sandbox_time_max_ms,
+            memory = (r->lang->memory_mib ? r->lang->memory_mib : c->sandbox_memory_mib) << 20;
+    const struct {
+        const char *name, *ceiling; /* of the tenant, NULL: it has none */
+        int64_t *to, absent, most;
+    } rows[] = {
+        {"timeMs", "codeTimeMs", &l->time_ms, time_ms, time_max},
+        {"compileTimeMs", "codeTimeMs", &l->compile_ms, 30000, time_max},
+        {"memoryBytes", "codeMemory", &l->memory, memory, (int64_t)c->sandbox_memory_max_mib << 20},
+        {"outputBytes", "codeOutput", &l->output, (int64_t)c->sandbox_output_kib << 10, (int64_t)8 << 20},
+        {"fileBytes", NULL, &l->file, 0, (int64_t)c->sandbox_disk_mib << 20},
+        {"cpuSeconds", NULL, &l->cpu_s, time_max / 1000, time_max / 1000},
+        {"processes", NULL, &l->processes, c->sandbox_pids, c->sandbox_pids},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t most = rows[i].ceiling ? number_of(ceilings, rows[i].ceiling, 0, 0) : 0;
+        int64_t v = number_of(asked, rows[i].name, 0, 0);
+        if (most && v > most)
+            return over(e, rows[i].name, rows[i].ceiling, most, v);
+        v = number_of(asked, rows[i].name, rows[i].absent, rows[i].most);
+        *rows[i].to = most && v > most ? most : v;
+    }
+    if (l->memory == (int64_t)c->sandbox_memory_mib << 20)
+        l->memory = 0; /* as it was made */
+    return 0;
 }
 
 static int take_files(struct lg_task *r, const json_t *list, size_t *total, struct lg_err *e)
@@ -78,8 +110,8 @@ static int question_run(struct lg_peer *c, const json_t *q, const char *blob, si
     r->code_size = (size_t)number_of(q, "codeSize", 0, LG_PEER_BLOB_MAX);
     r->input_size = (size_t)number_of(q, "inputSize", 0, LG_PEER_BLOB_MAX);
     size_t total = r->code_size + r->input_size;
-    take_limits(p, r, json_object_get(q, "limits"));
-    int rc = take_files(r, json_object_get(q, "files"), &total, e);
+    int rc = take_limits(p, r, json_object_get(q, "limits"), json_object_get(q, "ceilings"), e);
+    rc = rc ? rc : take_files(r, json_object_get(q, "files"), &total, e);
     r->blob.max = LG_PEER_BLOB_MAX;
     if (!rc && total != n)
         rc = lg_fail(e, LG_INTERNAL, "the request's sizes do not fit");

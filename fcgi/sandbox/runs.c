@@ -300,6 +300,13 @@ static void say_state(struct lg_task *r, const char *state)
     lg_task_emit(r, LG_RUN_FRAME_STATE, text, (size_t)n);
 }
 
+static void limit_memory(const struct lg_task *r, const struct lg_box *b)
+{
+    int64_t made = (int64_t)r->pool->runner->conf->sandbox_memory_mib << 20, asked = r->limits.memory;
+    if (!lg_sandbox_memory_limit(&b->sb, asked ? asked : made) && asked)
+        lg_log(LG_WARN, "a run's memory limit was not set", "run", r->id, NULL);
+}
+
 static void begin(struct lg_task *r, struct lg_box *b)
 {
     const char *p = r->blob.data;
@@ -310,8 +317,8 @@ static void begin(struct lg_task *r, struct lg_box *b)
     lg_timer_set(&r->pool->loop.timers, &r->deadline,
                  r->began_mono + (r->lang->compile ? r->limits.compile_ms : r->limits.time_ms));
     say_state(r, "running");
-    if (r->limits.memory && !lg_sandbox_memory_limit(&b->sb, r->limits.memory))
-        lg_log(LG_WARN, "a run's memory limit was not set", NULL);
+    if (r->limits.memory)
+        limit_memory(r, b);
     send_limit(b, "cpu", r->limits.cpu_s);
     send_limit(b, "file", r->limits.file);
     if (!lg_sandbox_pids_limit(&b->sb, r->limits.processes))
@@ -444,6 +451,8 @@ int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s,
     r->pids_hits = lg_sandbox_pids_hits(&s->box->sb);
     lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
     say_state(r, "running");
+    /* Also where it is as the sandbox was made: the snippet before may have had another. */
+    limit_memory(r, r->box);
     lg_repl_order(&order, r);
     if (r->input_size)
         lg_box_send(r->box, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);

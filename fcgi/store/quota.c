@@ -19,12 +19,19 @@ int lg_quota_get(struct lg_db *db, const char *tenant_id, struct lg_quota *q, st
 #define X(member, name, unit) q->limit.member = -1;
     LG_QUOTAS(X)
 #undef X
+#define X(member, name) q->code.member = -1;
+    LG_CEILINGS(X)
+#undef X
     lg_stmt *s = lg_sql(db, Q_QUOTA_GET, e, "t", tenant_id);
     int rc = lg_sql_step(db, s, e);
     if (rc > 0) {
         read_amounts(s, &q->limit);
         q->version = lg_col_int(s, 6);
         q->updated_at = lg_col_int(s, 7);
+        int col = 8;
+#define X(member, name) q->code.member = lg_col_int(s, col++);
+        LG_CEILINGS(X)
+#undef X
     }
     lg_sql_done(s);
     return rc < 0 ? rc : 0;
@@ -44,9 +51,11 @@ int lg_quota_used(struct lg_db *db, const char *tenant_id, struct lg_amounts *us
 int lg_quota_put(struct lg_db *db, const char *tenant_id, struct lg_quota *q, struct lg_err *e)
 {
     const struct lg_amounts *l = &q->limit;
+    const struct lg_ceilings *c = &q->code;
     q->updated_at = lg_clock_ms();
-    int rc = lg_sql_run(db, Q_QUOTA_PUT, e, "tiiiiiii", tenant_id, l->instances, l->cpu_millis,
-                        l->memory_bytes, l->storage_bytes, l->ingress, l->tokens, q->updated_at);
+    int rc = lg_sql_run(db, Q_QUOTA_PUT, e, "tiiiiiiiiii", tenant_id, l->instances, l->cpu_millis,
+                        l->memory_bytes, l->storage_bytes, l->ingress, l->tokens, c->time_ms, c->memory_bytes,
+                        c->output_bytes, q->updated_at);
     if (rc < 0)
         return rc;
     q->version++;
@@ -95,11 +104,16 @@ static void render_one(struct lg_json *j, const char *name, int64_t v)
         lg_json_int(j, name, v);
 }
 
-void lg_amounts_render(struct lg_json *j, const char *key, const struct lg_amounts *a)
+void lg_amounts_render(struct lg_json *j, const struct lg_amounts *a)
 {
-    lg_json_obj(j, key);
 #define X(member, name, unit) render_one(j, name, a->member);
     LG_QUOTAS(X)
 #undef X
-    lg_json_end_obj(j);
+}
+
+void lg_ceilings_render(struct lg_json *j, const struct lg_ceilings *c)
+{
+#define X(member, name) render_one(j, name, c->member);
+    LG_CEILINGS(X)
+#undef X
 }

@@ -24,8 +24,23 @@ struct lg_amounts {
 #undef X
 };
 
+/* What one run of the tenant's code may have at most, whatever others have: the sandbox pool looks at it, and
+ * at the host's settings (sandbox_*), which hold as well.
+ *   member         name */
+#define LG_CEILINGS(X)                                                                                       \
+    X(time_ms, "codeTimeMs")                                                                                 \
+    X(memory_bytes, "codeMemory")                                                                            \
+    X(output_bytes, "codeOutput")
+
+struct lg_ceilings { /* -1: none */
+#define X(member, name) int64_t member;
+    LG_CEILINGS(X)
+#undef X
+};
+
 struct lg_quota {
     struct lg_amounts limit;
+    struct lg_ceilings code;
     int64_t version, updated_at; /* 0: never set */
 };
 
@@ -43,7 +58,8 @@ int lg_quota_put(struct lg_db *db, const char *tenant_id, struct lg_quota *q, st
  * used, requested, scope and raisedBy. */
 int lg_quota_admit(struct lg_db *db, const char *tenant_id, const struct lg_amounts *more, struct lg_err *e);
 
-/* {"instances":…,"cpu":cores,"memory":bytes,…}; -1 is null. */
-void lg_amounts_render(struct lg_json *j, const char *key, const struct lg_amounts *a);
+/* Members of the object that is open: "instances":…,"cpu":cores,"memory":bytes,…; -1 is null. */
+void lg_amounts_render(struct lg_json *j, const struct lg_amounts *a);
+void lg_ceilings_render(struct lg_json *j, const struct lg_ceilings *c);
 
 #endif

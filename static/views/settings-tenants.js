@@ -20,10 +20,19 @@ const LIMITS = [
   ['ingress', 'Ingress rules', count, Number, ''],
   ['tokens', 'API tokens', count, Number, ''],
 ];
+const seconds = (ms) => `${ms / 1000} s`;
+const parseSeconds = (text) => Math.round(Number(text) * 1000);
+// Of one run of code: nothing of them is used up.
+const CEILINGS = [
+  ['codeTimeMs', 'Time of a code run', seconds, parseSeconds, 'Seconds'],
+  ['codeMemory', 'Memory of a code run', bytes, parseSize, 'Such as 128M'],
+  ['codeOutput', 'Output of a code run', bytes, parseSize, 'Such as 64K'],
+];
 
-const asTyped = (key, n) => {
+const asTyped = (read, n) => {
   if (n === null || n === undefined) return '';
-  if (key !== 'memory' && key !== 'storage') return String(n);
+  if (read === parseSeconds) return String(n / 1000);
+  if (read !== parseSize) return String(n);
   const unit = [[2 ** 40, 'T'], [2 ** 30, 'G'], [2 ** 20, 'M']].find(([size]) => n >= size && n % size === 0);
   return unit ? n / unit[0] + unit[1] : `${n / 1024}K`;
 };
@@ -38,11 +47,17 @@ function bar([key, word, show], quota, used) {
     none ? h('span', { class: 'meter-none', 'aria-hidden': 'true' }) : h('progress', { max: '1', value: share, 'aria-label': `${word} used` }));
 }
 
+function ceiling([key, word, show], quota) {
+  const limit = quota[key];
+  return h('li', { class: 'quota', dataset: { tone: 'good' } }, h('span', null, word), h('span', { class: 'num' }, limit === null || limit === undefined ? h('span', { class: 'quiet' }, 'what the host allows') : `at most ${show(limit)}`), h('span', { class: 'meter-none', 'aria-hidden': 'true' }));
+}
+
 function editQuota(tenant, page, load) {
-  const fields = LIMITS.map(([key, word, , , hint]) => field(word, input({ value: asTyped(key, page.quota[key]), placeholder: 'no limit', spellcheck: 'false', inputmode: hint ? 'text' : 'decimal' }), { path: key, hint }));
+  const all = [...LIMITS, ...CEILINGS];
+  const fields = all.map(([key, word, , read, hint]) => field(word, input({ value: asTyped(read, page.quota[key]), placeholder: 'no limit', spellcheck: 'false', inputmode: hint ? 'text' : 'decimal' }), { path: key, hint }));
   formDialog({ title: `Limits of ${tenant.name || tenant.slug}`, fields: [h('p', { class: 'quiet' }, 'Empty means no limit. What exists already stays, even above a new limit.'), h('div', { class: 'pair' }, fields)], verb: 'Save', send: async () => {
     const body = {};
-    LIMITS.forEach(([key, , , read], i) => {
+    all.forEach(([key, , , read], i) => {
       const text = fields[i].control.value.trim();
       if (!text) return;
       const n = read(text);
@@ -61,9 +76,9 @@ function editQuota(tenant, page, load) {
 }
 
 export function quotaOf(tenant) {
-  const draw = (page, load) => [h('ul', { class: 'quotas' }, LIMITS.map((l) => bar(l, page.quota, page.used))),
+  const draw = (page, load) => [h('ul', { class: 'quotas' }, LIMITS.map((l) => bar(l, page.quota, page.used)), CEILINGS.map((l) => ceiling(l, page.quota))),
     h('p', { class: 'row quiet' }, h('span', null, page.updatedAt ? `Set ${ago(page.updatedAt)}.` : 'Never set: as much as the host has.', isAdmin() ? '' : ' An administrator can raise it.'), isAdmin() ? button('Change limits', { icon: 'edit', onclick: () => editQuota(tenant, page, load) }) : null)];
-  return listing({ title: `Quota of ${tenant.name || tenant.slug}`, text: 'What the tenant may have at most, all its instances together.', path: `/tenants/${tenant.id}/quota`, draw, denied: 'This server keeps no quota for tenants.' }).node;
+  return listing({ title: `Quota of ${tenant.name || tenant.slug}`, text: 'What the tenant may have at most, all its instances together, and one run of its code.', path: `/tenants/${tenant.id}/quota`, draw, denied: 'This server keeps no quota for tenants.' }).node;
 }
 
 export const quota = () => quotaOf(tenantNow());

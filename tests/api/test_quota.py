@@ -6,6 +6,7 @@ from conftest_names import SMALL, Tenant
 from lodge_system import until
 
 AMOUNTS = ("instances", "cpu", "memory", "storage", "ingress", "tokens")
+CEILINGS = ("codeTimeMs", "codeMemory", "codeOutput")
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def refusal(answer, name, total, used, requested):
 def test_nothing_is_limited_at_first(team):
     q = team.api.get(path(team)).json
     assert q["tenant"] == team.api.tenant["slug"] and q["version"] == 0 and q["updatedAt"] is None
-    assert q["quota"] == dict.fromkeys(AMOUNTS) and q["used"] == {**dict.fromkeys(AMOUNTS, 0), "tokens": 1}
+    assert q["quota"] == dict.fromkeys(AMOUNTS + CEILINGS) and q["used"] == {**dict.fromkeys(AMOUNTS, 0), "tokens": 1}
 
 
 def test_use_is_what_exists(fake_system, team, label):
@@ -160,9 +161,19 @@ def test_a_change_names_what_it_saw(fake_system, team):
     same = admin.request("GET", "/api/v1" + path(team), None, {"If-None-Match": now.header("ETag")})
     assert same.status == 304 and not same.body and same.header("ETag") == now.header("ETag")
     admin.put(path(team), {"memory": 5}, 200, If_Match='W/"1", "1"')
-    assert admin.get(path(team)).json["quota"] == {**dict.fromkeys(AMOUNTS), "memory": 5}, "all of it at once"
+    assert admin.get(path(team)).json["quota"] == {**dict.fromkeys(AMOUNTS + CEILINGS), "memory": 5}, "all of it at once"
     admin.put(path(team), {"memory": 5}, 412, If_Match='W/"2"')
     admin.put(path(team), {}, 200, If_Match="*")
+
+
+def test_ceilings_of_code_are_kept_with_the_rest(fake_system, team):
+    """What they do to a run is tried in tests/repl; here they are set, read by members, and unset by what does not name them."""
+    limit(fake_system, team, codeTimeMs=5000, codeMemory=64 << 20, codeOutput=1000)
+    q = team.api.get(path(team)).json
+    assert q["quota"] == {**dict.fromkeys(AMOUNTS), "codeTimeMs": 5000, "codeMemory": 64 << 20, "codeOutput": 1000}
+    assert not set(CEILINGS) & set(q["used"])
+    assert limit(fake_system, team, instances=3)["quota"] == {**dict.fromkeys(AMOUNTS + CEILINGS), "instances": 3}
+    team.api.put(path(team), {"codeTimeMs": 60000}, 403, If_Match="*")
 
 
 def test_who_may(fake_system, team, red):
@@ -176,7 +187,8 @@ def test_who_may(fake_system, team, red):
 
 @pytest.mark.parametrize("body, field", [
     ({"instances": -1}, "instances"), ({"instances": 1.5}, "instances"), ({"cpu": "2"}, "cpu"), ({"disk": 1}, "disk"),
-    ({"memory": 10 ** 17}, "memory"), ({"tokens": True}, "tokens")])
+    ({"memory": 10 ** 17}, "memory"), ({"tokens": True}, "tokens"),
+    ({"codeTimeMs": 0}, "codeTimeMs"), ({"codeMemory": 1 << 20}, "codeMemory"), ({"codeOutput": 0}, "codeOutput"), ({"codeOutput": "1k"}, "codeOutput")])
 def test_bad_input(fake_system, team, body, field):
     a = fake_system.admin().put(path(team), body, 400, If_Match="*")
     assert a.json["error"]["details"]["field"] == field

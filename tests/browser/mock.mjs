@@ -161,7 +161,7 @@ function dropImage(s, image) {
 function quota(s, id) {
   const own = [...s.instances.values()];
   const { limit = {}, version = 0, updatedAt = null } = s.quotas.get(id) ?? {};
-  const all = ['instances', 'cpu', 'memory', 'storage', 'ingress', 'tokens'];
+  const all = ['instances', 'cpu', 'memory', 'storage', 'ingress', 'tokens', 'codeTimeMs', 'codeMemory', 'codeOutput'];
   const used = { instances: own.length, cpu: own.reduce((n, i) => n + i.resources.cpu.cores, 0), memory: own.reduce((n, i) => n + i.resources.memory.limit, 0), storage: 0, ingress: own.flatMap((i) => i.ingress).length, tokens: s.tokens.size };
   return { body: { tenant: 'main', quota: Object.fromEntries(all.map((k) => [k, limit[k] ?? null])), used, version, updatedAt }, headers: { ETag: `"${version}"` } };
 }

@@ -13,11 +13,11 @@ const row = (text) => page.getByRole('row').filter({ hasText: text });
 test('limits are set, wrong ones are told at their field, and nobody overwrites another', { skip: real }, async () => {
   await signIn(page, mock.url, '#/settings/quota');
   await page.getByRole('button', { name: 'Change limits' }).click();
-  await dialog().getByLabel('Memory').fill('a lot');
+  await dialog().getByLabel('Memory', { exact: true }).fill('a lot');
   await dialog().getByRole('button', { name: 'Save' }).click();
   await dialog().getByText('That is no amount.').waitFor();
-  assert.equal(await dialog().getByLabel('Memory').getAttribute('aria-invalid'), 'true');
-  await dialog().getByLabel('Memory').fill('8G');
+  assert.equal(await dialog().getByLabel('Memory', { exact: true }).getAttribute('aria-invalid'), 'true');
+  await dialog().getByLabel('Memory', { exact: true }).fill('8G');
   await dialog().getByLabel('Instances').fill('2000000');
   await dialog().getByRole('button', { name: 'Save' }).click();
   await dialog().getByText('It is at most 1000000').waitFor();
@@ -31,8 +31,18 @@ test('limits are set, wrong ones are told at their field, and nobody overwrites 
   await full.getByText('full').waitFor();
   assert.match(await page.getByRole('listitem').filter({ hasText: 'Storage' }).textContent(), /no limit/);
 
+  await page.getByRole('listitem').filter({ hasText: 'Time of a code run' }).getByText('what the host allows').waitFor();
   await page.getByRole('button', { name: 'Change limits' }).click();
-  assert.equal(await dialog().getByLabel('Memory').inputValue(), '8G');
+  await dialog().getByLabel('Time of a code run').fill('2.5');
+  await dialog().getByLabel('Output of a code run').fill('64K');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().waitFor({ state: 'detached' });
+  assert.deepEqual(mock.state.quotas.get(tenant).limit, { instances: 3, memory: 8 * 2 ** 30, codeTimeMs: 2500, codeOutput: 65536 });
+  await page.getByRole('listitem').filter({ hasText: 'Time of a code run' }).getByText('at most 2.5 s').waitFor();
+
+  await page.getByRole('button', { name: 'Change limits' }).click();
+  assert.equal(await dialog().getByLabel('Time of a code run').inputValue(), '2.5');
+  assert.equal(await dialog().getByLabel('Memory', { exact: true }).inputValue(), '8G');
   mock.state.quotas.get(tenant).version++;
   await dialog().getByRole('button', { name: 'Save' }).click();
   await dialog().getByText('Somebody else changed the limits meanwhile.').waitFor();
@@ -44,12 +54,12 @@ test('a flavor is made, a wrong amount is told at its field, and one that must s
   await row('Medium instance').waitFor();
   await page.getByRole('textbox', { name: 'Name' }).fill('tall');
   await page.getByLabel('CPU cores').fill('2');
-  await page.getByLabel('Memory').fill('much');
+  await page.getByLabel('Memory', { exact: true }).fill('much');
   await page.getByLabel('Disk').fill('20G');
   await page.getByRole('button', { name: 'Add flavor' }).click();
   await page.getByText('That is no amount.').waitFor();
-  assert.equal(await page.getByLabel('Memory').getAttribute('aria-invalid'), 'true');
-  await page.getByLabel('Memory').fill('512M');
+  assert.equal(await page.getByLabel('Memory', { exact: true }).getAttribute('aria-invalid'), 'true');
+  await page.getByLabel('Memory', { exact: true }).fill('512M');
   await page.getByRole('button', { name: 'Add flavor' }).click();
   await row('512 MiB').waitFor();
   assert.deepEqual(mock.state.flavors.at(-1), { name: 'tall', vcpus: 2, ramGB: 0.5, diskGB: 20, description: '' });

@@ -238,11 +238,16 @@ def test_users_and_tenants(cli):
 def test_quota(cli):
     slug = name("t")
     cli("tenant", "create", slug)
-    assert "instances   0           unlimited\n" in cli("tenant", "quota", slug)
+    assert "instances    0           unlimited\n" in cli("tenant", "quota", slug)
     cli("tenant", "quota", slug, "--instances", "3", "--memory", "8g", "--cpu", "1.5")
     cli("tenant", "quota", slug, "--tokens", "none", "--instances", "4")
     q = cli.json("tenant", "quota", slug)["quota"]
-    assert q == {"instances": 4, "cpu": 1.5, "memory": 8 << 30, "storage": None, "ingress": None, "tokens": None}
+    code = dict.fromkeys(("codeTimeMs", "codeMemory", "codeOutput"))
+    assert q == {"instances": 4, "cpu": 1.5, "memory": 8 << 30, "storage": None, "ingress": None, "tokens": None, **code}
+    cli("tenant", "quota", slug, "--code-time", "2.5s", "--code-memory", "128m", "--code-output", "64k")
+    assert cli.json("tenant", "quota", slug)["quota"] == {**q, "codeTimeMs": 2500, "codeMemory": 128 << 20, "codeOutput": 65536}
+    assert re.search(r"^code-time +- +2\.5 s$", cli("tenant", "quota", slug, "--code-memory", "none"), re.M)
+    cli("tenant", "quota", slug, "--code-time", "soon", code=2)
     assert re.search(r"^memory +0 +8(\.0)? GiB$", cli("tenant", "quota", slug), re.M)
     cli("tenant", "quota", slug, "--memory", "lots", code=2)
     cli("tenant", "quota", "no-such", code=3)

@@ -129,3 +129,71 @@ def test_history(repl, neighbour):
     assert r["code"].startswith("print('for") and r["codeBytes"] == len(r["code"]) and r["timeMs"] >= 0 and r["createdAt"]
     assert l["total"] >= len(l["runs"]) > 0
     assert a["id"] not in {r["id"] for r in neighbour.call("GET", "/runs?pageSize=500").json["runs"]}
+
+
+@pytest.fixture
+def ceilings(system, neighbour):
+    """Sets the neighbour's, and takes them away in the end."""
+    at = f"/tenants/{neighbour.api.tenant['id']}/quota"
+    yield lambda **limits: system.admin().put(at, limits, 200, If_Match="*")
+    system.admin().put(at, {}, 200, If_Match="*")
+
+
+def refused(answer, limit, field, total, requested):
+    d = answer.json["error"]["details"]
+    assert answer.status == 403 and answer.error == "RESOURCE_LIMIT_EXCEEDED", answer
+    assert d == {"limit": limit, "field": f"limits.{field}", "total": str(total), "requested": str(requested), "scope": "tenant", "raisedBy": "administrator"}
+    assert all(str(word) in answer.json["error"]["message"] for word in (limit, field, total, requested, "administrator"))
+
+
+EAT = "x = bytearray(%d << 20)\nprint(len(x) >> 20)"
+
+
+def test_a_tenants_own_ceilings(repl, neighbour, ceilings):
+    ceilings(codeTimeMs=1500, codeMemory=64 << 20, codeOutput=1000)
+    for path in ("/execute", "/execute/stream", "/runs"):
+        for field, limit, total, over in (("timeMs", "codeTimeMs", 1500, 1501), ("compileTimeMs", "codeTimeMs", 1500, 60000),
+                                          ("memoryBytes", "codeMemory", 64 << 20, 65 << 20), ("outputBytes", "codeOutput", 1000, 1001)):
+            refused(neighbour.call("POST", path, {"language": "bash", "code": "echo", "limits": {field: over}}), limit, field, total, over)
+    # What names no limit is kept to them as well.
+    assert neighbour.run("bash", "sleep 30")["limit"] == "time"
+    ceilings(codeMemory=64 << 20, codeOutput=1000)
+    assert neighbour.run("bash", "echo in", limits={"memoryBytes": 64 << 20, "outputBytes": 1000})["stdout"] == "in\n"
+    assert neighbour.run("bash", "head -c 5000 /dev/zero | tr '\\0' x")["stdout"] == "x" * 1000
+    assert neighbour.run("python", EAT % 100, limits={"timeMs": 60000})["limit"] == "memory"
+    assert repl.run("python", EAT % 100, limits={"timeMs": 60000})["stdout"] == "100\n", "another tenant has its own"
+    ceilings(codeTimeMs=3600000, codeMemory=1 << 40)
+    assert neighbour.run("python", EAT % 100, limits={"timeMs": 3600000})["stdout"] == "100\n"
+    assert neighbour.run("python", EAT % 600, limits={"memoryBytes": 10 ** 12, "timeMs": 60000})["limit"] == "memory", "the host's setting holds beside it"
+
+
+def test_sessions_are_kept_to_the_ceilings(repl, neighbour, ceilings):
+    ceilings(codeTimeMs=1500, codeMemory=64 << 20, codeOutput=1000)
+    until("a sandbox is ready", lambda: repl.status()["ready"] > 0)
+    s = neighbour.call("POST", "/sessions", {"language": "python"})
+    assert s.status == 201, s
+    at = f"/sessions/{s.json['id']}"
+    for path in ("/execute", "/execute/stream", "/runs"):
+        refused(neighbour.call("POST", at + path, {"code": "1", "limits": {"timeMs": 2000}}), "codeTimeMs", "timeMs", 1500, 2000)
+    assert neighbour.call("POST", f"{at}/execute", {"code": "import time\ntime.sleep(30)"}).json["limit"] == "time"
+    ceilings(codeMemory=64 << 20, codeOutput=1000)
+    until("a sandbox is ready", lambda: repl.status()["ready"] > 0)
+    at = f"/sessions/{neighbour.call('POST', '/sessions', {'language': 'python'}).json['id']}"
+    assert neighbour.call("POST", f"{at}/execute", {"code": EAT % 30, "limits": {"memoryBytes": 64 << 20}}).json["stdout"] == "30\n"
+    a = neighbour.call("POST", f"{at}/execute", {"code": EAT % 100, "limits": {"timeMs": 60000}})
+    assert a.json["limit"] == "memory", a
+    neighbour.call("DELETE", at)
+    until("a sandbox is ready", lambda: repl.status()["ready"] > 0)
+    at = f"/sessions/{neighbour.call('POST', '/sessions', {'language': 'python'}).json['id']}"
+    assert neighbour.call("POST", f"{at}/execute", {"code": "print('x' * 5000)"}).json["limit"] == "output"
+    neighbour.call("DELETE", at)
+
+
+def test_a_snippets_own_memory_is_its_own(repl, neighbour):
+    """It is lowered for one snippet and as it was for the next."""
+    until("a sandbox is ready", lambda: repl.status()["ready"] > 0)
+    at = f"/sessions/{neighbour.call('POST', '/sessions', {'language': 'python'}).json['id']}"
+    a = neighbour.call("POST", f"{at}/execute", {"code": "print('little')", "limits": {"memoryBytes": 64 << 20}})
+    assert a.json["stdout"] == "little\n", a
+    assert neighbour.call("POST", f"{at}/execute", {"code": EAT % 100}).json["stdout"] == "100\n"
+    assert neighbour.call("DELETE", at).status == 204
