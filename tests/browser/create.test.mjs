@@ -210,3 +210,39 @@ test('disk space that is nearly used up is said at once, and stands among the ev
   await page.getByRole('alert').getByText('app-002 has used 92 % of its disk space').waitFor();
   await page.getByText(/its disk space is nearly used up: .* of /).waitFor();
 });
+
+test('a dialog goes with the view it was opened over', { skip: real }, async () => {
+  await openCreate();
+  await dialog().waitFor();
+  await page.evaluate(() => (location.hash = '#/images'));
+  await dialog().waitFor({ state: 'detached' });
+  await page.getByRole('heading', { name: 'Images', level: 1 }).waitFor();
+});
+
+test('what the host has not is told at its field, in amounts that people read', { skip: real }, async () => {
+  const error = { code: 'RESOURCE_LIMIT_EXCEEDED', message: 'this host has 25276026880 bytes of memory, and one instance gets no more: 4294967296000 were asked for', details: { limit: 'memory', unit: 'bytes' } };
+  await page.route('**/compute/instances', (r) => (r.request().method() === 'POST' ? r.fulfill({ status: 403, json: { error } }) : r.continue()));
+  await openCreate();
+  await dialog().getByRole('textbox', { name: 'Name' }).fill('big');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText('this host has 23.5 GiB of memory, and one instance gets no more: 3.9 TiB were asked for').waitFor();
+  assert.equal(await dialog().getByRole('textbox', { name: 'Memory' }).getAttribute('aria-invalid'), 'true');
+});
+
+test('on a narrow screen the tab that the address names is in sight', { skip: real }, async () => {
+  await page.setViewportSize({ width: 390, height: 800 });
+  await visit(page, `${mock.url}/#/instances/${mock.state.byName('app-001').id}/configuration`);
+  await again(page);
+  await page.getByLabel('The instance as JSON').waitFor();
+  const { x, width } = await page.getByRole('tab', { name: 'Configuration', selected: true }).boundingBox();
+  assert.ok(x >= 0 && x + width <= 390, `from ${x}, ${width} wide`);
+});
+
+test('what was done to an instance by way of a volume or network has a name', { skip: real }, async () => {
+  const titles = await page.evaluate(async () => {
+    const { opTitle } = await import('/parts/toast.js');
+    return [['volume.create', 'done', { volumeName: 'data' }], ['volume.attach', 'done', { instanceName: 'web' }], ['network.detach', 'failed', { instanceName: 'web' }], ['instance.resize', 'running', { instanceName: 'web' }]]
+      .map(([kind, status, names]) => opTitle({ kind, status, ...names }));
+  });
+  assert.deepEqual(titles, ['data created', 'web has the volume', 'Detaching a network from web failed', 'Resizing web']);
+});
