@@ -126,6 +126,7 @@ export function operationEnd(id) {
 
 // ── fetching again what an event touched; many at once become one list request ─────────────────────
 
+const AGAIN_MS = 2000;
 const stale = { instances: new Set(), timer: 0, images: 0 };
 
 export function refetch(id) {
@@ -141,7 +142,10 @@ async function flush() {
     if (ids.length > 8) await loadInstances();
     else await Promise.all(ids.map(fetchOne));
   } catch (e) {
-    if (!(e instanceof ApiError)) throw e; // the stream will bring us back
+    if (!(e instanceof ApiError)) throw e;
+    if (e.status || !store.session) return;
+    for (const id of ids) stale.instances.add(id); // the network blinked for longer; no event tells of it again
+    stale.timer ||= setTimeout(flush, AGAIN_MS);
   }
 }
 
@@ -263,8 +267,8 @@ function open() {
 async function resync() {
   try {
     const session = await get('/session');
-    store.last = session.lastEvent ?? 0;
     await Promise.all([loadInstances(), loadOperations(), store.imagesLoaded && loadImages()]);
+    store.last = session.lastEvent ?? 0; // only now: what could not be read is still missed, and the stream says so once more
     emit('gone');
     open();
   } catch (e) {

@@ -19,7 +19,7 @@ class Detail {
     this.built = false;
     ctx.on('instance', (changed) => changed === id && this.changed());
     ctx.on('instances', () => (store.instances.has(id) ? this.changed() : this.built && this.load()));
-    ctx.dispose(() => (this.tabCtx?.end(), (this.tabCtx = null)));
+    ctx.dispose(() => (this.tabCtx?.end(), (this.tabCtx = null), (this.ended = true)));
     const tick = () => this.built && this.inst && this.drawHead(this.inst);
     document.addEventListener('lodge:tick', tick);
     ctx.dispose(() => document.removeEventListener('lodge:tick', tick));
@@ -33,6 +33,7 @@ class Detail {
       // seen before, it went while nobody told: the stream of events was away for a moment
       if (e.status === 404) this.gone(this.inst ? `${this.inst.name} was deleted.` : 'There is no such instance. It may have been deleted.');
       else if (!this.built) this.gone(e.message);
+      else if (!this.ended) setTimeout(() => this.ended || this.load(), 2000);
     }
   }
 

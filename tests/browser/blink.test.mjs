@@ -29,6 +29,13 @@ test('reading is tried again', { skip: real }, async () => {
   await page.getByRole('row', { name: /app-001/ }).waitFor();
 });
 
+test('what comes while the network blinks for long is shown when it is back', { skip: real }, async () => {
+  await drop('**/compute/instances/*', 4);
+  const late = mock.state.addInstance({ name: 'late' }, 'ada', 'running');
+  mock.state.emit('instance.created', { type: 'instance', id: late.id, name: late.name }, {});
+  await page.getByRole('row', { name: /late/ }).waitFor();
+});
+
 test('a create whose answer got lost is found by its name', { skip: real }, async () => {
   await dropAnswer('**/compute/instances', 'POST');
   await page.getByRole('button', { name: 'Create instance' }).click();

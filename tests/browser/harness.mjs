@@ -21,7 +21,7 @@ export async function openBrowser(options = {}) {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: FLAGS, ignoreHTTPSErrors: real, viewport: { width: 1280, height: 800 }, ...options,
   });
-  context.setDefaultTimeout(Number(process.env.BROWSER_TIMEOUT ?? 30000));
+  context.setDefaultTimeout(Number(process.env.BROWSER_TIMEOUT ?? 60000));
   return { context, close: async () => { await context.close(); await rm(profile, { recursive: true, force: true }); } };
 }
 

@@ -80,6 +80,17 @@ test('when the missed events were pruned, everything is read again', { skip: rea
   await rowState('app-001', 'running');
 });
 
+test('when that cannot be read either, it is read once more', { skip: real }, async () => {
+  await page.route('**/compute/instances?*', (route) => route.abort('internetdisconnected'), { times: 4 });
+  await restart((s) => {
+    s.setState(inst('app-001'), 'paused');
+    s.vanish(inst('app-003'));
+    s.prune();
+  });
+  await rowState('app-001', 'paused');
+  await row('app-003').waitFor({ state: 'detached' });
+});
+
 test('a change by somebody else is shown and spoken', { skip: real }, async () => {
   mock.state.setState(inst('app-001'), 'stopped');
   await rowState('app-001', 'stopped');
