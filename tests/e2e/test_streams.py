@@ -13,8 +13,11 @@ DEAF = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
 async def parked(system, token, path, ready, count):
     """`count` requests at the same time on connections of their own; their statuses and bodies."""
+    doors = asyncio.Semaphore(20)  # nginx does not wait for ever for a handshake, and all of them are made by one thread here
+
     async def one():
-        r, w = await asyncio.open_connection("127.0.0.1", system.https_port, ssl=system.tls, server_hostname="localhost")
+        async with doors:
+            r, w = await asyncio.open_connection("127.0.0.1", system.https_port, ssl=system.tls, server_hostname="localhost")
         w.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n".encode())
         await w.drain()
         ready.append(1)
