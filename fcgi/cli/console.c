@@ -17,6 +17,10 @@
 #define FRAME_MAX 65536
 #define LOOK_MS   20000
 
+/* How often, and how long apart, whoever still waits is told of the end of input that is no terminal's. */
+#define INPUT_ENDS   60
+#define INPUT_END_MS 1000
+
 enum { OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 
 struct console {
@@ -24,6 +28,7 @@ struct console {
     int fd;           /* the connection's, for poll */
     struct lg_buf in; /* what has arrived and is no whole frame yet */
     int code;         /* of the close; 0: none came */
+    int ends_left;    /* times that the end of input is said again */
     char reason[128];
     bool raw, only_look, terminal; /* terminal: in a container, with a size and an end of input */
     struct termios before;
@@ -240,6 +245,15 @@ static void tell_size(struct console *c)
     send_frame(c, OP_TEXT, text, (size_t)n);
 }
 
+/* A terminal's end of input is a key, which a program that only now makes the terminal its own (a shell that
+ * edits its line) does not see; and whoever reads after one that has seen it meets the end, too, as in a
+ * file. So it is pressed again. */
+static void end_input(struct console *c)
+{
+    if (c->ends_left && c->ends_left--)
+        send_frame(c, OP_BINARY, "\x04", 1);
+}
+
 /* What is typed; false when the user leaves. At the end of input that is no terminal, output goes on. */
 static bool take_keys(struct console *c, struct pollfd *keys)
 {
@@ -247,8 +261,8 @@ static bool take_keys(struct console *c, struct pollfd *keys)
     ssize_t n = read(0, bytes, sizeof bytes);
     if (n <= 0) {
         keys->fd = -1;
-        if (c->terminal && !c->raw)
-            send_frame(c, OP_BINARY, "\x04", 1); /* a terminal's end of input */
+        c->ends_left = c->terminal && !c->raw ? INPUT_ENDS : 0;
+        end_input(c);
         return !c->raw;
     }
     char *leave = c->raw ? memchr(bytes, LEAVE, (size_t)n) : NULL;
@@ -263,7 +277,9 @@ static int talk(struct console *c)
     struct pollfd f[2] = {{c->fd, POLLIN, 0}, {0, POLLIN, 0}};
     bool open = take_frames(c), left = false;
     while (open && !left) {
-        int n = poll(f, 2, -1);
+        int n = poll(f, 2, c->ends_left ? INPUT_END_MS : -1);
+        if (!n)
+            end_input(c);
         if (resized)
             tell_size(c);
         if (n < 0 && errno == EINTR)
