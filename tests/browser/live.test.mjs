@@ -61,7 +61,7 @@ test('an instance deleted while the stream was away is said to be deleted on its
   await visit(page, `${mock.url}/#/instances/${id}`);
   await page.getByRole('heading', { name: 'app-002', level: 1 }).waitFor();
   await restart((s) => {
-    s.instances.delete(id);
+    s.vanish(inst('app-002')); // an event that is missed, so that the page learns that it missed something
     s.prune();
   });
   await page.getByText('app-002 was deleted.').waitFor();
