@@ -12,6 +12,7 @@
 #include "http/etag.h"
 #include "model/image_ref.h"
 #include "model/validate.h"
+#include "store/quota.h"
 
 #define UNDER_WAY  16  /* images of a tenant that are fetched or deleted at the same time */
 #define IMAGES_MAX 500 /* of a tenant */
@@ -134,6 +135,8 @@ int lg_image_enter(struct lg_req *q, struct lg_image *im, const struct lg_image_
                    const char *kind, struct lg_operation *op, struct lg_err *e)
 {
     int rc = check_load(q, e);
+    if (!rc && !im->is_public)
+        rc = lg_quota_admit(q->db, im->tenant_id, &(struct lg_amounts){.storage_bytes = im->size_bytes}, e);
     if (!rc)
         rc = lg_image_add(q->db, im, e);
     if (!rc && aliases && aliases->count)
@@ -292,11 +295,15 @@ static int upload_authorize(struct lg_req *q, struct lg_resp *r, struct lg_err *
     if (!type || (strcmp(type, "application/x-tar") && strcmp(type, "application/octet-stream")))
         return lg_fail(e, LG_MEDIA_TYPE,
                        "send the image as Content-Type: application/x-tar or application/octet-stream");
-    if (length && *length && strtoll(length, NULL, 10) <= 0) /* a chunked one does not say */
+    bool said = length && *length; /* a chunked one does not say */
+    int64_t size = said ? strtoll(length, NULL, 10) : 0;
+    if (said && size <= 0)
         return lg_fail(e, LG_INVALID, "the upload is empty");
     int rc = parse_upload(q, &im, e);
     if (!rc)
-        rc = check_room(q, length && *length ? strtoll(length, NULL, 10) : 0, e);
+        rc = check_room(q, size, e);
+    if (!rc)
+        rc = lg_quota_admit(q->db, im.tenant_id, &(struct lg_amounts){.storage_bytes = size}, e);
     if (!rc)
         rc = check_load(q, e);
     if (!rc)
@@ -308,6 +315,7 @@ static int add_upload(struct lg_req *q, struct lg_image *im, const char *file, s
                       struct lg_err *e)
 {
     char ref[LG_ID_LEN];
+    struct stat st;
     int rc = parse_upload(q, im, e);
     if (rc)
         return rc;
@@ -316,6 +324,9 @@ static int add_upload(struct lg_req *q, struct lg_image *im, const char *file, s
     snprintf(im->reference, sizeof im->reference, "localhost/lodge/%s:latest", ref);
     if ((size_t)snprintf(im->file, sizeof im->file, "%s", file) >= sizeof im->file)
         return lg_fail(e, LG_INTERNAL, "the upload's path is too long");
+    if (stat(file, &st))
+        return lg_fail_errno(e, LG_INTERNAL, "the upload cannot be looked at");
+    im->size_bytes = st.st_size; /* until the engine says what it makes of it */
     if ((rc = lg_req_begin(q, e)) || (rc = lg_image_enter(q, im, NULL, "image.import", op, e)))
         return rc;
     return lg_req_commit(q, im->id, im->name, e);

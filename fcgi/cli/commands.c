@@ -479,9 +479,10 @@ const struct lg_command lg_commands[] = {
      .flags = FLAGS(
          {0, "instances", "n", "how many instances"}, {0, "cpu", "cores", "of all instances together"},
          {0, "memory", "size", "of all instances together, such as 8g"},
-         {0, "storage", "size", "that instances ask for"}, {0, "ingress", "n", "how many ingress rules"},
-         {0, "tokens", "n", "how many live API tokens"}, {0, "code-time", "seconds", "of one run of code"},
-         {0, "code-memory", "size", "of one run of code"}, {0, "code-output", "size", "of one run of code"}),
+         {0, "storage", "size", "of instances, volumes and own images"},
+         {0, "ingress", "n", "how many ingress rules"}, {0, "tokens", "n", "how many live API tokens"},
+         {0, "code-time", "seconds", "of one run of code"}, {0, "code-memory", "size", "of one run of code"},
+         {0, "code-output", "size", "of one run of code"}),
      .run = lg_cli_tenant_quota,
      .help = "show what a tenant may have and has; with flags, set limits (admins; none: unlimited)"},
 

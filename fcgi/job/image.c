@@ -18,10 +18,39 @@
 
 #define FETCH_RESERVE ((int64_t)512 << 20) /* bytes that stay free for the database and the engines */
 
+/* Out of the engine, unless others need what the reference names there. */
+static int drop(struct lg_job *j, struct lg_err *e)
+{
+    int64_t sharers = lg_image_sharers(j->db, &j->im);
+    if (sharers < 0)
+        return lg_fail(e, LG_STORAGE, "the database does not answer");
+    if (sharers) { /* one tenant's entry goes; what others' stand for stays */
+        lg_job_log(j, "%s stays in the engine: others use it", j->im.reference);
+        return 0;
+    }
+    return LG_VERB(j->d, image_remove, e, j->g, j->im.reference);
+}
+
+/* How large it is is known now. What its tenant may not have is not kept. */
+static int admit(struct lg_job *j, struct lg_err *e)
+{
+    int rc = lg_tx_write(j->db, e);
+    rc = rc ? rc : lg_image_take_size(j->db, &j->im, j->info.size_bytes, e);
+    rc = rc ? rc : lg_tx_commit(j->db, e);
+    lg_tx_rollback(j->db);
+    if (rc != -LG_LIMIT)
+        return rc;
+    struct lg_err why = {0};
+    if (drop(j, &why))
+        lg_job_log(j, "it stays in the engine: %s", why.msg);
+    return rc;
+}
+
 int lg_run_pull(struct lg_job *j, struct lg_err *e)
 {
     lg_job_log(j, "pulling %s", j->im.reference);
-    return LG_VERB(j->d, image_pull, e, j->g, j->im.reference, lg_job_progress, j, &j->info);
+    int rc = LG_VERB(j->d, image_pull, e, j->g, j->im.reference, lg_job_progress, j, &j->info);
+    return rc ? rc : admit(j, e);
 }
 
 /* Where the file lies below uploads/, whether the catalogue names it absolutely or not; NULL when elsewhere.
@@ -148,7 +177,7 @@ static int import(struct lg_job *j, int (*get)(struct lg_job *j, const char *nam
     rc = LG_VERB(j->d, image_import, e, j->g, &im, lg_job_progress, j, &j->info);
     if (rc != -LG_UNAVAILABLE) /* kept for the next attempt */
         unlinkat(own, name, 0);
-    return rc;
+    return rc ? rc : admit(j, e);
 }
 
 int lg_run_import(struct lg_job *j, struct lg_err *e)
@@ -167,14 +196,7 @@ int lg_run_image_delete(struct lg_job *j, struct lg_err *e)
     if (users > 0)
         return lg_fail(e, LG_CONFLICT, "%lld instances are made of this image; delete them first",
                        (long long)users);
-    int64_t sharers = users < 0 ? -1 : lg_image_sharers(j->db, &j->im);
-    if (sharers < 0)
-        return lg_fail(e, LG_STORAGE, "the database does not answer");
-    if (sharers) { /* one tenant's entry goes; what others' stand for stays */
-        lg_job_log(j, "%s stays in the engine: others use it", j->im.reference);
-        return 0;
-    }
-    return LG_VERB(j->d, image_remove, e, j->g, j->im.reference);
+    return users < 0 ? lg_fail(e, LG_STORAGE, "the database does not answer") : drop(j, e);
 }
 
 /* What the file turned out to be. */
@@ -203,6 +225,6 @@ int lg_settle_image(struct lg_job *j, const struct lg_err *why, struct lg_err *e
     if (!why && !strcmp(j->im.kind, "vm") && (rc = settle_disk(j, e)))
         return rc;
     const char *digest = j->info.digest[0] ? j->info.digest : j->info.id;
-    return lg_image_set_state(j->db, j->im.id, why ? "error" : "ready", digest, j->info.size_bytes,
+    return lg_image_set_state(j->db, j->im.id, why ? "error" : "ready", digest, why ? 0 : j->info.size_bytes,
                               why ? why->msg : "", e);
 }

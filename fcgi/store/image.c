@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/event.h"
+#include "store/quota.h"
 #include "store/sql.h"
 
 static void read_row(lg_stmt *s, struct lg_image *im)
@@ -195,6 +196,13 @@ int lg_image_set_state(struct lg_db *db, const char *id, const char *state, cons
     int rc = lg_sql_run(db, Q_IMAGE_SET_STATE, e, "tttiti", id, state, digest ? digest : "", size_bytes,
                         error ? error : "", lg_clock_ms());
     return rc < 0 ? rc : rc == 0 ? no_image(e) : tell_again(db, id, e);
+}
+
+int lg_image_take_size(struct lg_db *db, const struct lg_image *im, int64_t size_bytes, struct lg_err *e)
+{
+    const struct lg_amounts more = {.storage_bytes = size_bytes - im->size_bytes};
+    int rc = *im->tenant_id && !im->is_public ? lg_quota_admit(db, im->tenant_id, &more, e) : 0;
+    return rc ? rc : lg_image_set_state(db, im->id, im->state, "", size_bytes, im->error, e);
 }
 
 int lg_image_set_vm(struct lg_db *db, const char *id, const struct lg_image_vm *vm, struct lg_err *e)

@@ -40,6 +40,9 @@ int lg_image_load(struct lg_db *db, const char *tenant_id, int64_t *under_way, i
                   struct lg_err *e);
 /* Other entries and instances, of any tenant, with the same reference; negative on failure. */
 int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im);
+/* May it be that large, and if so, it is from now on: what it grows by counts for its tenant, unless it is
+ * public or the host's. Errors as lg_quota_admit. Needs a write transaction. */
+int lg_image_take_size(struct lg_db *db, const struct lg_image *im, int64_t size_bytes, struct lg_err *e);
 int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e); /* event image.deleted */
 int64_t lg_image_min_disk(const struct lg_image *im); /* bytes an instance's disk must have; 0 any */
 void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *im);

@@ -1,5 +1,7 @@
-"""What tests of this folder import: small instances, so that hundreds fit, and a tenant's shortcuts."""
+"""What tests of this folder import: small instances, so that hundreds fit, a tenant's shortcuts, and an image to upload."""
+import io
 import itertools
+import tarfile
 
 SMALL = {"cpu": {"cores": 0.01}, "memory": {"limit": 4 << 20}}
 counter = itertools.count(1)
@@ -25,3 +27,21 @@ class Tenant:
     def drop(self, *idents):
         for i in idents:
             self.api.delete(f"/compute/instances/{i}?force=true", (200, 202, 404), Prefer="wait=60")
+
+
+def tar():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        info = tarfile.TarInfo("etc/hello")
+        info.size = 5
+        t.addfile(info, io.BytesIO(b"hello"))
+    return out.getvalue()
+
+
+def chunks(data):
+    yield data[:100]
+    yield data[100:]
+
+
+def upload(api, query, data, expect=202, kind="application/x-tar"):
+    return api.call("POST", "/images/upload?" + query, data, expect, Content_Type=kind)

@@ -1,12 +1,10 @@
 """The image catalogue."""
-import io
 import os
-import tarfile
 import uuid
 
 import pytest
 
-from conftest_names import SMALL
+from conftest_names import SMALL, chunks, tar, upload
 from lodge_client import operation_of
 from lodge_system import until
 
@@ -26,22 +24,9 @@ def drop(tenant, image):
     tenant.api.get(f"/images/{image['id']}", 404)
 
 
-def tar():
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as t:
-        info = tarfile.TarInfo("etc/hello")
-        info.size = 5
-        t.addfile(info, io.BytesIO(b"hello"))
-    return out.getvalue()
-
-
 def no_file_stays(system):
     """nginx removes what nobody adopted just after it has answered."""
     until("no file stays", lambda: not os.listdir(f"{system.state}/uploads"))
-
-
-def upload(api, query, data, expect=202, kind="application/x-tar"):
-    return api.call("POST", "/images/upload?" + query, data, expect, Content_Type=kind)
 
 
 def test_the_default_is_there(red):
@@ -146,11 +131,6 @@ def test_a_public_image_is_everybodys_to_use(fake_system, red, blue, label):
 
 
 # Uploads ---------------------------------------------------------------------------------------------------------
-def chunks(data):
-    yield data[:100]
-    yield data[100:]
-
-
 @pytest.mark.parametrize("way", ["length", "chunked"])
 def test_upload(fake_system, red, label, way):
     data = tar()

@@ -1,8 +1,12 @@
 """Quotas of a tenant: set by administrators, read by members, kept by admission whatever happens at the same time."""
+import glob
+import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest_names import SMALL, Tenant
+from conftest_names import SMALL, Tenant, chunks, tar, upload
+from lodge_client import operation_of
 from lodge_system import until
 
 AMOUNTS = ("instances", "cpu", "memory", "storage", "ingress", "tokens")
@@ -140,6 +144,75 @@ def test_storage_that_nobody_named_counts(fake_system, team):
     assert new["resources"]["storage"]["totalSpace"] == 1 << 30
     assert team.api.get(path(team)).json["used"]["storage"] == (64 << 20) + (1 << 30)
     refusal(team.post({"name": "one-more", "resources": SMALL}, 403), "storage", (64 << 20) + (1 << 30), (64 << 20) + (1 << 30), 1 << 30)
+
+
+def storage_used(team):
+    return team.api.get(path(team)).json["used"]["storage"]
+
+
+def in_engine(system, ref):
+    found = []
+    for f in glob.glob(f"{system.state}/fake/image*"):
+        with open(f) as text:
+            found.append(json.load(text)["ref"])
+    return ref in found
+
+
+def ended(team, answer):
+    return team.api.operation(operation_of(answer))
+
+
+def remove_image(team, answer):
+    assert ended(team, team.api.delete(f"/images/{answer.json['id']}", 202))["status"] == "done"
+
+
+def test_private_images_count(fake_system, team, label):
+    admin, data = fake_system.admin(), tar()
+    a = upload(team.api, f"name={label}", data)
+    assert a.json["sizeBytes"] == len(data), "counted before the engine has it"
+    assert ended(team, a)["status"] == "done"
+    size = team.api.get(f"/images/{a.json['id']}").json["sizeBytes"]
+    assert size > 0 and storage_used(team) == size
+    limit(fake_system, team, storage=size + len(data) - 1)
+    for body in (data, chunks(data)):  # one that says its length, and one that does not
+        refusal(upload(team.api, f"name={label}-two", body, 403), "storage", size + len(data) - 1, size, len(data))
+    until("no file stays", lambda: not os.listdir(f"{fake_system.state}/uploads"))
+    admin.put(f"/images/{a.json['id']}", {"public": True}, 200)
+    assert storage_used(team) == 0, "what everybody may use counts for nobody"
+    admin.put(f"/images/{a.json['id']}", {"public": False}, 200)
+    assert storage_used(team) == size
+    remove_image(team, a)
+    assert storage_used(team) == 0
+
+
+def test_a_pull_is_admitted_when_its_size_is_known(fake_system, team, label):
+    """Its operation fails with the quota's error and the engine keeps nothing, but for what another tenant has."""
+    other = Tenant(fake_system.tenant(f"other-{label}"))
+    ref = f"registry.test/{label}:1"
+    pull = lambda t: t.api.post("/images", {"reference": ref}, 202)
+
+    def refused(kept):
+        a = pull(other)
+        o = ended(other, a)
+        assert o["status"] == "failed" and o["error"]["code"] == "RESOURCE_LIMIT_EXCEEDED" and "storage" in o["error"]["message"], o
+        image = other.api.get(f"/images/{a.json['id']}").json
+        assert (image["state"], image["sizeBytes"]) == ("error", 0) and storage_used(other) == 0
+        assert in_engine(fake_system, ref) == kept
+        remove_image(other, a)
+
+    first = pull(team)
+    assert ended(team, first)["status"] == "done"
+    size = storage_used(team)
+    assert size == team.api.get(f"/images/{first.json['id']}").json["sizeBytes"] > 0
+    limit(fake_system, other, storage=size - 1)
+    refused(kept=True)
+    remove_image(team, first)
+    assert storage_used(team) == 0 and not in_engine(fake_system, ref)
+    refused(kept=False)
+    limit(fake_system, other, storage=size)
+    a = pull(other)
+    assert ended(other, a)["status"] == "done" and storage_used(other) == size
+    remove_image(other, a)
 
 
 def test_every_dialect_is_kept_to_it(fake_system, team):
