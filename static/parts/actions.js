@@ -1,7 +1,7 @@
 // Verbs on instances: ask where needed, send, and let a toast follow the operation.
 
 import { del, get, put } from '../api.js';
-import { operationEnd, putInstance } from '../live.js';
+import { operationEnd, putInstance, store } from '../live.js';
 import { refusal, VERBS } from './state.js';
 import { fail, followOperation } from './toast.js';
 import { confirm } from './dialog.js';
@@ -10,22 +10,25 @@ const NOW = { headers: { Prefer: 'wait=0' }, repeat: false };
 
 /** Send the verb; answers the operation's id. Throws ApiError. */
 export async function send(inst, verb, force = false) {
+  const known = [...store.operations.values()];
   for (let tries = 1; ; tries++) {
     try {
       return await ask(inst, verb, force);
     } catch (e) {
       if (e.code !== 'OFFLINE' || tries === 3) throw e;
-      const op = await arrived(inst, verb);
+      const op = await arrived(inst, verb, known);
       if (op !== undefined) return op;
     }
   }
 }
 
-/** The answer got lost: was the verb taken? Its operation (null: done already), or undefined when it was not. */
-async function arrived(inst, verb) {
+/** The answer got lost: was the verb taken? Its operation, which may have ended by now (null: the instance is gone), or undefined when it was not. */
+async function arrived(inst, verb, known) {
   try {
-    const { operation } = await get(`/compute/instances/${inst.id}`);
-    return operation?.kind === `instance.${verb}` && operation.id !== inst.operation?.id ? operation.id : undefined;
+    await get(`/compute/instances/${inst.id}`);
+    const { operations } = await get(`/operations?instance=${inst.id}&pageSize=1`);
+    const mine = (op) => op.kind === `instance.${verb}` && known.every((old) => old.id !== op.id && old.createdAt <= op.createdAt);
+    return operations.find(mine)?.id;
   } catch (e) {
     if (e.status === 404 && verb === 'delete') return null;
     throw e;
