@@ -47,6 +47,12 @@ export function parseSize(text) {
   return Math.round(Number(m[1]) * 1024 ** power);
 }
 
+/** bytes → what parseSize reads, in the largest unit that needs no fraction */
+export function sizeText(n) {
+  const unit = ['T', 'G', 'M', 'K'].find((u) => n % parseSize(`1${u}`) === 0) ?? 'K';
+  return `${n / parseSize(`1${unit}`)}${unit}`;
+}
+
 /** For a POSIX shell: quoted only when it must be. */
 export const shell = (s) => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(s) ? s : `'${s.replaceAll("'", "'\\''")}'`);
 

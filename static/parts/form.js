@@ -73,6 +73,18 @@ export function repeated({ legend, path, add, makeRow, onchange, hint = '' }) {
   el.setError = (t) => (err.textContent = t ?? '');
   el.read = () => rows.map((r) => r.read()).filter((v) => v !== null);
   el.addRow = addRow;
+  el.clear = () => (rows.splice(0), list.replaceChildren());
   list.addEventListener('input', () => (el.setError(''), onchange()));
   return el;
+}
+
+/** A row of two words, of which the second may be a secret. */
+export function pairRow(keyLabel, valueLabel, secretBox) {
+  return (value = ['', '']) => {
+    const key = input({ 'aria-label': keyLabel, placeholder: keyLabel, value: value[0], spellcheck: 'false', autocapitalize: 'off' });
+    const val = input({ 'aria-label': valueLabel, placeholder: valueLabel, value: value[1], spellcheck: 'false', autocapitalize: 'off' });
+    const secret = h('input', { type: 'checkbox', onchange: () => (val.type = secret.checked ? 'password' : 'text') });
+    const nodes = [key, val, secretBox ? h('label', { class: 'inline' }, secret, 'secret') : null];
+    return { nodes, first: key, read: () => (key.value.trim() || val.value ? { key: key.value.trim(), value: val.value, secret: secret.checked } : null) };
+  };
 }

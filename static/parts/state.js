@@ -15,6 +15,7 @@ const RULES = {
   suspend: [['running', 'paused'], [], 'only a running one can be put to sleep'],
   wake: [['asleep'], [], 'only a sleeping one can be woken'],
   reset: [['running'], [], 'only a running one can be reset'],
+  update: [['stopped', 'running', 'paused', 'error'], [], 'wait until it has settled'],
   delete: [['stopped', 'error', 'asleep'], STATES.filter((s) => s !== 'deleting'), 'stop it first, or delete it with force'],
 };
 

@@ -74,9 +74,15 @@ export function opTitle(op) {
   return `${verb.doing} ${name}`;
 }
 
+const WAITING = { vcpus: 'CPU cores', memory: 'memory' };
+
+/** Of an update that is done: which sizes of a running machine wait for its next start, as its log tells. */
+export const waits = (op) => (op.log ?? []).flatMap((line) => /takes effect at its next start: (.+)/.exec(line)?.[1].split(' ') ?? []);
+
 export function opDetail(op) {
   if (op.status === 'failed') return op.error?.message ?? '';
-  if (op.status === 'done' || op.status === 'cancelled') return '';
+  if (op.status === 'done') return waits(op).length ? `Waits for its next start: ${waits(op).map((what) => WAITING[what] ?? what).join(' and ')}` : '';
+  if (op.status === 'cancelled') return '';
   const pct = typeof op.progress === 'number' ? ` ${Math.round(op.progress * 100)} %` : '';
   return (op.step || (op.status === 'queued' ? 'Waiting for its turn' : '')) + pct;
 }

@@ -7,7 +7,7 @@ import { loadImages, putInstance, store } from '../live.js';
 import { go } from '../router.js';
 import { copy, openDialog } from '../parts/dialog.js';
 import { quotaLeft } from '../parts/left.js';
-import { clearErrors, field, formError, input, repeated, select, showError } from '../parts/form.js';
+import { clearErrors, field, formError, input, pairRow, repeated, select, showError } from '../parts/form.js';
 import { fail, followOperation } from '../parts/toast.js';
 import { diskRow, vmImages, vmPart } from './create-vm.js';
 
@@ -25,16 +25,6 @@ function imageOptions(kind) {
   const ready = [...store.images.values()].filter((i) => i.state === 'ready' && (i.kind ?? 'container') === 'container');
   ready.sort((a, b) => Number(b.default) - Number(a.default) || a.name.localeCompare(b.name));
   return ready.map((i) => [i.name, i.default ? `${i.name} (default)` : i.name]);
-}
-
-function pairRow(keyLabel, valueLabel, secretBox) {
-  return (value = ['', '']) => {
-    const key = input({ 'aria-label': keyLabel, placeholder: keyLabel, value: value[0], spellcheck: 'false', autocapitalize: 'off' });
-    const val = input({ 'aria-label': valueLabel, placeholder: valueLabel, value: value[1], spellcheck: 'false', autocapitalize: 'off' });
-    const secret = h('input', { type: 'checkbox', onchange: () => (val.type = secret.checked ? 'password' : 'text') });
-    const nodes = [key, val, secretBox ? h('label', { class: 'inline' }, secret, 'secret') : null];
-    return { nodes, first: key, read: () => (key.value.trim() || val.value ? { key: key.value.trim(), value: val.value, secret: secret.checked } : null) };
-  };
 }
 
 function portRow() {

@@ -5,7 +5,7 @@ import { get } from '../api.js';
 import { ago, bytes, full, percent } from '../format.js';
 import { putOperation, store } from '../live.js';
 import { copyText } from '../parts/dialog.js';
-import { opDetail, opTitle } from '../parts/toast.js';
+import { opDetail, opTitle, waits } from '../parts/toast.js';
 import { drawSparkline, latest, observeUsage, sparkline } from '../parts/usage.js';
 
 function failure(inst) {
@@ -29,6 +29,16 @@ const time = (iso) => iso && h('time', { dateTime: iso, title: full(iso) }, ago(
 
 const cores = (inst) => `${inst.resources?.cpu?.cores ?? '–'} ${inst.resources?.cpu?.cores === 1 ? 'core' : 'cores'}`;
 
+/** Which sizes of what runs wait for its next start: the last update that ended since it started says so. */
+function waiting(inst) {
+  if (!['running', 'paused'].includes(inst.state)) return [];
+  const ops = [...store.operations.values()].filter((o) => o.instance === inst.id && o.kind === 'instance.update' && o.status === 'done' && o.endedAt > (inst.startedAt ?? ''));
+  const last = ops.sort((a, b) => (a.endedAt < b.endedAt ? 1 : -1))[0];
+  return last ? waits(last) : [];
+}
+
+const sized = (value, waits) => (waits ? [value, ' ', h('span', { class: 'chip accent' }, 'from its next start')] : value);
+
 function ports(inst) {
   const mapped = inst.network?.ports ?? [];
   return mapped.map((p) => `${p.hostAddress}:${p.hostPort} → ${p.port}/${p.protocol ?? 'tcp'}`);
@@ -46,7 +56,7 @@ function machine(inst) {
 const volumes = (inst) => (inst.volumes ?? []).map((v) => `${v.name ?? v.hostPath} → ${v.kind === 'block' ? 'a disk' : v.path}${v.readOnly ? ' (read only)' : ''}`);
 const cards = (inst) => (inst.networks ?? []).map((n) => `${n.name}: ${n.address}/${n.prefix} at ${n.mac}`);
 
-function facts(inst) {
+function facts(inst, wait) {
   const c = inst.config ?? {};
   const labels = Object.entries(inst.labels ?? {});
   const command = Array.isArray(c.command) ? c.command.join(' ') : c.command;
@@ -54,7 +64,7 @@ function facts(inst) {
   const owner = typeof inst.owner === 'object' ? inst.owner?.username : inst.owner;
   return h('div', { class: 'cards' },
     h('section', { class: 'card' }, h('h2', null, 'Image and size'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
-      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && cores(inst)), row('Memory limit', inst.resources?.memory?.limit && bytes(inst.resources.memory.limit)), row('Flavor', inst.flavor), row('Volumes', list(volumes(inst))), ...machine(inst))),
+      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && sized(cores(inst), wait.includes('vcpus'))), row('Memory limit', inst.resources?.memory?.limit && sized(bytes(inst.resources.memory.limit), wait.includes('memory'))), row('Flavor', inst.flavor), row('Volumes', list(volumes(inst))), ...machine(inst))),
     h('section', { class: 'card' }, h('h2', null, 'Network'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Range', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Also on', list(cards(inst))), row('Published', list(ports(inst))),
       row('Web', rules.length ? h('ul', { class: 'plain' }, rules.map((r) => h('li', null, h('a', { class: 'ext', href: r.url, target: '_blank', rel: 'noopener' }, new URL(r.url).host), ` → ${r.targetPort}`))) : h('a', { href: `#/instances/${inst.id}/ingress` }, 'Publish a web page')))),
     h('section', { class: 'card' }, h('h2', null, 'About'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),
@@ -64,10 +74,11 @@ function facts(inst) {
 function usageCards(ctx, inst) {
   const cpu = h('strong', { class: 'num' });
   const mem = h('strong', { class: 'num' });
+  const cpuOf = h('span', { class: 'quiet' });
   const memOf = h('span', { class: 'quiet' });
   const cpuLine = sparkline();
   const memLine = sparkline();
-  const el = h('div', { class: 'meters', dataset: { id: inst.id } }, h('div', { class: 'meter' }, h('span', null, 'CPU'), cpu, h('span', { class: 'quiet' }, `of ${cores(inst)}`), cpuLine),
+  const el = h('div', { class: 'meters', dataset: { id: inst.id } }, h('div', { class: 'meter' }, h('span', null, 'CPU'), cpu, cpuOf, cpuLine),
     h('div', { class: 'meter' }, h('span', null, 'Memory'), mem, memOf, memLine));
   const observer = observeUsage();
   observer.add(el);
@@ -78,6 +89,7 @@ function usageCards(ctx, inst) {
     el.hidden = now.state !== 'running';
     setText(cpu, u ? percent(u.cpu) : '–');
     setText(mem, u ? bytes(u.used) : '–');
+    setText(cpuOf, waiting(now).includes('vcpus') ? '' : `of ${cores(now)}`);
     setText(memOf, `of ${bytes(u?.limit ?? now.resources?.memory?.limit)}`);
     drawSparkline(cpuLine, inst.id, 'cpu');
     drawSparkline(memLine, inst.id, 'used');
@@ -108,12 +120,14 @@ export function overview(ctx, inst) {
   const update = (i) => {
     meters.draw();
     const { operation, updatedAt, ...rest } = i; // these change often and are shown elsewhere
-    const key = JSON.stringify(rest);
+    const wait = waiting(i);
+    const key = JSON.stringify([rest, wait]);
     if (key === shown) return;
     shown = key;
     fill(top, failure(i));
-    fill(mid, facts(i));
+    fill(mid, facts(i, wait));
   };
   update(inst);
+  ctx.on('operation', (id) => store.operations.get(id)?.instance === inst.id && update(store.instances.get(inst.id) ?? inst));
   return { node: h('div', { class: 'stack' }, top, meters.el, mid, history(ctx, inst)), update };
 }

@@ -7,6 +7,7 @@ import { putInstance, store } from '../live.js';
 import { loadPart, subContext } from '../router.js';
 import { act, remove } from '../parts/actions.js';
 import { copyText } from '../parts/dialog.js';
+import { openEdit } from '../parts/edit.js';
 import { TABS } from '../views.js';
 import { kindIcon, refusal, setState, stateBadge, TRANSIENT, VERBS, VM_VERBS, why } from '../parts/state.js';
 
@@ -71,6 +72,8 @@ class Detail {
     });
     this.kill = button('Force stop', { icon: 'stop', kind: 'danger-ghost', onclick: () => act(this.inst, 'stop', true) });
     verbs.splice(2, 0, this.kill);
+    this.edit = button('Edit', { icon: 'edit', onclick: () => this.edit.dataset.blocked || openEdit(this.inst) });
+    verbs.splice(-1, 0, this.edit);
     // a click gives the focus away, so that a terminal takes it; from the keyboard it stays among the tabs
     const clicked = (e) => e.detail && e.currentTarget.blur();
     this.tabs = TABS.map(([key, word]) => h('a', { role: 'tab', href: `#/instances/${inst.id}${key === 'overview' ? '' : '/' + key}`, id: `tab-${key}`, 'aria-controls': 'tab-body', onclick: clicked }, word));
@@ -98,6 +101,7 @@ class Detail {
       fill(this.open, rule ? h('a', { class: 'ext', href: rule.url, target: '_blank', rel: 'noopener' }, new URL(rule.url).host) : null);
     }
     for (const verb in this.verbs) setBlocked(this.verbs[verb], refusal(verb, inst.state, verb === 'delete'));
+    setBlocked(this.edit, inst.state === 'deleting' ? 'It is being deleted.' : null);
     const paused = inst.state === 'paused';
     setText(this.verbs.start.lastChild, inst.state === 'asleep' ? 'Wake' : 'Start');
     this.verbs.pause.hidden = paused;

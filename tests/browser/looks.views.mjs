@@ -52,6 +52,7 @@ export function views(state) {
     ['usage', `${one}/usage`, (p) => p.locator('.u-over').nth(3).waitFor()],
     ['its events', `${one}/events`],
     ['configuration', `${one}/configuration`],
+    ['edit', one, press('Edit')],
     ['delete', one, press('Delete')],
     ['images', '/images'],
     ['pull', '/images', press('Pull image')],

@@ -12,6 +12,7 @@ const REFUSALS = {
   restart: [['running', 'error'], [], 'only a running one can be restarted'],
   pause: [['running'], [], 'only a running one can be paused'],
   unpause: [['paused'], [], 'only a paused one can be unpaused'],
+  update: [['stopped', 'running', 'paused', 'error'], [], 'wait until it has settled'],
   delete: [['stopped', 'error', 'asleep'], ['creating', 'starting', 'running', 'stopping', 'restarting', 'pausing', 'paused'], 'stop it first, or delete it with force'],
 };
 const DURING = { create: 'creating', start: 'starting', stop: 'stopping', restart: 'restarting', pause: 'pausing', unpause: 'restarting', delete: 'deleting' };
@@ -41,6 +42,7 @@ export class State {
     this.keys = new Map();
     this.logs = new Map();
     this.sessions = new Map();
+    this.answers = new Map(); // by their Idempotency-Key
     this.failures = 0;
     this.tenants = [this.makeTenant('main', 'Main', 1), this.makeTenant('lab', 'Laboratory', 2)];
     this.users = [{ id: id(), username: 'admin', password: 'correct-horse', role: 'admin', createdAt: now(), disabled: false }, { id: id(), username: 'ada', password: 'correct-horse', role: 'user', createdAt: now(), disabled: false }];
@@ -54,6 +56,8 @@ export class State {
   }
 
   emit(kind, subject, data = {}) {
+    const inst = subject.type === 'instance' && this.instances.get(subject.id);
+    if (inst) data = { ...data, version: ++inst.version };
     const ev = { id: (this.events.at(-1)?.id ?? this.oldest) + 1, at: now(), kind, tenant: 'main', subject, data };
     this.events.push(ev);
     for (const fn of this.listeners) fn(ev);
@@ -91,7 +95,7 @@ export class State {
       id: id(), uuid: randomUUID(), name: body.name, tenant: 'main', type: 'container', backend: 'docker', state, status: 'unknown', reason: null,
       config: { image: c.image ?? 'lodge-base', command: c.command ?? null, env, ports: c.ports ?? [], networkMode: 'bridge', restartPolicy: c.restartPolicy ?? 'no', volumes: [] },
       resources: { cpu: { cores: body.resources?.cpu?.cores ?? 1 }, memory: { limit, used: 0 } }, labels: body.labels ?? {}, metadata: { labels: body.labels ?? {} },
-      network: { address: `10.90.1.${n % 250}`, gateway: '10.90.1.1', subnet: '10.90.1.0/24', ports }, ingress: [], owner, operation: null, createdAt: now(), updatedAt: now(), startedAt: state === 'running' ? now() : null,
+      network: { address: `10.90.1.${n % 250}`, gateway: '10.90.1.1', subnet: '10.90.1.0/24', ports }, ingress: [], owner, operation: null, version: 1, createdAt: now(), updatedAt: now(), startedAt: state === 'running' ? now() : null,
     };
     if (body.type === 'vm') {
       const sized = { small: [1, 2 ** 31, 20 * 2 ** 30] }[body.flavor];

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { addRun, endOneshot, languages, listen, oneshots, prepare, services, stopRun } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
+import { updateInstance } from './mock-update.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
 const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
@@ -259,6 +260,7 @@ const ROUTES = [
   }],
   ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
+  ['PUT', '/compute/instances/:id', (s, r) => updateInstance(s, s.instance(r.params.id), r, quota(s, s.tenants[0].id).body)],
   ['GET', '/compute/usage', (s) => ({ body: { usage: [...s.instances.values()].filter((i) => i.state === 'running').map((i) => ({ instance: i.id, name: i.name, at: new Date().toISOString(), cpu: { usage: usage(i).cpu.usage }, memory: { used: usage(i).memory.used } })) } })],
   ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: r.query.get('since') ? usageHistory(s.instance(r.params.id), r.query) : usage(s.instance(r.params.id)) })],
   ['GET', '/compute/instances/:id/console', () => { throw invalid('', 'a console is reached by a WebSocket'); }],
@@ -335,7 +337,10 @@ async function api(s, req, url) {
   if (req.method !== 'GET' && req.headers['lodge-csrf'] !== '1') throw new ApiFail(403, 'FORBIDDEN', 'the header Lodge-CSRF is missing');
   if (!r.open && !user) throw new ApiFail(401, 'UNAUTHENTICATED', 'sign in');
   const body = await readBody(req);
+  const done = req.headers['idempotency-key'];
+  if (done && s.answers.has(done)) return s.answers.get(done);
   const out = await r.handler(s, { params, query: url.searchParams, body, user, key, headers: req.headers });
+  if (done) s.answers.set(done, structuredClone(out));
   if (req.method !== 'GET' && user) s.audit.unshift({ id: s.audit.length + 1, at: new Date().toISOString(), user: user.username, token: null, address: '127.0.0.1', action: `${req.method} ${url.pathname}`, subject: params.id ?? null, tenant: 'main', result: 'ok', details: {} });
   return out;
 }
