@@ -81,8 +81,10 @@ static int await_image(struct lg_job *j, struct lg_err *e)
             return 0;
         if (j->cancel && *j->cancel)
             return lg_fail(e, LG_CANCELLED, "it was cancelled");
-        if (!looks)
+        if (!looks) {
             lg_job_log(j, "waiting for the image %s", im.name);
+            lg_job_progress(j, 0, "waiting for the image");
+        }
         lg_pause_ms(IMAGE_LOOK_MS);
     }
     return 0;

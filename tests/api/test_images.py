@@ -150,10 +150,11 @@ def test_a_create_waits_for_an_image_under_way(red, label, held):
         image = upload(red.api, f"name={label}", tar()).json
         assert image["state"] == "pulling"
         i = red.post({"name": label, "resources": SMALL, "config": {"image": label}}).json
-        until("it waits", lambda: any("waiting for the image" in str(line) for op in red.api.get(
-            f"/operations?instance={i['id']}").json["operations"] for line in op["log"]))
+        create = f"/operations/{i['operation']['id']}"
+        until("it says that it waits", lambda: red.api.get(create).json["step"] == "waiting for the image")
         assert red.api.instance(i["id"])["state"] == "creating"
     red.api.until(i["id"], "running")
+    assert f"waiting for the image {label}" in str(red.api.get(create).json["log"])
     red.drop(i["id"])
     drop(red, image)
 
