@@ -14,16 +14,19 @@ struct lg_peer { /* a connection of lodge-api */
     struct lg_buf in, out;
     size_t sent;
     bool answered;
-    struct lg_repl *waits;     /* for this session's word */
-    int64_t came_at;           /* its question was whole; 0: not yet */
-    bool again;                /* it is asked again until a sandbox is ready */
-    TAILQ_ENTRY(lg_peer) link; /* of those */
+    int64_t came_at;         /* its question was whole; 0: not yet */
+    bool later;              /* it waits, and a worker of lodge-api with it: */
+    struct lg_repl *session; /* for this one's word; NULL: it is asked again until a sandbox is ready */
+    char tenant[LG_ID_LEN];
+    TAILQ_ENTRY(lg_peer) link; /* of those that wait */
 };
 
 /* serve.c: an answer that comes later; `peer` is the struct lg_peer that asked. */
 void lg_peer_answer(void *peer, const struct lg_buf *text);
-/* It is asked again with every turn of the pool, until it is answered or its time is over. */
-void lg_peer_wait(struct lg_peer *c);
+/* LG_RATE: so many wait that lodge-api would soon have no worker for anybody. */
+int lg_peer_may_wait(const struct lg_peer *c, const char *tenant, struct lg_err *e);
+/* It waits until it is answered or its time is over; without a session it is asked again with every turn. */
+void lg_peer_wait(struct lg_peer *c, const char *tenant, struct lg_repl *session);
 
 /* questions.c: 0 with the answer in `out`, 1 when it comes later, or a negative code. `n` bytes of `blob`
  * came with the question. */

@@ -239,12 +239,13 @@ static int ready(struct lg_pool_state *p, const struct lg_language *l, struct lg
 }
 
 /* None is ready yet: the asker waits for a while. */
-static int wait_ready(struct lg_peer *c, const struct lg_err *no, struct lg_err *e)
+static int wait_ready(struct lg_peer *c, const char *tenant, const struct lg_err *no, struct lg_err *e)
 {
-    if (no)
-        return lg_fail(e, no->code, "%s", no->msg);
+    int rc = no ? lg_fail(e, no->code, "%s", no->msg) : lg_peer_may_wait(c, tenant, e);
+    if (rc)
+        return rc;
     if (lg_clock_mono() - c->came_at < READY_MS) {
-        lg_peer_wait(c);
+        lg_peer_wait(c, tenant, NULL);
         return 1;
     }
     lg_fail(e, LG_RATE, "no sandbox is ready; try again");
@@ -267,7 +268,7 @@ static int question_session(struct lg_peer *c, const json_t *q, const char *blob
     bool network = json_is_true(json_object_get(q, "network"));
     rc = rc ? rc : lg_repl_start(p, l, tenant, lg_json_text(q, "user"), ttl, network, &s, e);
     if (rc > 0)
-        return wait_ready(c, network ? lg_boxes_refused(p, l, tenant, c->came_at) : NULL, e);
+        return wait_ready(c, tenant, network ? lg_boxes_refused(p, l, tenant, c->came_at) : NULL, e);
     if (rc)
         return rc;
     lg_json_init(&j, out);
@@ -322,9 +323,10 @@ static int question_of_session(struct lg_peer *c, const json_t *q, const char *b
         lg_repl_json(s, &j);
         return 0;
     }
-    int rc = lg_repl_files(s, order, lg_json_text(q, "path"), blob, n, c, lg_peer_answer, e);
+    int rc = lg_peer_may_wait(c, s->tenant, e);
+    rc = rc ? rc : lg_repl_files(s, order, lg_json_text(q, "path"), blob, n, c, lg_peer_answer, e);
     if (rc > 0 && !c->answered)
-        c->waits = s;
+        lg_peer_wait(c, s->tenant, s);
     return rc;
 }
 

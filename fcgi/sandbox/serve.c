@@ -30,12 +30,19 @@ static size_t be32(const char *p)
     return (size_t)h[0] << 24 | (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3];
 }
 
+static void waits_no_more(struct lg_peer *c)
+{
+    if (c->later)
+        TAILQ_REMOVE(&waiting, c, link);
+    c->later = false;
+    c->session = NULL;
+}
+
 static void drop(struct lg_peer *c)
 {
-    if (c->waits)
-        c->waits->asker = NULL;
-    if (c->again)
-        TAILQ_REMOVE(&waiting, c, link);
+    if (c->session)
+        c->session->asker = NULL;
+    waits_no_more(c);
     lg_loop_close(&c->pool->loop, &c->source);
     lg_timer_cancel(&c->pool->loop.timers, &c->timer);
     lg_buf_done(&c->in);
@@ -62,9 +69,7 @@ static void answer(struct lg_peer *c, const struct lg_buf *text)
 {
     size_t n = text->len;
     const char head[4] = {(char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
-    if (c->again)
-        TAILQ_REMOVE(&waiting, c, link);
-    c->again = false;
+    waits_no_more(c);
     lg_buf_done(&c->in);
     c->answered = true;
     lg_buf_add(&c->out, head, sizeof head);
@@ -74,16 +79,32 @@ static void answer(struct lg_peer *c, const struct lg_buf *text)
 
 void lg_peer_answer(void *peer, const struct lg_buf *text)
 {
-    struct lg_peer *c = peer;
-    c->waits = NULL;
-    answer(c, text);
+    answer(peer, text);
 }
 
-void lg_peer_wait(struct lg_peer *c)
+int lg_peer_may_wait(const struct lg_peer *c, const char *tenant, struct lg_err *e)
 {
-    if (!c->again)
+    const int workers = c->pool->runner->conf->api_workers;
+    const struct lg_peer *o;
+    int all = 0, own = 0;
+    TAILQ_FOREACH(o, &waiting, link)
+    {
+        all += o != c;
+        own += o != c && !strcmp(o->tenant, tenant);
+    }
+    if (all <= (workers - 1) / 2 && own <= (workers - 1) / 4)
+        return 0;
+    lg_fail(e, LG_RATE, "too many requests are waiting for sandboxes; try again");
+    return lg_err_detail(e, "retryAfter", "1");
+}
+
+void lg_peer_wait(struct lg_peer *c, const char *tenant, struct lg_repl *session)
+{
+    if (!c->later)
         TAILQ_INSERT_TAIL(&waiting, c, link);
-    c->again = true;
+    c->later = true;
+    c->session = session;
+    snprintf(c->tenant, sizeof c->tenant, "%s", tenant);
 }
 
 static void ask(struct lg_peer *c, const char *head, size_t head_len, const char *blob, size_t n)
@@ -113,7 +134,8 @@ void lg_serve_tend(struct lg_pool_state *p)
     (void)p;
     for (c = TAILQ_FIRST(&waiting); c; c = next) {
         next = TAILQ_NEXT(c, link);
-        ask_again(c);
+        if (!c->session)
+            ask_again(c);
     }
 }
 
@@ -160,11 +182,11 @@ static void on_peer_timer(struct lg_timer *t)
     struct lg_peer *c = lg_container_of(t, struct lg_peer, timer);
     lg_cleanup_buf struct lg_buf out = {.max = 4096};
     struct lg_err e = {0};
-    if (!c->waits) {
+    if (!c->session) {
         drop(c);
         return;
     }
-    c->waits->asker = NULL;
+    c->session->asker = NULL;
     lg_fail(&e, LG_TIMEOUT, "the session's sandbox does not answer");
     lg_json_error(&out, &e);
     lg_timer_set(&c->pool->loop.timers, &c->timer, lg_clock_mono() + PEER_MS);
