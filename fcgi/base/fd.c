@@ -136,8 +136,17 @@ ssize_t lg_recv_fd(int sock, void *p, size_t cap, int *passed)
     if (n < 0)
         return n;
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-        memcpy(passed, CMSG_DATA(c), sizeof(int));
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return n;
+    /* Padding leaves room for a second one, and the kernel uses it: only the first is anybody's. */
+    for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
+        if (at)
+            close(fd);
+        else
+            *passed = fd;
+    }
     return n;
 }
 

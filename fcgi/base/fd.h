@@ -26,8 +26,8 @@ int lg_unix_connect(const char *path, int type, struct lg_err *e);
 /* Sends `n` bytes and, when fd_to_pass >= 0, one descriptor. 0 or a negative code. The descriptor stays the
  * caller's. */
 int lg_send_fd(int sock, const void *p, size_t n, int fd_to_pass, struct lg_err *e);
-/* Receives one message; *passed gets the descriptor or -1, now the caller's. Returns bytes, 0 at end, -1 with
- * errno. */
+/* Receives one message; *passed gets its first descriptor or -1, now the caller's; any more are closed.
+ * Returns bytes, 0 at end, -1 with errno. */
 ssize_t lg_recv_fd(int sock, void *p, size_t cap, int *passed);
 
 /*

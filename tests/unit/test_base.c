@@ -216,6 +216,42 @@ static void descriptors_travel(void **state)
         close(all[i]);
 }
 
+static void only_the_first_descriptor_is_kept(void **state)
+{
+    (void)state;
+    int pair[2], a[2], b[2], two[2], passed;
+    union {
+        char bytes[CMSG_SPACE(sizeof two)];
+        struct cmsghdr align;
+    } control = {0};
+    char text[4] = "hi";
+    struct iovec iov = {.iov_base = text, .iov_len = 2};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(pipe2(a, O_CLOEXEC) | pipe2(b, O_CLOEXEC | O_NONBLOCK), 0);
+    two[0] = a[1];
+    two[1] = b[1];
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    *c =
+        (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof two)};
+    memcpy(CMSG_DATA(c), two, sizeof two);
+    assert_int_equal(sendmsg(pair[0], &m, 0), 2);
+    close(a[1]);
+    close(b[1]);
+    assert_int_equal(lg_recv_fd(pair[1], text, sizeof text, &passed), 2);
+    assert_int_equal(write(passed, "x", 1), 1);
+    assert_int_equal(read(a[0], text, sizeof text), 1);
+    assert_int_equal(read(b[0], text, sizeof text), 0); /* nobody holds its other end: not EAGAIN */
+    close(passed);
+    close(a[0]);
+    close(b[0]);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void bells_ring_without_waiting(void **state)
 {
     (void)state;
@@ -289,6 +325,7 @@ int main(void)
         cmocka_unit_test(programs_run_with_input_limits_and_deadline),
         cmocka_unit_test(children_see_no_descriptor_and_a_clean_environment),
         cmocka_unit_test(descriptors_travel),
+        cmocka_unit_test(only_the_first_descriptor_is_kept),
         cmocka_unit_test(bells_ring_without_waiting),
         cmocka_unit_test(settings_have_bounds),
         cmocka_unit_test(identifiers),
