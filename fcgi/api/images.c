@@ -209,8 +209,9 @@ static int take_reference(struct lg_req *q, const struct pull *p, struct lg_imag
         return lg_fail(e, LG_INVALID,
                        "only an image of kind vm, fetched from a url, has a size, a user and cloud-init");
     if (lg_image_ref_full(p->reference, full, sizeof full, e) ||
-        (lg_image_ref_loopback(p->reference) && !q->who.admin)) {
-        return lg_invalid(e, "reference", "must name an image in a registry outside this host");
+        (lg_image_ref_inner(p->reference) && !q->who.admin)) {
+        return lg_invalid(e, "reference",
+                          "must name an image in a public registry; an administrator may pull from others");
     }
     lg_image_new(q, im, p->name ? p->name : p->reference, "container", "pull");
     memcpy(im->reference, full, sizeof full);

@@ -408,7 +408,7 @@ static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg
 {
     int rc = -(int)LG_NOT_FOUND;
     if (strcmp(in->type, "vm") && strpbrk(in->image, "/:@") &&
-        (q->who.admin || !lg_image_ref_loopback(in->image)))
+        (q->who.admin || !lg_image_ref_inner(in->image)))
         rc = lg_image_ref_full(in->image, in->image_ref, sizeof in->image_ref, e);
     if (!rc)
         return 0;

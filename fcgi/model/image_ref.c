@@ -1,8 +1,10 @@
 #include "model/image_ref.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "model/address.h"
 #include "model/validate.h"
 
 /* The first of several segments is a registry when it looks like a host. */
@@ -18,17 +20,28 @@ static bool is_local(const char *ref)
     return !strncasecmp(ref, "localhost/", 10) || !strncmp(ref, "sha256:", 7);
 }
 
-/* By name, for what names can say: a name that somebody's DNS leads here is not known before the engine asks.
+/* By name, for what names can say: one that somebody's DNS leads inside is not known before the engine asks.
  */
-bool lg_image_ref_loopback(const char *ref)
+bool lg_image_ref_inner(const char *ref)
 {
-    static const char *const names[] = {"localhost",    "localhost.", "ip6-localhost",
-                                        "ip6-loopback", "0",          "0.0.0.0"};
-    size_t n = has_registry(ref) ? strcspn(ref, ":/") : 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (n == strlen(names[i]) && !strncasecmp(ref, names[i], n))
+    static const char *const zones[] = {".localhost", ".local", ".internal", ".home.arpa"};
+    char host[256];
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    if (!has_registry(ref))
+        return false;
+    size_t n = strcspn(ref, ":/");
+    n -= n && ref[n - 1] == '.'; /* the root's dot */
+    if (n >= sizeof host)
+        return true;
+    snprintf(host, sizeof host, "%.*s", (int)n, ref);
+    if (inet_aton(host, &a.sin_addr)) /* knows all spellings: 127.1, 0x7f.1, 2130706433 */
+        return !lg_address_public((const struct sockaddr *)&a);
+    for (size_t i = 0; i < sizeof zones / sizeof zones[0]; i++) {
+        size_t k = strlen(zones[i]);
+        if (n > k && !strcasecmp(host + n - k, zones[i]))
             return true;
-    return n && (!strncmp(ref, "127.", 4) || (n > 10 && !strncasecmp(ref + n - 10, ".localhost", 10)));
+    }
+    return !strchr(host, '.'); /* a name of the local network */
 }
 
 int lg_image_ref_full(const char *ref, char *out, size_t cap, struct lg_err *e)

@@ -14,7 +14,8 @@
  * store.
  */
 int lg_image_ref_full(const char *ref, char *out, size_t cap, struct lg_err *e);
-/* Does it name a registry on this very host? Those are for admins alone. */
-bool lg_image_ref_loopback(const char *ref);
+/* Does it name a registry on this host or a network it is in: an address that is not public, in any spelling,
+ * or a name that only a local network has? Those are for admins alone. */
+bool lg_image_ref_inner(const char *ref);
 
 #endif

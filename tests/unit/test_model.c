@@ -244,13 +244,19 @@ static void references_are_made_whole(void **state)
     assert_int_equal(lg_image_ref_full("sha256:00", out, sizeof out, &e), -(int)LG_NOT_FOUND);
     assert_int_equal(lg_image_ref_full("../x", out, sizeof out, &e), -(int)LG_INVALID);
     assert_int_equal(lg_image_ref_full("nginx", out, 8, &e), -(int)LG_INVALID);
-    assert_true(lg_image_ref_loopback("localhost:5000/x") && lg_image_ref_loopback("127.0.0.1:5000/x"));
-    static const char *const here[] = {"LOCALHOST:5000/x",  "localhost.:5000/x",  "0:5000/x", "0.0.0.0/x",
-                                       "ip6-localhost:1/x", "a.LocalHost:5000/x", "127.1/x"};
-    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
-        assert_true(lg_image_ref_loopback(here[i]));
-    assert_false(lg_image_ref_loopback("localhost.example/x"));
-    assert_false(lg_image_ref_loopback("notlocalhost:5000/x") || lg_image_ref_loopback("127.0.0.1"));
+    static const char *const inner[] = {
+        "localhost:5000/x",   "LOCALHOST:5000/x", "localhost.:5000/x",  "ip6-localhost:1/x",
+        "a.LocalHost:5000/x", "127.0.0.1:5000/x", "127.0.0.1.:5000/x",  "127.1/x",
+        "0:5000/x",           "0.0.0.0/x",        "2130706433:80/x",    "0x7f.1/x",
+        "0177.0.0.1/x",       "10.0.0.9/x",       "192.168.1.1:5000/x", "169.254.169.254/x",
+        "172.16.0.1.:5000/x", "nas:5000/x",       "nas.local/x",        "vault.internal:443/x"};
+    static const char *const outer[] = {"localhost.example/x", "8.8.8.8:5000/x", "ghcr.io/a/b",
+                                        "127.0.0.1",           "library/nginx",  "nginx:1.25",
+                                        "local.example/x"};
+    for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++)
+        assert_true(lg_image_ref_inner(inner[i]));
+    for (size_t i = 0; i < sizeof outer / sizeof outer[0]; i++)
+        assert_false(lg_image_ref_inner(outer[i]));
     assert_int_equal(lg_image_ref_full("Localhost/lodge/x:latest", out, sizeof out, &e), -(int)LG_NOT_FOUND);
 }
 
