@@ -89,7 +89,10 @@ async function loadOperations() {
 /** Is what we know of an instance newer than this? By its version; the clock decides where there is none. */
 const outdated = (known, version, at) => (known.version !== undefined && version !== undefined ? known.version > version : known.updatedAt > at);
 
+const gone = new Set(); // ids that were deleted: an answer on its way since before does not bring them back
+
 export function putInstance(inst) {
+  if (gone.has(inst.id)) return;
   const old = store.instances.get(inst.id);
   if (old && outdated(old, inst.version, inst.updatedAt)) return;
   if (!old && store.loaded && !store.partial()) store.total++;
@@ -159,6 +162,7 @@ async function fetchOne(id) {
 }
 
 function drop(id) {
+  gone.add(id);
   for (const load of loads) load.dropped.add(id);
   if (!store.instances.delete(id)) return;
   store.total = Math.max(0, store.total - 1);
@@ -286,6 +290,7 @@ export const retryNow = () => {
 /** Begin with a session: read what is, then follow from the event the session named. */
 export async function start(session) {
   stop();
+  gone.clear();
   store.session = session;
   store.last = session.lastEvent ?? 0;
   open();

@@ -22,6 +22,7 @@ test('an instance by its name, a view by a part of its word, with the keyboard a
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'app-003', level: 1 }).waitFor();
   await page.keyboard.press('Meta+k');
+  await field().waitFor();
   await page.keyboard.type('quo');
   assert.equal(await chosen(), 'Quota');
   await page.keyboard.press('Enter');
