@@ -204,7 +204,7 @@ const CLOUD = [
   ['DELETE', '/compute/ssh-keys/:id', (s, r) => (find(s.keys, r.params.id), s.keys.delete(r.params.id), { body: {} })],
 ];
 
-/** What an instance used from `since` on, in steps: nothing before it was created, an hour of sleep yesterday. */
+/** What an instance used from `since` on, in steps: nothing before it was created, an hour of sleep yesterday; its disk fills during a day. */
 function usageHistory(inst, q) {
   const step = Number(q.get('step') ?? 10);
   const since = Math.max(Date.parse(q.get('since')), Date.parse(inst.createdAt));
@@ -214,7 +214,7 @@ function usageHistory(inst, q) {
   const col = (period, low, high) => at.map((t) => wave(t, period, low, high));
   const limit = inst.resources.memory.limit;
   return { since: q.get('since'), until: new Date().toISOString(), step, at: at.map((t) => new Date(t * 1000).toISOString()), cpu: { avg: col(400, 2, 60), min: col(400, 1, 50), max: col(400, 4, 80) }, memory: { avg: col(900, limit * 0.2, limit * 0.6), min: col(900, limit * 0.2, limit * 0.5), max: col(900, limit * 0.25, limit * 0.7) },
-    network: { rxBytes: col(300, 0, 1e6), txBytes: col(300, 0, 2e6), rxRate: col(300, 0, 90000), txRate: col(500, 0, 250000) }, storage: { used: col(9000, 4e6, 9e6) }, pids: col(1000, 3, 9) };
+    network: { rxBytes: col(300, 0, 1e6), txBytes: col(300, 0, 2e6), rxRate: col(300, 0, 90000), txRate: col(500, 0, 250000) }, storage: { used: at.map((t) => 4e6 + (t % 86400) * 2e3) }, pids: col(1000, 3, 9) };
 }
 
 const usage = (inst) => ({ cpu: { usage: Math.random() * 60, cores: inst.resources.cpu.cores }, memory: { used: Math.round(inst.resources.memory.limit * (0.2 + Math.random() * 0.1)), limit: inst.resources.memory.limit, percentage: 25 }, network: { rxBytes: 1, txBytes: 2 } });
