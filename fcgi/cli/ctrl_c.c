@@ -36,6 +36,7 @@ static void help(struct lg_cli *c, const struct lg_ctrl_c *presses, int count, p
 {
     sigset_t set;
     int sig;
+    signal(SIGINT, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
@@ -58,17 +59,18 @@ pid_t lg_ctrl_c_begin(struct lg_cli *c, const struct lg_ctrl_c *presses, int cou
     sigemptyset(&a.sa_mask);
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, &old); /* before the fork: a press is kept until it is waited for */
     pressed = 0;
     most = count;
     fflush(NULL);
-    signal(SIGINT, SIG_IGN);
     pid_t us = getpid(), pid = fork();
     if (!pid)
         help(c, presses, count, us);
-    sigprocmask(SIG_SETMASK, &old, NULL);
     helper = pid;
     sigaction(SIGINT, &a, NULL);
+    sigdelset(&old, SIGINT);
+    sigprocmask(SIG_SETMASK, &old, NULL);
     return pid;
 }
 

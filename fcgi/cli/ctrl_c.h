@@ -16,7 +16,8 @@ struct lg_ctrl_c {
     const char *say;           /* NULL: nothing */
 };
 
-/* The first press does the first of them, and so on; one more ends us at once. Borrowed until the end. */
+/* The first press does the first of them, and so on; one more ends us at once. Borrowed until the end. One
+ * that was blocked until now counts, too. */
 pid_t lg_ctrl_c_begin(struct lg_cli *c, const struct lg_ctrl_c *presses, int count);
 /* SIGINT is as it was at the start of a program. How often it was pressed. */
 int lg_ctrl_c_end(pid_t beside);

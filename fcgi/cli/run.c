@@ -1,5 +1,6 @@
 /* lodge run, lodge language …: code in throw-away sandboxes. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,15 +287,35 @@ static bool opens(const char *line, size_t n)
 
 static void on_interrupt(int sig)
 {
-    (void)sig; /* getline ends with EINTR */
+    (void)sig; /* ppoll ends with EINTR */
+}
+
+/* From here on a press of Ctrl-C is kept until somebody waits for it: none is lost between two steps. */
+static void keep_interrupts(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 /* Ctrl-C while nothing runs drops the line. */
-static void catch_interrupt(void)
+static void catch_interrupts(void)
 {
     struct sigaction a = {.sa_handler = on_interrupt};
     sigemptyset(&a.sa_mask);
+    keep_interrupts();
     sigaction(SIGINT, &a, NULL);
+}
+
+/* Until a line can be read from the terminal, which gives them whole; false when Ctrl-C was pressed. */
+static bool await_line(void)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    sigset_t set;
+    sigprocmask(SIG_BLOCK, NULL, &set);
+    sigdelset(&set, SIGINT);
+    return ppoll(&in, 1, NULL, &set) >= 0 || errno != EINTR;
 }
 
 /* What is typed until it is whole; false at the end of the input. */
@@ -306,18 +327,16 @@ static bool read_snippet(struct lg_buf *out)
     bool terminal = isatty(STDIN_FILENO), more = false;
     lg_buf_reset(out);
     do {
-        errno = 0;
         if (terminal)
             fputs(more ? "... " : ">>> ", stderr), fflush(stderr);
-        n = getline(&line, &cap, stdin);
-        if (n < 0 && errno == EINTR && terminal) {
-            clearerr(stdin);
+        if (terminal && !await_line()) {
             fputc('\n', stderr);
             lg_buf_reset(out);
             more = false;
             n = 1; /* not the end */
             break;
         }
+        n = getline(&line, &cap, stdin);
         size_t len = n > 0 && line[n - 1] == '\n' ? (size_t)n - 1 : n > 0 ? (size_t)n : 0;
         if (n > 0)
             lg_buf_add(out, line, (size_t)n);
@@ -343,7 +362,7 @@ static int run_snippet(struct lg_cli *c, const char *session, const struct lg_bu
                   : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
     rc = rc ? rc : listen_to(c, lg_text_at(made.json, "id"), &done);
     if (isatty(STDIN_FILENO))
-        lg_ctrl_c_end(beside), catch_interrupt();
+        keep_interrupts(), lg_ctrl_c_end(beside), catch_interrupts();
     json_decref(body);
     if (!rc && !strcmp(lg_text_at(done, "limit"), "stopped"))
         rc = lg_say(LG_EXIT_NOT_FOUND, "the session has ended");
@@ -372,7 +391,7 @@ int lg_cli_repl(struct lg_cli *c)
                 "too), Ctrl-D "
                 "the session.\n",
                 c->arg[0]),
-            catch_interrupt();
+            catch_interrupts();
     while (read_snippet(&code)) {
         if (strspn(lg_buf_cstr(&code), " \t\r\n") < code.len)
             rc = run_snippet(c, id, &code);
