@@ -59,6 +59,7 @@ static const struct {
     {"ports", lg_check_ports},
     {"engine", lg_check_engine},
     {"virtual machines", lg_check_vm_engine},
+    {"networks", lg_check_networks},
     {"quarantine", lg_check_quarantine},
     {"volumes", lg_check_volumes},
 };

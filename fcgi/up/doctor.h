@@ -31,6 +31,7 @@ typedef void lg_check(struct lg_doctor *d);
 lg_check lg_check_programs, lg_check_state, lg_check_keys, lg_check_certificate, lg_check_disk,
     lg_check_processes, lg_check_nginx, lg_check_ports;
 /* doctor_data.c; lg_check_database opens the database for those after it */
-lg_check lg_check_database, lg_check_engine, lg_check_vm_engine, lg_check_quarantine, lg_check_volumes;
+lg_check lg_check_database, lg_check_engine, lg_check_vm_engine, lg_check_networks, lg_check_quarantine,
+    lg_check_volumes;
 
 #endif

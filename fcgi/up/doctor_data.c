@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/route.h"
 #include "driver/container/engine.h"
 #include "driver/kvm/engine.h"
 #include "store/doctor.h"
@@ -141,6 +142,22 @@ void lg_check_vm_engine(struct lg_doctor *d)
         lg_doctor_sayf(d, *s.reason ? LG_ODD : LG_FINE,
                        *s.reason ? "machines work, but slowly; setting vm_accelerator" : NULL, "%s %s%s%s",
                        s.type, s.version, *s.reason ? ": " : " is healthy", s.reason);
+}
+
+void lg_check_networks(struct lg_doctor *d)
+{
+    char ours[16], via[IFNAMSIZ];
+    if (!d->db)
+        return;
+    snprintf(ours, sizeof ours, "lg%.4s", lg_db_site(d->db));
+    if (lg_route_elsewhere(d->conf.subnet_pool, ours, via))
+        lg_doctor_sayf(
+            d, LG_ODD,
+            "remove that interface if nobody needs it, or choose another subnet_pool in lodge.conf",
+            "a part of %s is routed to the interface %s: a tenant's network there cannot be made",
+            d->conf.subnet_pool, via);
+    else
+        lg_doctor_sayf(d, LG_FINE, NULL, "%s is Lodge's alone", d->conf.subnet_pool);
 }
 
 struct listing {

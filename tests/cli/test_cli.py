@@ -1,4 +1,5 @@
 """`lodge` against a whole Lodge with the fake engine: commands, output, exit codes, credentials, faults."""
+import ipaddress
 import itertools
 import json
 import os
@@ -412,6 +413,15 @@ def test_doctor(make_system):
     os.chmod(key, 0o600)
     assert "not the key" in wrong(verdicts(cli, 1), "certificate")
     os.rename(key + ".kept", key)
+
+    if os.geteuid() == 0:
+        link, inside = f"lgd{os.getpid() % 10**8}", str(ipaddress.ip_network(s.pool.text)[257])
+        for words in (["link", "add", link, "type", "bridge"], ["addr", "add", f"{inside}/24", "dev", link], ["link", "set", link, "up"]):
+            subprocess.run(["ip", *words], check=True)
+        try:
+            assert link in wrong(verdicts(cli, 0), "networks")
+        finally:
+            subprocess.run(["ip", "link", "del", link], check=True)
 
     s.stop()
     assert "does not run" in wrong(verdicts(cli, 1), "processes")

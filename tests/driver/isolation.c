@@ -50,6 +50,13 @@ static void open_listener(void)
     host_port = ntohs(addr.sin_port);
 }
 
+static int run_here(const char *const *argv)
+{
+    struct lg_err e = {0};
+    struct lg_proc p = {.argv = argv, .stdout_fd = -1, .stderr_fd = -1};
+    return lg_proc_run(&p, 20000, NULL, NULL, &e);
+}
+
 /* Runs a shell script in a container of the tenant and gives back its output. */
 static void in_tenant(struct tenant *t, int host, const char *script, struct lg_buf *out)
 {
@@ -317,6 +324,31 @@ static void test_remove_one(void **state)
     assert_false(reaches(&a, a.net.gateway, host_port));
 }
 
+/* A range that somebody else's interface has is refused by name: packets would leave there. */
+static void test_taken_range(void **state)
+{
+    (void)state;
+    struct lg_net net;
+    struct lg_err e = {0};
+    char here[24];
+    ok(&e, lg_net_of(rig.conf.subnet_pool, rig.site, 121, &net, &e));
+    snprintf(here, sizeof here, "%s/28", net.gateway);
+    const char *const add[] = {"ip", "link", "add", "lgfortest", "type", "bridge", NULL};
+    const char *const give[] = {"ip", "addr", "add", here, "dev", "lgfortest", NULL};
+    const char *const up[] = {"ip", "link", "set", "lgfortest", "up", NULL};
+    const char *const del[] = {"ip", "link", "del", "lgfortest", NULL};
+    assert_int_equal(run_here(add), 0);
+    assert_int_equal(run_here(give), 0);
+    assert_int_equal(run_here(up), 0);
+    struct lg_net_spec spec = rig_net(&net);
+    int rc = D->network_ensure(G, &spec, &e);
+    assert_int_equal(run_here(del), 0);
+    assert_int_equal(rc, -LG_CONFLICT);
+    assert_non_null(strstr(e.msg, "lgfortest"));
+    ok(&e, D->network_ensure(G, &spec, &e));
+    ok(&e, D->network_remove(G, &spec, &e));
+}
+
 /* One engine after the other; what the first left in the host's rules would show in the second. */
 static int isolation(const char *engine)
 {
@@ -339,6 +371,7 @@ static int isolation(const char *engine)
         cmocka_unit_test(test_spoofing),
         cmocka_unit_test(test_repair),
         cmocka_unit_test(test_remove_one),
+        cmocka_unit_test(test_taken_range),
     };
     int failed = cmocka_run_group_tests_name(engine, tests, NULL, NULL);
     rig_down(&rig);

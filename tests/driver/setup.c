@@ -14,10 +14,21 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/proc.h"
+#include "base/route.h"
 #include "driver/container/engine.h"
 #include "driver/kvm/engine.h"
 
-#define TEST_POOL "10.91.0.0/16"
+/* A range that nothing else on this host uses, such as a bridge that a killed run left. */
+static const char *free_pool(void)
+{
+    static const char *const pools[] = {"10.91.0.0/16", "10.92.0.0/16", "10.98.0.0/16", "10.99.0.0/16"};
+    char via[IFNAMSIZ];
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        if (!lg_route_elsewhere(pools[i], "none of ours", via))
+            return pools[i];
+    fail_msg("%s and the others are in use on this host, the last by %s", pools[0], via);
+    return NULL;
+}
 
 static int run_program(const char *const *argv, struct lg_buf *out)
 {
@@ -113,7 +124,7 @@ static void settings(struct rig *r, bool docker)
     assert_non_null(mkdtemp(r->dir));
     assert_int_equal(chmod(r->dir, 0755), 0); /* guests' processes run as somebody else */
     setenv("LODGE_STATE", r->dir, 1);
-    setenv("LODGE_SUBNET_POOL", TEST_POOL, 1);
+    setenv("LODGE_SUBNET_POOL", free_pool(), 1);
     setenv("LODGE_ENGINE_TIMEOUT_MS", "20000", 0);
     setenv("LODGE_VM_ACCELERATOR", "tcg", 1); /* a KVM that opens may still hang every guest */
     snprintf(socket, sizeof socket, "%s/docker.sock", r->dir);
@@ -129,7 +140,7 @@ static void settings(struct rig *r, bool docker)
 static void own_network(struct rig *r, struct lg_net *n, int number)
 {
     struct lg_err e = {0};
-    ok(&e, lg_net_of(TEST_POOL, r->site, number, n, &e));
+    ok(&e, lg_net_of(r->conf.subnet_pool, r->site, number, n, &e));
 }
 
 /* Why this engine cannot be had here; NULL: it can. */

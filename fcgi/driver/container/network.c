@@ -90,6 +90,7 @@ static int ensure_in_engine(struct lg_engine *g, const struct lg_net_spec *net, 
         rc = remove_from_engine(g, net, e);
     if (!rc)
         rc = lg_bridge_remove(net, e);
+    rc = rc ? rc : lg_bridge_check(net, e);
     return rc ? rc : create(g, net, e);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/route.h"
 #include "driver/network/rules.h"
 #include "driver/network/tools.h"
 
@@ -62,6 +63,24 @@ static int check(const struct lg_net_spec *net, struct lg_rules *r, struct lg_er
     return rc;
 }
 
+static int check_free(const struct lg_rules *r, struct lg_err *e)
+{
+    char via[IFNAMSIZ];
+    if (!lg_route_elsewhere(r->subnet, r->bridge, via))
+        return 0;
+    return lg_fail(e, LG_CONFLICT,
+                   "this host routes %s to its interface %s: give Lodge a free subnet_pool, or remove that "
+                   "interface",
+                   r->subnet, via);
+}
+
+int lg_bridge_check(const struct lg_net_spec *net, struct lg_err *e)
+{
+    struct lg_rules r;
+    int rc = check(net, &r, e);
+    return rc ? rc : check_free(&r, e);
+}
+
 int lg_bridge_ensure(const struct lg_net_spec *net, struct lg_err *e)
 {
     struct lg_rules r;
@@ -73,6 +92,9 @@ int lg_bridge_ensure(const struct lg_net_spec *net, struct lg_err *e)
     lg_net_host(&r.net, 1, address, mac);
     if (complete(&r, mac))
         return 0;
+    rc = check_free(&r, e);
+    if (rc)
+        return rc;
     const char *b = r.bridge;
     lg_buf_fmt(&script, "link add %s type bridge\nlink set %s addrgenmode none\nlink set %s address %s\n", b,
                b, b, mac);

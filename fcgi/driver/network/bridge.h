@@ -9,8 +9,10 @@
 
 #include "driver/driver.h"
 
+/* LG_CONFLICT, with its name, when another interface of the host has these addresses. */
+int lg_bridge_check(const struct lg_net_spec *net, struct lg_err *e);
 /* There, up, with the gateway's address and a fixed MAC when this returns. Costs a few file reads when all is
- * well. */
+ * well. As lg_bridge_check when there is none yet. */
 int lg_bridge_ensure(const struct lg_net_spec *net, struct lg_err *e);
 /* Absent is 0. Members left in it lose their network. */
 int lg_bridge_remove(const struct lg_net_spec *net, struct lg_err *e);
