@@ -33,8 +33,9 @@ STREAM := $(call src,stream)
 SANDBOX := $(call src,sandbox) fcgi/stream/loop.c fcgi/stream/timer.c fcgi/stream/frame.c
 CLI    := $(call src,cli)
 UP     := $(call src,up)
+INTAKE := $(call src,intake)
 
-BINS := lodge-api lodge-runner lodge-stream lodge lodge-box
+BINS := lodge-api lodge-runner lodge-stream lodge lodge-intake lodge-box
 all: $(addprefix $(B)/bin/,$(BINS))
 
 SCHEMAS = $(sort $(wildcard db/migrations/*.sql)) $(sort $(wildcard db/history/*.sql))
@@ -63,6 +64,8 @@ $(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE))
 	$(call link,-lfcgi -lsqlite3)
 $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(SANDBOX) $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl -larchive -lvirt)
+$(B)/bin/lodge-intake: $(call objs,fcgi/main/intake.c $(INTAKE) fcgi/model/address.c $(BASE))
+	$(call link,-lcurl -larchive)
 $(B)/bin/lodge-stream: $(call objs,fcgi/main/stream.c $(STREAM) $(MODEL) $(BASE))
 	$(call link,-lcrypto)
 $(B)/bin/lodge: $(call objs,fcgi/main/lodge.c $(CLI) $(UP) fcgi/driver/container/engine.c fcgi/driver/kvm/engine.c $(MODEL) $(BASE)) $(STORE_OBJS)

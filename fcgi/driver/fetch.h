@@ -1,8 +1,9 @@
 /*
- * Fetches a file from an address that a tenant named. A child without privileges speaks to the network; it
- * holds the open file and a pipe, nothing else. Private, loopback and link-local addresses are refused
- * (setting fetch_allow names exceptions), for the first address and after each redirect, and the connection
- * goes to the very address that was looked at. Called by lodge-runner's workers; blocks.
+ * Fetches a file from an address that a tenant named. lodge-intake (intake/wire.h), without
+ * privileges, speaks to the network; it holds the open file and a pipe, nothing else. Private, loopback and
+ * link-local addresses are refused (setting fetch_allow names exceptions), for the first address and after
+ * each redirect, and the connection goes to the very address that was looked at. Called by lodge-runner's
+ * workers; blocks.
  */
 #ifndef LG_DRIVER_FETCH_H
 #define LG_DRIVER_FETCH_H

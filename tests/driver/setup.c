@@ -132,6 +132,7 @@ static void settings(struct rig *r, bool docker)
     if (docker)
         memcpy(r->docker.dir, r->dir, sizeof r->docker.dir);
     ok(&e, lg_conf_load(&r->conf, &e));
+    snprintf(r->conf.bin_dir, sizeof r->conf.bin_dir, "%s", LODGE_BIN_DIR);
     lg_id_new(r->site);
     r->ctx = (struct lg_driver_ctx){&r->conf, r->site, &r->cancel};
 }

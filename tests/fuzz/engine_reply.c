@@ -1,8 +1,6 @@
-// sources: fcgi/driver/container/*.c fcgi/driver/network/*.c fcgi/driver/calls.c fcgi/model/net.c
+// sources: fcgi/driver/container/*.c fcgi/driver/network/*.c fcgi/driver/calls.c fcgi/driver/confine.c fcgi/model/net.c
 // sources: fcgi/base/*.c
-// libs: -ljansson -lsodium -lcurl -larchive -lpthread -lm
-/*.c fcgi/driver/network/*.c fcgi/driver/calls.c fcgi/model/net.c
-// fcgi/base/*.c libs: -ljansson -lsodium -lcurl -larchive -lpthread -lm
+// libs: -ljansson -lsodium -lcurl -lpthread -lm
 /*
  * An engine that says anything: each verb that only reads gets the input as the engine's answer, over a real
  * socket and libcurl. First byte: which verb and which engine it claims to be; second: the status; the rest

@@ -160,7 +160,7 @@ int lg_ct_image_import(struct lg_engine *g, const struct lg_import *im, lg_progr
     struct lg_archive *a = NULL;
     int rc = check_ref(ref, e);
     if (!rc)
-        rc = lg_archive_open(im->path, ref, &a, e);
+        rc = lg_archive_open(&g->ctx, im->path, ref, &a, e);
     if (rc)
         return rc;
     import_path(&path, ref, lg_archive_is_image(a));
