@@ -164,6 +164,7 @@ static int prepare(struct site *s, struct lg_err *e)
     rc = lg_up_ports(c, e);
     rc = rc ? rc : files(s, e);
     rc = rc ? rc : prepare_engine(s, e);
+    lg_engine_tidy(c);
     rc = rc ? rc : lg_up_database(c, &s->who, e);
     if (!rc)
         lg_up_base_image(c, &s->who);
@@ -286,6 +287,7 @@ int lg_engine_run(int argc, char **argv)
     rc = rc ? rc : prepare_engine(&s, &e);
     if (!rc && !s.engine.argv[0])
         return 0; /* the administrator's own engine */
+    lg_engine_tidy(&s.conf);
     setenv("PATH", LG_PROC_PATH, 1);
     if (!rc)
         execvpe(s.engine.argv[0], (char *const *)(uintptr_t)s.engine.argv,

@@ -1,6 +1,7 @@
 """Ctrl-C leaves instances alone; the next start finds everything as it was."""
 import os
 import signal
+import socket
 import subprocess
 
 from e2e_names import FOREVER
@@ -55,6 +56,19 @@ def test_what_ended_or_vanished_while_lodge_was_away(system, name):
     assert lost["reason"] or lost["state"] == "running"
     for i in (died, vanished, kept):
         admin.remove(i["id"])
+
+
+def test_half_an_archive_that_a_killed_engine_left(system):
+    place = f"{system.state}/engine/tmp"
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.connect(f"{system.state}/run/podman.sock")
+        engine.sendall(b"POST /v1.41/images/load HTTP/1.1\r\nHost: engine\r\nContent-Type: application/x-tar\r\nContent-Length: 1000000000\r\n\r\n" + bytes(100000))
+        until("the engine keeps what it is sent", lambda: os.listdir(place))
+        system.kill("engine")
+    system.stop()
+    assert os.listdir(place)
+    system.start()
+    assert not os.listdir(place)
 
 
 def test_a_foreign_thing_of_our_site_is_quarantined_never_deleted(system, name):

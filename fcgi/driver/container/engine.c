@@ -1,5 +1,6 @@
 #include "driver/container/engine.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -118,6 +119,7 @@ static void command(struct lg_engine_cmd *out, const char *dir)
     snprintf(out->storage_env, sizeof out->storage_env, "CONTAINERS_STORAGE_CONF=%s/storage.conf", dir);
     snprintf(out->registries_env, sizeof out->registries_env, "CONTAINERS_REGISTRIES_CONF=%s/registries.conf",
              dir);
+    snprintf(out->tmp_env, sizeof out->tmp_env, "TMPDIR=%s/tmp", dir);
     const char *argv[] = {"podman", "--log-level=error", "system", "service", "--time=0", out->url, NULL};
     const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                          "HOME=/root",
@@ -126,6 +128,7 @@ static void command(struct lg_engine_cmd *out, const char *dir)
                          out->conf_env,
                          out->storage_env,
                          out->registries_env,
+                         out->tmp_env,
                          NULL};
     memcpy(out->argv, argv, sizeof argv);
     memcpy(out->env, env, sizeof env);
@@ -152,8 +155,21 @@ int lg_engine_prepare(const struct lg_conf *c, struct lg_engine_cmd *out, struct
     if (!rc)
         rc = make_dir(run, 0711, e);
     if (!rc)
+        rc = make_dir(lg_conf_path(c, path, sizeof path, "engine/tmp"), 0700, e);
+    if (!rc)
         rc = write_all(c, dir, run, e);
     if (!rc)
         command(out, dir);
     return rc;
+}
+
+void lg_engine_tidy(const struct lg_conf *c)
+{
+    char path[PATH_MAX];
+    DIR *all = opendir(lg_conf_path(c, path, sizeof path, "engine/tmp"));
+    for (const struct dirent *f; all && (f = readdir(all));)
+        if (f->d_type == DT_REG)
+            unlinkat(dirfd(all), f->d_name, 0);
+    if (all)
+        closedir(all);
 }

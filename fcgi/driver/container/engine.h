@@ -14,9 +14,10 @@
 /* What to start. Plain data, but the pointers lead into the struct itself: do not copy it. */
 struct lg_engine_cmd {
     const char *argv[8]; /* for lg_proc.argv */
-    const char *env[8];  /* for lg_proc.env */
+    const char *env[9];  /* for lg_proc.env */
     char socket[128];    /* where it will listen; give it 100 ms */
-    char conf_env[LG_ENGINE_PATH_LEN], storage_env[LG_ENGINE_PATH_LEN], registries_env[LG_ENGINE_PATH_LEN];
+    char conf_env[LG_ENGINE_PATH_LEN], storage_env[LG_ENGINE_PATH_LEN], registries_env[LG_ENGINE_PATH_LEN],
+        tmp_env[LG_ENGINE_PATH_LEN];
     char url[160];
 };
 
@@ -27,6 +28,9 @@ struct lg_engine_cmd {
  * long for a socket.
  */
 int lg_engine_prepare(const struct lg_conf *c, struct lg_engine_cmd *out, struct lg_err *e);
+
+/* Removes what an engine that was killed left of an archive it was loading. While none runs. */
+void lg_engine_tidy(const struct lg_conf *c);
 
 /* The socket to speak to: the setting engine_socket, else the private engine's. LG_INVALID when it is too
  * long. */
