@@ -67,7 +67,8 @@ static int resolve(struct lg_req *q, struct lg_oneshot *o, struct lg_err *e)
         snprintf(o->image_ref, sizeof o->image_ref, "%s", im.reference);
         return 0;
     }
-    if (rc != -(int)LG_NOT_FOUND || (!q->who.admin && lg_image_ref_inner(o->image)))
+    if (rc != -(int)LG_NOT_FOUND ||
+        (!q->who.admin && !lg_image_ref_allowed(o->image, q->app->conf.image_registries)))
         return rc;
     lg_err_clear(e);
     rc = lg_image_ref_full(o->image, o->image_ref, sizeof o->image_ref, e);

@@ -208,11 +208,16 @@ static int take_reference(struct lg_req *q, const struct pull *p, struct lg_imag
     if (lg_vm_image_says(&p->vm))
         return lg_fail(e, LG_INVALID,
                        "only an image of kind vm, fetched from a url, has a size, a user and cloud-init");
-    if (lg_image_ref_full(p->reference, full, sizeof full, e) ||
-        (lg_image_ref_inner(p->reference) && !q->who.admin)) {
+    const char *registries = q->app->conf.image_registries;
+    bool allowed = q->who.admin || lg_image_ref_allowed(p->reference, registries);
+    if (!allowed && *registries) {
+        lg_fail(e, LG_INVALID, "reference must name an image of %.300s; an administrator may pull others",
+                registries);
+        return lg_err_detail(e, "field", "reference");
+    }
+    if (!allowed || lg_image_ref_full(p->reference, full, sizeof full, e))
         return lg_invalid(e, "reference",
                           "must name an image in a public registry; an administrator may pull from others");
-    }
     lg_image_new(q, im, p->name ? p->name : p->reference, "container", "pull");
     memcpy(im->reference, full, sizeof full);
     return 0;

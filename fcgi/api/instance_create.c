@@ -406,12 +406,20 @@ int lg_create_parse(struct lg_req *q, struct lg_instance *in, bool *start, struc
  * fetches. */
 static int resolve_reference(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
 {
+    const char *registries = q->app->conf.image_registries;
     int rc = -(int)LG_NOT_FOUND;
-    if (strcmp(in->type, "vm") && strpbrk(in->image, "/:@") &&
-        (q->who.admin || !lg_image_ref_inner(in->image)))
+    bool reference = strcmp(in->type, "vm") && strpbrk(in->image, "/:@");
+    bool allowed = q->who.admin || lg_image_ref_allowed(in->image, registries);
+    if (reference && allowed)
         rc = lg_image_ref_full(in->image, in->image_ref, sizeof in->image_ref, e);
     if (!rc)
         return 0;
+    if (reference && !allowed && *registries) {
+        lg_fail(e, LG_NOT_FOUND,
+                "there is no container image called %s, and images may be fetched from %.300s alone",
+                in->image, registries);
+        return lg_err_detail(e, "field", "config.image");
+    }
     lg_fail(e, LG_NOT_FOUND, "there is no %s image called %s; %s it first", in->type, in->image,
             strcmp(in->type, "vm") ? "pull or upload" : "upload or fetch");
     return lg_err_detail(e, "field", "config.image");

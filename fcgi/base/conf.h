@@ -72,6 +72,9 @@
     S(upload_max_mib, INT, "4096", 1, 1048576, "largest uploaded image")                                     \
     S(fetch_allow, STR, "", 0, 400,                                                                          \
       "hosts and CIDRs of this network that images may be fetched from, comma-separated; empty: none")       \
+    S(image_registries, STR, "", 0, 1000,                                                                    \
+      "where tenants' container images may come from, such as docker.io/library,ghcr.io/us; empty: any "     \
+      "public registry")                                                                                     \
     S(fetch_ca_file, STR, "", 0, 255,                                                                        \
       "certificates that servers of images are checked by; empty: the host's")                               \
     S(sandbox_max, INT, "24", 2, 256,                                                                        \

@@ -57,3 +57,27 @@ int lg_image_ref_full(const char *ref, char *out, size_t cap, struct lg_err *e)
     int n = snprintf(out, cap, "%s%s%s", registry, ref, tag);
     return n > 0 && (size_t)n < cap ? 0 : lg_fail(e, LG_INVALID, "the image reference is too long");
 }
+
+/* Is `ref` in the part of a registry that begins with these n bytes? */
+static bool is_in(const char *ref, const char *part, size_t n)
+{
+    n -= n && part[n - 1] == '/';
+    return n && !strncasecmp(ref, part, n) && strchr("/:@", ref[n]) && ref[n];
+}
+
+bool lg_image_ref_allowed(const char *ref, const char *registries)
+{
+    char full[512];
+    if (!*registries)
+        return !lg_image_ref_inner(ref);
+    if (lg_image_ref_full(ref, full, sizeof full, NULL))
+        return false;
+    for (const char *p = registries; *p;) {
+        p += strspn(p, ", ");
+        size_t n = strcspn(p, ", ");
+        if (is_in(full, p, n))
+            return true;
+        p += n;
+    }
+    return false;
+}

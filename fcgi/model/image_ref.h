@@ -15,7 +15,13 @@
  */
 int lg_image_ref_full(const char *ref, char *out, size_t cap, struct lg_err *e);
 /* Does it name a registry on this host or a network it is in: an address that is not public, in any spelling,
- * or a name that only a local network has? Those are for admins alone. */
+ * or a name that only a local network has? */
 bool lg_image_ref_inner(const char *ref);
+/*
+ * May somebody who is no administrator have it fetched? `registries` is the setting image_registries:
+ * registries and parts of them, each matching whole path components. What it lists may be inner, too; when it
+ * is empty, all but inner ones may.
+ */
+bool lg_image_ref_allowed(const char *ref, const char *registries);
 
 #endif

@@ -1,10 +1,11 @@
 """The image catalogue."""
+import json
 import os
 import uuid
 
 import pytest
 
-from conftest_names import SMALL, chunks, tar, upload
+from conftest_names import SMALL, Tenant, chunks, tar, upload
 from lodge_client import operation_of
 from lodge_system import until
 
@@ -60,6 +61,24 @@ def test_references_are_made_whole(red, label):
         image = pull(red, ref)
         assert image["reference"] == full
         drop(red, image)
+
+
+def test_an_administrator_says_where_images_come_from(make_system, label):
+    """image_registries: for tenants, in each way to name an image; what it lists may be a registry inside, too."""
+    s = make_system(drivers="fake", pool="127.88.0.0/16", image_registries="docker.io/library,10.0.0.9:5000/us").start()
+    ours, admin = Tenant(s.tenant("ours")), s.admin()
+    for ref in (f"plain{label}", f"10.0.0.9:5000/us/{label}:1"):
+        drop(ours, pull(ours, ref))
+        ours.drop(ours.make(label, image=ref if "/" in ref else f"{ref}:latest")["id"])
+    for ref in (f"ghcr.io/a/{label}", f"docker.io/a/{label}", f"10.0.0.9:5000/others/{label}"):
+        a = ours.api.post("/images", {"reference": ref}, 400)
+        assert a.json["error"]["details"]["field"] == "reference" and "docker.io/library" in a.json["error"]["message"]
+        a = ours.post({"name": label, "config": {"image": ref}}, 404)
+        assert a.json["error"]["details"]["field"] == "config.image" and "docker.io/library" in a.json["error"]["message"]
+        a = ours.api.request("POST", "/api/containers/create", {"image": ref, "command": ["true"]})
+        assert a.status == 404 and ref in json.dumps(a.json)
+    a = admin.post("/images", {"reference": f"ghcr.io/a/{label}"}, 202)
+    assert admin.operation(operation_of(a))["status"] == "done"
 
 
 def test_names_are_taken_once(red, blue, label):

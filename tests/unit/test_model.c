@@ -260,10 +260,40 @@ static void references_are_made_whole(void **state)
     assert_int_equal(lg_image_ref_full("Localhost/lodge/x:latest", out, sizeof out, &e), -(int)LG_NOT_FOUND);
 }
 
+static void images_of_listed_registries(void **state)
+{
+    (void)state;
+    static const char list[] = "docker.io/library, ghcr.io/us/,10.0.0.9:5000,quay.io/a/b";
+    static const struct {
+        const char *ref;
+        bool allowed;
+    } refs[] = {{"nginx", true},
+                {"docker.io/library/nginx", true},
+                {"Docker.IO/library/nginx:1", true},
+                {"evil/nginx", false},
+                {"docker.io/libraryx/y", false},
+                {"ghcr.io/us/app@sha256:00", true},
+                {"ghcr.io/usx/a", false},
+                {"ghcr.io.evil.test/us/a", false},
+                {"10.0.0.9:5000/x", true},
+                {"10.0.0.9/x", false},
+                {"quay.io/a/b:1", true},
+                {"quay.io/a/bc", false},
+                {"localhost/x", false},
+                {"../x", false}};
+    for (size_t i = 0; i < sizeof refs / sizeof refs[0]; i++)
+        if (lg_image_ref_allowed(refs[i].ref, list) != refs[i].allowed)
+            fail_msg("%s", refs[i].ref);
+    assert_true(lg_image_ref_allowed("ghcr.io/a/b", ""));
+    assert_false(lg_image_ref_allowed("127.1/x", ""));
+    assert_false(lg_image_ref_allowed("nginx", ","));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references_are_made_whole),
+        cmocka_unit_test(images_of_listed_registries),
         cmocka_unit_test(every_name_is_found_again),
         cmocka_unit_test(verbs_are_legal_where_the_table_says),
         cmocka_unit_test(no_state_is_a_trap),
