@@ -3,14 +3,16 @@
 -- name: instance_get
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled,
+       i.pending
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.id = ?1 AND (?2 = '' OR +i.tenant_id = ?2);
 
 -- name: instance_get_by_name
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled,
+       i.pending
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.tenant_id = ?1 AND i.name = ?2;
 
@@ -18,7 +20,8 @@ WHERE i.tenant_id = ?1 AND i.name = ?2;
 -- name: instance_list
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled,
+       i.pending
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.seq IN (SELECT seq FROM instance INDEXED BY instance_by_tenant WHERE tenant_id = ?1 AND seq < ?2
                 ORDER BY seq DESC LIMIT ?3 OFFSET ?4)
@@ -27,7 +30,8 @@ ORDER BY i.seq DESC;
 -- name: instance_list_of_state
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled,
+       i.pending
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.seq IN (SELECT seq FROM instance INDEXED BY instance_by_state WHERE tenant_id = ?1 AND state = ?5 AND seq < ?2
                 ORDER BY seq DESC LIMIT ?3 OFFSET ?4)
@@ -37,7 +41,8 @@ ORDER BY i.seq DESC;
 -- name: instance_list_filtered
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),
        i.image, i.image_ref, i.config, i.cpu_millis, i.memory_bytes, i.storage_bytes, i.host_number, t.net_index, i.engine_ref,
-       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled
+       i.owner_id, coalesce(u.username, ''), i.version, i.created_at, i.updated_at, i.started_at, i.flavor, i.ssh_enabled,
+       i.pending
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.seq IN (SELECT f.seq FROM instance f WHERE f.tenant_id = ?1 AND f.seq < ?2
                 AND (?5 = '' OR f.state = ?5) AND (?6 = '' OR f.backend = ?6) AND (?7 = '' OR f.name = ?7)
@@ -84,7 +89,8 @@ SELECT state, version FROM instance WHERE id = ?1;
 -- name: instance_change
 UPDATE instance SET state = coalesce(?2, state), desired = coalesce(?3, desired), health = coalesce(?4, health),
        engine_ref = coalesce(?5, engine_ref), reason = CASE ?6 WHEN 0 THEN reason ELSE ?7 END,
-       started_at = CASE ?8 WHEN -1 THEN started_at ELSE nullif(?8, 0) END, updated_at = ?9, version = version + 1
+       started_at = CASE ?8 WHEN -1 THEN started_at ELSE nullif(?8, 0) END, pending = coalesce(?10, pending),
+       updated_at = ?9, version = version + 1
 WHERE id = ?1;
 
 -- name: instance_set_limits

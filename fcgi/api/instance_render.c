@@ -38,6 +38,19 @@ static bool at_work(const struct lg_instance *in)
     return in->state == LG_ST_RUNNING || in->state == LG_ST_PAUSED;
 }
 
+/* Which sizes wait for the next start of what runs. */
+static void render_pending(struct lg_json *j, const struct lg_instance *in)
+{
+    static const struct {
+        const char *engine, *word;
+    } sizes[] = {{"vcpus", "cpu"}, {"memory", "memory"}};
+    lg_json_arr(j, "pending");
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (at_work(in) && strstr(in->pending, sizes[i].engine))
+            lg_json_str(j, NULL, sizes[i].word);
+    lg_json_end_arr(j);
+}
+
 static int render_resources(struct lg_req *q, struct lg_json *j, const struct lg_instance *in,
                             struct lg_err *e)
 {
@@ -60,6 +73,7 @@ static int render_resources(struct lg_req *q, struct lg_json *j, const struct lg
             lg_json_null(j, "used");
         lg_json_end_obj(j);
     }
+    render_pending(j, in);
     lg_json_end_obj(j);
     return rc < 0 ? rc : 0;
 }

@@ -99,6 +99,7 @@ static const struct lg_col one_cols[] = {
     {"Cores", "resources.cpu.cores", NULL},
     {"Memory", "resources.memory.limit", lg_text_bytes},
     {"Disk", "resources.storage.totalSpace", lg_text_bytes},
+    {"Next start", "resources.pending", lg_text_join},
     {"Flavor", "flavor", NULL},
     {"Restart", "config.restartPolicy", NULL},
     {"Labels", "labels", text_labels},

@@ -56,6 +56,8 @@ void lg_truth_facts(const struct lg_truth *t, const struct lg_instance *in, stru
     ch->started_at = !up ? 0 : in->started_at && !t->st.started_at ? -1 : started;
     if (t->st.ref[0] && strcmp(t->st.ref, in->engine_ref))
         ch->engine_ref = t->st.ref;
+    if (strcmp(t->st.pending, in->pending) != 0)
+        ch->pending = t->st.pending;
     ch->health = lg_truth_health(t, in);
 }
 

@@ -61,6 +61,7 @@ static void read_row(lg_stmt *s, struct lg_instance *in)
     in->started_at = lg_col_int(s, 26);
     lg_col_copy(s, 27, in->flavor, sizeof in->flavor);
     in->ssh_enabled = lg_col_int(s, 28);
+    lg_col_copy(s, 29, in->pending, sizeof in->pending);
 }
 
 static int read_one(struct lg_db *db, lg_stmt *s, struct lg_instance *in, struct lg_err *e)
@@ -311,9 +312,10 @@ int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg
     if (rc)
         return rc;
     char *reason = reason_json(ch->reason);
-    rc = lg_sql_run(db, Q_INSTANCE_CHANGE, e, "tttttitii", in->id,
+    rc = lg_sql_run(db, Q_INSTANCE_CHANGE, e, "tttttitiit", in->id,
                     ch->state < 0 ? NULL : lg_state_name((enum lg_state)ch->state), ch->desired, ch->health,
-                    ch->engine_ref, (int64_t)(ch->reason != NULL), reason, ch->started_at, lg_clock_ms());
+                    ch->engine_ref, (int64_t)(ch->reason != NULL), reason, ch->started_at, lg_clock_ms(),
+                    ch->pending);
     free(reason);
     if (rc < 0 || (rc = refresh(db, in, e)))
         return rc;

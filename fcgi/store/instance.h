@@ -56,6 +56,8 @@ struct lg_instance {
     char image_id[LG_ID_LEN], image[256], image_ref[256];
     char *config; /* owned JSON {command,ports,networkMode,restartPolicy,volumes} */
     int64_t cpu_millis, memory_bytes, storage_bytes;
+    char
+        pending[32]; /* which of them a running machine gets at its next start: "", "vcpus", "vcpus memory" */
     char flavor[32]; /* name of a flavor, or "" */
     bool ssh_enabled;
     int host_number, net_index;
@@ -141,6 +143,7 @@ struct lg_instance_change {
     const char *desired;
     const char *health;
     const char *engine_ref;
+    const char *pending;
     const struct lg_reason *reason; /* NULL: keep; with text "" : clear */
     int64_t started_at;             /* -1 keep, 0 not running */
     const char *operation_id;       /* the event names it; NULL none */

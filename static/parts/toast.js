@@ -77,7 +77,7 @@ export function opTitle(op) {
 const WAITING = { vcpus: 'CPU cores', memory: 'memory' };
 
 /** Of an update that is done: which sizes of a running machine wait for its next start, as its log tells. */
-export const waits = (op) => (op.log ?? []).flatMap((line) => /takes effect at its next start: (.+)/.exec(line)?.[1].split(' ') ?? []);
+const waits = (op) => (op.log ?? []).flatMap((line) => /takes effect at its next start: (.+)/.exec(line)?.[1].split(' ') ?? []);
 
 export function opDetail(op) {
   if (op.status === 'failed') return op.error?.message ?? '';

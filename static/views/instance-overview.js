@@ -5,7 +5,7 @@ import { get } from '../api.js';
 import { ago, bytes, full, percent } from '../format.js';
 import { putOperation, store } from '../live.js';
 import { copyText } from '../parts/dialog.js';
-import { opDetail, opTitle, waits } from '../parts/toast.js';
+import { opDetail, opTitle } from '../parts/toast.js';
 import { drawSparkline, latest, observeUsage, sparkline } from '../parts/usage.js';
 
 function failure(inst) {
@@ -29,13 +29,8 @@ const time = (iso) => iso && h('time', { dateTime: iso, title: full(iso) }, ago(
 
 const cores = (inst) => `${inst.resources?.cpu?.cores ?? '–'} ${inst.resources?.cpu?.cores === 1 ? 'core' : 'cores'}`;
 
-/** Which sizes of what runs wait for its next start: the last update that ended since it started says so. */
-function waiting(inst) {
-  if (!['running', 'paused'].includes(inst.state)) return [];
-  const ops = [...store.operations.values()].filter((o) => o.instance === inst.id && o.kind === 'instance.update' && o.status === 'done' && o.endedAt > (inst.startedAt ?? ''));
-  const last = ops.sort((a, b) => (a.endedAt < b.endedAt ? 1 : -1))[0];
-  return last ? waits(last) : [];
-}
+/** Which sizes of what runs wait for its next start. */
+const waiting = (inst) => inst.resources?.pending ?? [];
 
 const sized = (value, waits) => (waits ? [value, ' ', h('span', { class: 'chip accent' }, 'from its next start')] : value);
 
@@ -56,7 +51,8 @@ function machine(inst) {
 const volumes = (inst) => (inst.volumes ?? []).map((v) => `${v.name ?? v.hostPath} → ${v.kind === 'block' ? 'a disk' : v.path}${v.readOnly ? ' (read only)' : ''}`);
 const cards = (inst) => (inst.networks ?? []).map((n) => `${n.name}: ${n.address}/${n.prefix} at ${n.mac}`);
 
-function facts(inst, wait) {
+function facts(inst) {
+  const wait = waiting(inst);
   const c = inst.config ?? {};
   const labels = Object.entries(inst.labels ?? {});
   const command = Array.isArray(c.command) ? c.command.join(' ') : c.command;
@@ -64,7 +60,7 @@ function facts(inst, wait) {
   const owner = typeof inst.owner === 'object' ? inst.owner?.username : inst.owner;
   return h('div', { class: 'cards' },
     h('section', { class: 'card' }, h('h2', null, 'Image and size'), h('dl', null, row('Image', c.image && copyText(c.image)), row('Command', command && h('code', null, command)), row('Environment', list(c.env)),
-      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && sized(cores(inst), wait.includes('vcpus'))), row('Memory limit', inst.resources?.memory?.limit && sized(bytes(inst.resources.memory.limit), wait.includes('memory'))), row('Flavor', inst.flavor), row('Volumes', list(volumes(inst))), ...machine(inst))),
+      row('Restart', { no: 'never', 'on-failure': 'when it fails', always: 'always', 'unless-stopped': 'unless stopped' }[c.restartPolicy]), row('CPU', inst.resources?.cpu?.cores && sized(cores(inst), wait.includes('cpu'))), row('Memory limit', inst.resources?.memory?.limit && sized(bytes(inst.resources.memory.limit), wait.includes('memory'))), row('Flavor', inst.flavor), row('Volumes', list(volumes(inst))), ...machine(inst))),
     h('section', { class: 'card' }, h('h2', null, 'Network'), h('dl', null, row('Address', inst.network?.address && copyText(inst.network.address)), row('Range', inst.network?.subnet), row('Gateway', inst.network?.gateway), row('Also on', list(cards(inst))), row('Published', list(ports(inst))),
       row('Web', rules.length ? h('ul', { class: 'plain' }, rules.map((r) => h('li', null, h('a', { class: 'ext', href: r.url, target: '_blank', rel: 'noopener' }, new URL(r.url).host), ` → ${r.targetPort}`))) : h('a', { href: `#/instances/${inst.id}/ingress` }, 'Publish a web page')))),
     h('section', { class: 'card' }, h('h2', null, 'About'), h('dl', null, row('Id', copyText(inst.id)), row('Owner', owner), row('Created', time(inst.createdAt)), row('Started', time(inst.startedAt)), row('Health', inst.status && inst.status !== 'unknown' ? inst.status : null),
@@ -89,7 +85,7 @@ function usageCards(ctx, inst) {
     el.hidden = now.state !== 'running';
     setText(cpu, u ? percent(u.cpu) : '–');
     setText(mem, u ? bytes(u.used) : '–');
-    setText(cpuOf, waiting(now).includes('vcpus') ? '' : `of ${cores(now)}`);
+    setText(cpuOf, waiting(now).includes('cpu') ? '' : `of ${cores(now)}`);
     setText(memOf, `of ${bytes(u?.limit ?? now.resources?.memory?.limit)}`);
     drawSparkline(cpuLine, inst.id, 'cpu');
     drawSparkline(memLine, inst.id, 'used');
@@ -120,14 +116,12 @@ export function overview(ctx, inst) {
   const update = (i) => {
     meters.draw();
     const { operation, updatedAt, ...rest } = i; // these change often and are shown elsewhere
-    const wait = waiting(i);
-    const key = JSON.stringify([rest, wait]);
+    const key = JSON.stringify(rest);
     if (key === shown) return;
     shown = key;
     fill(top, failure(i));
-    fill(mid, facts(i, wait));
+    fill(mid, facts(i));
   };
   update(inst);
-  ctx.on('operation', (id) => store.operations.get(id)?.instance === inst.id && update(store.instances.get(inst.id) ?? inst));
   return { node: h('div', { class: 'stack' }, top, meters.el, mid, history(ctx, inst)), update };
 }

@@ -94,7 +94,7 @@ export class State {
     const inst = {
       id: id(), uuid: randomUUID(), name: body.name, tenant: 'main', type: 'container', backend: 'docker', state, status: 'unknown', reason: null,
       config: { image: c.image ?? 'lodge-base', command: c.command ?? null, env, ports: c.ports ?? [], networkMode: 'bridge', restartPolicy: c.restartPolicy ?? 'no', volumes: [] },
-      resources: { cpu: { cores: body.resources?.cpu?.cores ?? 1 }, memory: { limit, used: 0 } }, labels: body.labels ?? {}, metadata: { labels: body.labels ?? {} },
+      resources: { cpu: { cores: body.resources?.cpu?.cores ?? 1 }, memory: { limit, used: 0 }, pending: [] }, labels: body.labels ?? {}, metadata: { labels: body.labels ?? {} },
       network: { address: `10.90.1.${n % 250}`, gateway: '10.90.1.1', subnet: '10.90.1.0/24', ports }, ingress: [], owner, operation: null, version: 1, createdAt: now(), updatedAt: now(), startedAt: state === 'running' ? now() : null,
     };
     if (body.type === 'vm') {
@@ -102,7 +102,7 @@ export class State {
       Object.assign(inst, { type: 'vm', backend: 'kvm', flavor: body.flavor ?? null, config: { image: c.image ?? 'tiny', diskFormat: c.diskFormat ?? 'qcow2', networkType: 'bridge', networkSource: 'default', cloudInit: { userDataBytes: c.cloudInit?.userData?.length ?? 0, metaDataBytes: 0 }, sshKeys: c.sshKeys ?? [], firmware: c.firmware ?? 'bios', tpm: false, vcpusMax: 4, memoryMaxMiB: 2048 } });
       inst.volumes = (c.volumes ?? []).map((v) => ({ id: id(), name: v.split(':')[0], kind: 'block', hostPath: null, path: '', readOnly: v.endsWith(':ro') }));
       inst.networks = (c.networks ?? []).map((name) => ({ id: id(), name, address: '10.0.1.2', prefix: 24, mac: '02:6e:00:00:00:01' }));
-      inst.resources = { cpu: { cores: sized?.[0] ?? inst.resources.cpu.cores }, memory: { limit: sized?.[1] ?? limit, used: 0 }, storage: { totalSpace: sized?.[2] ?? body.resources?.storage?.totalSpace ?? 10 * 2 ** 30 } };
+      inst.resources = { cpu: { cores: sized?.[0] ?? inst.resources.cpu.cores }, memory: { limit: sized?.[1] ?? limit, used: 0 }, storage: { totalSpace: sized?.[2] ?? body.resources?.storage?.totalSpace ?? 10 * 2 ** 30 }, pending: [] };
     }
     this.instances.set(inst.id, inst);
     this.logs.set(inst.id, [{ stream: 'stdout', text: `${inst.name}: httpd listens on 8080\n` }]);
@@ -122,7 +122,7 @@ export class State {
   setState(inst, state, reason = null) {
     const previous = inst.state;
     Object.assign(inst, { state, reason: reason && { code: null, exitCode: null, oomKilled: false, at: now(), log: null, ...reason }, updatedAt: now() });
-    if (state === 'running') inst.startedAt = now();
+    if (state === 'running') Object.assign(inst, { startedAt: now(), resources: { ...inst.resources, pending: [] } });
     this.emit('instance.state', { type: 'instance', id: inst.id, name: inst.name }, { state, previous, reason: inst.reason, address: inst.network.address });
   }
 

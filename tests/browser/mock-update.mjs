@@ -59,6 +59,7 @@ function pending(inst, before) {
 async function apply(s, inst, op, before) {
   await s.steps(op, ['Applying the limits']);
   const later = inst.type === 'vm' && inst.state !== 'stopped' ? pending(inst, before) : '';
+  inst.resources.pending = later.split(' ').filter(Boolean).map((what) => ({ vcpus: 'cpu' })[what] ?? what);
   if (later) op.log.push(`takes effect at its next start: ${later}`);
   inst.operation = null;
   s.end(op);

@@ -186,7 +186,10 @@ def test_it_grows_while_it_runs(owner, key, guest):
     i = owner.post(f"{BASE}/{guest['id']}/resize", {"resources": {"cpu": {"cores": 2}, "storage": {"totalSpace": 2 * GIB}}}, 200).json
     assert i["resources"]["cpu"]["cores"] == 2 and i["resources"]["storage"]["totalSpace"] == 2 * GIB
     until("the larger disk", lambda: ssh(key, address, "cat /sys/block/vda/size").stdout.strip() == str(2 * GIB // 512), step=1)
+    assert i["resources"]["pending"] == []
     until("the second CPU", lambda: "2" in ssh(key, address, "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l").stdout, step=1)
+    i = owner.post(f"{BASE}/{guest['id']}/resize", {"resources": {"cpu": {"cores": 1}}}, 200).json
+    assert i["resources"]["cpu"]["cores"] == 1 and i["resources"]["pending"] == ["cpu"], "never fewer while it runs"
 
 
 def test_a_guest_that_powers_off_is_seen(owner, key, guest):
@@ -200,6 +203,8 @@ def test_a_guest_that_powers_off_is_seen(owner, key, guest):
     assert i["state"] == "stopped" and i["reason"]["text"]
     assert owner.power(guest["id"], "start")["state"] == "running"
     until_ssh(key, guest["network"]["address"])
+    assert owner.instance(guest["id"])["resources"]["pending"] == []
+    assert ssh(key, guest["network"]["address"], "nproc").stdout == "1\n"
 
 
 def test_tenant_commands(host, owner, key):
