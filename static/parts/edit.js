@@ -1,16 +1,18 @@
 // Change an instance: its sizes and its labels, which is all that its update takes.
 
 import { h, setText } from '../dom.js';
-import { get, put } from '../api.js';
+import { get, post, put } from '../api.js';
 import { bytes, parseSize, sizeText } from '../format.js';
 import { loadImages, putInstance, store } from '../live.js';
 import { formDialog } from './dialog.js';
-import { field, input, pairRow, repeated } from './form.js';
+import { flavorChoices } from './flavors.js';
+import { field, input, pairRow, repeated, select } from './form.js';
 import { quotaLeft } from './left.js';
 import { refusal } from './state.js';
 import { followOperation } from './toast.js';
 
 const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 
 /** What can be changed, as it is. */
 const essence = (inst) => ({
@@ -44,18 +46,35 @@ function buildFields(inst) {
     cpu: size('CPU cores', 'resources.cpu', hint.cpu, { inputmode: 'decimal', autofocus: true }),
     memory: size('Memory', 'resources.memory', hint.memory),
     disk: vm ? size('Disk', 'resources.storage', hint.disk) : null,
+    flavor: vm ? field('Size', select([['', 'Sizes of its own']], '', { disabled: Boolean(no) }), { path: 'flavor' }) : null,
     labels: repeated({ legend: 'Labels', path: 'labels metadata.labels', add: 'label', makeRow: pairRow('key', 'value', false), onchange: () => {} }),
   };
-  f.nodes = [no ? h('p', { class: 'hint' }, `${no} Its labels can be changed now.`) : quotaLeft(), h('div', { class: 'pair' }, f.cpu, f.memory), f.disk, f.labels];
+  f.nodes = [no ? h('p', { class: 'hint' }, `${no} Its labels can be changed now.`) : quotaLeft(), f.flavor, h('div', { class: 'pair' }, f.cpu, f.memory), f.disk, f.labels];
   return f;
 }
 
-function show(f, was) {
+function showSizes(f, was) {
   f.cpu.control.value = String(was.cores);
   f.memory.control.value = sizeText(was.memory);
   if (f.disk) f.disk.control.value = sizeText(was.disk);
+}
+
+function show(f, was) {
+  showSizes(f, was);
   f.labels.clear();
   for (const label of was.labels) f.labels.addRow(label, false);
+}
+
+/** A flavor says all sizes: they are shown, and typed again when none is chosen. */
+function followFlavor(f, was) {
+  const known = new Map();
+  const draw = () => {
+    const chosen = known.get(f.flavor.control.value);
+    for (const el of [f.cpu, f.memory, f.disk]) Object.assign(el.control, { disabled: Boolean(chosen) });
+    showSizes(f, chosen ? { cores: chosen.vcpus, memory: chosen.ramGB * GIB, disk: Math.max(was().disk, chosen.diskGB * GIB) } : was());
+  };
+  f.flavor.control.addEventListener('change', draw);
+  flavorChoices(f.flavor.control).then((all) => all.forEach((one) => known.set(one.name, one)), () => {});
 }
 
 function refuse(el, text) {
@@ -69,8 +88,8 @@ function typed(el, was, shown, parse, text) {
   return n > 0 ? n : refuse(el, text);
 }
 
-/** The request: what differs from `was`, and nothing else. */
-function changes(f, inst, was) {
+/** The sizes that differ from `was`. */
+function sizes(f, inst, was) {
   const res = {};
   const cores = typed(f.cpu, was.cores, String(was.cores), Number, 'A number above 0.');
   const memory = typed(f.memory, was.memory, sizeText(was.memory), parseSize, 'A size such as 512M or 2G.');
@@ -80,8 +99,16 @@ function changes(f, inst, was) {
   if (cores !== was.cores) res.cpu = { cores };
   if (memory !== was.memory) res.memory = { limit: memory };
   if (disk !== was.disk) res.storage = { totalSpace: Math.ceil(disk / MIB) * MIB };
+  return res;
+}
+
+/** The requests: what differs from `was`, and nothing else. Sizes by a flavor's name are one of their own. */
+function changes(f, inst, was) {
+  const flavor = f.flavor?.control.value;
+  const res = flavor ? {} : sizes(f, inst, was);
   const labels = f.labels.read().map(({ key, value }) => [key, value]).sort();
-  return { ...(Object.keys(res).length && { resources: res }), ...(!same(labels, was.labels) && { labels: Object.fromEntries(labels) }) };
+  const body = { ...(Object.keys(res).length && { resources: res }), ...(!same(labels, was.labels) && { labels: Object.fromEntries(labels) }) };
+  return [Object.keys(body).length && [put, '', body], flavor && [post, '/resize', { flavor }]].filter(Boolean);
 }
 
 /** It is done once, however often the network loses the answer. */
@@ -89,13 +116,13 @@ const once = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) =>
 
 /** Sends it against the version that was looked at; the events keep that true, and a 412 reads it again. Throws when something
  *  that can be changed here was changed meanwhile. */
-async function send(inst, was, body) {
+async function send(inst, was, [ask, verb, body]) {
   const path = `/compute/instances/${inst.id}`;
   for (let tries = 1; ; tries++) {
     const now = store.instances.get(inst.id) ?? inst;
     if (!same(essence(now), was)) throw Object.assign(new Error('It was changed meanwhile, by somebody else. What it has now is shown: change it again.'), { changed: essence(now) });
     try {
-      return await put(path, body, { headers: { Prefer: 'wait=0', 'If-Match': `"${now.version}"`, 'Idempotency-Key': once() } });
+      return await ask(path + verb, body, { headers: { Prefer: 'wait=0', 'If-Match': `"${now.version}"`, 'Idempotency-Key': once() } });
     } catch (e) {
       if (e.status !== 412 || tries === 3) throw e;
       putInstance(await get(path));
@@ -107,14 +134,18 @@ export function openEdit(inst) {
   let was = essence(inst);
   const f = buildFields(inst);
   show(f, was);
+  if (f.flavor) followFlavor(f, () => was);
   if (f.disk && !store.imagesLoaded) loadImages().then(() => setText(f.memory.querySelector('.hint'), hints(inst).memory), () => {});
   formDialog({ title: `Edit ${inst.name}`, fields: f.nodes, verb: 'Save', send: async () => {
-    const body = changes(f, inst, was);
-    if (!Object.keys(body).length) throw new Error('Nothing is different from what it has.');
+    const requests = changes(f, inst, was);
+    if (!requests.length) throw new Error('Nothing is different from what it has.');
     try {
-      const { data, operation } = await send(inst, was, body);
-      putInstance(data);
-      followOperation(operation, operation ? `Updating ${inst.name}` : `${inst.name} updated`);
+      for (const request of requests) {
+        const { data, operation } = await send(inst, was, request);
+        putInstance(data);
+        was = essence(data);
+        if (operation || request === requests.at(-1)) followOperation(operation, operation ? `Updating ${inst.name}` : `${inst.name} updated`);
+      }
     } catch (e) {
       if (e.changed) show(f, (was = e.changed));
       throw e;

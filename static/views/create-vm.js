@@ -5,6 +5,7 @@ import { get } from '../api.js';
 import { bytes, parseSize } from '../format.js';
 import { store } from '../live.js';
 import { codeEditor } from '../parts/editor.js';
+import { flavorChoices } from '../parts/flavors.js';
 import { field, input, select } from '../parts/form.js';
 
 const EXAMPLE = '#cloud-config\npackages:\n  - nginx\n';
@@ -71,7 +72,7 @@ export function vmPart(onchange) {
     const more = h('details', { class: 'more' }, h('summary', null, 'Cloud-init, disk format, firmware'), init, h('div', { class: 'pair' }, format, firmware));
     more.addEventListener('toggle', open);
     el.append(...[onHost, flavor, disk, keysNote(), key, more]);
-    get('/compute/flavors').then(({ flavors }) => flavor.control.append(...flavors.map((f) => h('option', { value: f.name, dataset: { disk: f.diskGB } }, `${f.name}: ${f.vcpus} ${f.vcpus === 1 ? 'core' : 'cores'}, ${f.ramGB} GiB, ${f.diskGB} GiB disk`))), () => {});
+    flavorChoices(flavor.control).catch(() => {});
   };
   return {
     el,

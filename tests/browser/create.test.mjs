@@ -69,7 +69,7 @@ test('everything that was filled in arrives, and the previews say the same witho
   assert.deepEqual(made.config.env, ['KEY=********']);
   assert.deepEqual(made.config.ports, ['8053:53/udp']);
   assert.equal(made.config.restartPolicy, 'always');
-  assert.deepEqual(made.resources, { cpu: { cores: 0.5 }, memory: { limit: 2 ** 30, used: 0 } });
+  assert.deepEqual(made.resources, { cpu: { cores: 0.5 }, memory: { limit: 2 ** 30, used: 0 }, pending: [] });
   assert.equal(made.ingress[0].targetPort, 9000);
 });
 

@@ -62,6 +62,27 @@ test('a machine: more at once, beyond its ceiling at its next start, and the ove
   await page.getByText('from its next start').first().waitFor({ state: 'detached' });
 });
 
+test('a machine gets the sizes of a flavor, and its labels with them', { skip: real }, async () => {
+  const db = mock.state.byName('db');
+  await open(db);
+  const flavor = dialog().getByRole('combobox', { name: 'Size' });
+  await flavor.getByRole('option', { name: /^medium/ }).waitFor({ state: 'attached' });
+  await flavor.selectOption('medium');
+  assert.deepEqual([await box('CPU cores').inputValue(), await box('Memory').inputValue(), await box('Disk').inputValue()], ['2', '4G', '40G']);
+  assert.ok(await box('Memory').isDisabled());
+  await flavor.selectOption('');
+  assert.deepEqual([await box('CPU cores').inputValue(), await box('Disk').inputValue()], ['1', '10G']);
+  assert.ok(await box('Memory').isEnabled());
+  await flavor.selectOption('medium');
+  await box('value').first().fill('red');
+  await shot('edit-flavor');
+  await save();
+  await said('db updated');
+  await page.getByRole('definition').filter({ hasText: /^medium$/ }).waitFor();
+  await page.getByText('team=red').waitFor();
+  assert.deepEqual([db.resources.cpu.cores, db.resources.memory.limit, db.resources.storage.totalSpace, db.labels], [2, 4 * GIB, 40 * GIB, { team: 'red' }]);
+});
+
 test('what cannot be is said at its field, before and after asking', { skip: real }, async () => {
   const db = mock.state.byName('db');
   mock.state.quotas.set(mock.state.tenants[0].id, { limit: { memory: GIB }, version: 1, updatedAt: db.createdAt });

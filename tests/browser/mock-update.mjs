@@ -83,12 +83,27 @@ function setLimits(s, inst, { cpu, memory, storage }, user, quota) {
   return op;
 }
 
+function checkMatch(inst, match) {
+  if (match && match !== '*' && match !== `"${inst.version}"`) throw new ApiFail(412, 'PRECONDITION_FAILED', 'it has changed since you read it; read it again');
+}
+
+/** By a flavor, which is all that is asked of it here. */
+export function resizeInstance(s, inst, { body, headers, user }, quota) {
+  const f = s.flavors.find((one) => one.name === body.flavor);
+  if (!f) throw new ApiFail(400, 'INVALID_REQUEST', 'Invalid flavor', { field: 'flavor' });
+  checkMatch(inst, headers['if-match']);
+  const disk = f.diskGB * 2 ** 30;
+  const op = setLimits(s, inst, { cpu: { cores: f.vcpus }, memory: { limit: f.ramGB * 2 ** 30 }, storage: disk > inst.resources.storage.totalSpace ? { totalSpace: disk } : undefined }, user, quota);
+  inst.flavor = f.name;
+  s.emit('instance.updated', { type: 'instance', id: inst.id, name: inst.name }, { state: inst.state, previous: inst.state, reason: inst.reason });
+  return { status: 202, body: inst, operation: op.id, headers: { ETag: `"${inst.version}"` } };
+}
+
 export function updateInstance(s, inst, { body, headers, user }, quota) {
   parse(body);
   const labels = body.labels ?? body.metadata?.labels;
   if (labels) checkLabels(labels);
-  const match = headers['if-match'];
-  if (match && match !== '*' && match !== `"${inst.version}"`) throw new ApiFail(412, 'PRECONDITION_FAILED', 'it has changed since you read it; read it again');
+  checkMatch(inst, headers['if-match']);
   const op = body.resources ? setLimits(s, inst, body.resources, user, quota) : null;
   if (labels) Object.assign(inst, { labels, metadata: { labels } });
   inst.updatedAt = new Date().toISOString();

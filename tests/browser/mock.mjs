@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { addRun, endOneshot, languages, listen, oneshots, prepare, services, stopRun } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
-import { updateInstance } from './mock-update.mjs';
+import { resizeInstance, updateInstance } from './mock-update.mjs';
 import { ApiFail, State } from './mock-state.mjs';
 
 const STATIC = fileURLToPath(new URL('../../static/', import.meta.url));
@@ -260,6 +260,7 @@ const ROUTES = [
   }],
   ['GET', '/compute/instances/:id', (s, r) => ({ body: s.instance(r.params.id) })],
   ['DELETE', '/compute/instances/:id', (s, r) => removeInstance(s, s.instance(r.params.id), r.query.get('force') === 'true', r.user)],
+  ['POST', '/compute/instances/:id/resize', (s, r) => resizeInstance(s, s.instance(r.params.id), r, quota(s, s.tenants[0].id).body)],
   ['PUT', '/compute/instances/:id', (s, r) => updateInstance(s, s.instance(r.params.id), r, quota(s, s.tenants[0].id).body)],
   ['GET', '/compute/usage', (s) => ({ body: { usage: [...s.instances.values()].filter((i) => i.state === 'running').map((i) => ({ instance: i.id, name: i.name, at: new Date().toISOString(), cpu: { usage: usage(i).cpu.usage }, memory: { used: usage(i).memory.used } })) } })],
   ['GET', '/compute/instances/:id/usage', (s, r) => ({ body: r.query.get('since') ? usageHistory(s.instance(r.params.id), r.query) : usage(s.instance(r.params.id)) })],
