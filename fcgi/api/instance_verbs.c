@@ -4,6 +4,7 @@
 #include "api/vm.h"
 #include "http/body.h"
 #include "http/etag.h"
+#include "store/flavor.h"
 #include "store/quota.h"
 
 #define WAIT_DEFAULT_S LG_VERB_WAIT_S
@@ -246,6 +247,18 @@ static const struct lg_field resize_fields[] = {
 static const struct lg_body resize_body[] = {
     {.where = "", .fields = resize_fields}, LG_RESOURCES_BODY, {.where = NULL}};
 
+/* GPUs stay what the create made them. */
+static int same_gpus(struct lg_req *q, const char *from, const char *to, struct lg_err *e)
+{
+    struct lg_flavor old = {0}, new = {0};
+    int rc = *from ? lg_flavor_get(q->db, from, &old, e) : 0;
+    rc = rc < 0 ? rc : lg_flavor_get(q->db, to, &new, e);
+    if (rc < 0 || old.gpus == new.gpus)
+        return rc < 0 ? rc : 0;
+    lg_fail(e, LG_UNSUPPORTED, "flavor %s has another number of GPUs, which only a create gives", to);
+    return lg_err_detail(e, "field", "flavor");
+}
+
 /* What is named, over what the flavor says; a flavor never makes a disk smaller. */
 static int resize_to(struct lg_req *q, const struct resize *z, const struct lg_instance *in,
                      struct lg_resources *res, struct lg_err *e)
@@ -255,7 +268,8 @@ static int resize_to(struct lg_req *q, const struct resize *z, const struct lg_i
     if (rc || !z->flavor)
         return rc;
     snprintf(sized.type, sizeof sized.type, "vm");
-    if ((rc = lg_create_flavor(q, z->flavor, &sized, e)))
+    if ((rc = lg_create_flavor(q, z->flavor, &sized, e)) || (rc = same_gpus(q, in->flavor, z->flavor, e)) ||
+        (rc = lg_instance_set_flavor(q->db, in->id, sized.flavor, e)))
         return rc;
     res->cpu_millis = res->cpu_millis < 0 ? sized.cpu_millis : res->cpu_millis;
     res->memory_bytes = res->memory_bytes < 0 ? sized.memory_bytes : res->memory_bytes;

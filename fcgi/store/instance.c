@@ -323,6 +323,12 @@ int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg
                 e);
 }
 
+int lg_instance_set_flavor(struct lg_db *db, const char *id, const char *flavor, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_INSTANCE_SET_FLAVOR, e, "tt", id, flavor);
+    return rc < 0 ? rc : 0;
+}
+
 int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu_millis, int64_t memory_bytes,
                            struct lg_err *e)
 {

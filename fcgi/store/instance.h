@@ -154,6 +154,8 @@ int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg
 /* New limits (bytes, millis; -1 keeps) — the wish; event instance.updated. */
 int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu_millis, int64_t memory_bytes,
                            struct lg_err *e);
+/* The flavor whose limits lg_instance_set_limits is going to set; no event of its own. */
+int lg_instance_set_flavor(struct lg_db *db, const char *id, const char *flavor, struct lg_err *e);
 /* Whether its owner wants SSH into it; event instance.updated. */
 int lg_instance_set_ssh(struct lg_db *db, struct lg_instance *in, bool enabled, struct lg_err *e);
 /* A larger disk — the wish; event instance.updated. */
