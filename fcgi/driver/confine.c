@@ -66,23 +66,20 @@ static bool give_up_rights(const struct lg_confine *c)
     return ok && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-static void become(const struct lg_confine *c, pid_t parent)
+static void refuse(void)
+{
+    dprintf(STDERR_FILENO, "the confinement cannot be set up: %s\n", strerror(errno));
+    _exit(125);
+}
+
+/* The first process of its PID namespace: whatever it has started ends with it. */
+static void become(const struct lg_confine *c, int program)
 {
     static const char *const env[] = {"PATH=" LG_PROC_PATH, "LANG=C", NULL};
     char *const *argv = (char *const *)(uintptr_t)c->argv, *const *e = (char *const *)(uintptr_t)env;
-    sigset_t none;
-    int program;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpgid(0, 0);
-    bool ok = place_descriptors(c, &program) && getppid() == parent && own_world(c) &&
-              (geteuid() || !chdir("/tmp")) && give_up_rights(c);
-    if (!ok) {
-        dprintf(STDERR_FILENO, "the confinement cannot be set up: %s\n", strerror(errno));
-        _exit(125);
-    }
+    if (!own_world(c) || (!geteuid() && chdir("/tmp")) || !give_up_rights(c))
+        refuse();
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* lost with the change of user */
     if (program >= 0)
         fexecve(program, argv, e);
@@ -92,13 +89,41 @@ static void become(const struct lg_confine *c, pid_t parent)
     _exit(127);
 }
 
+/* Between the caller and that process: ends as it ends, and it with us. */
+static void stand_between(const struct lg_confine *c, pid_t parent)
+{
+    sigset_t none;
+    int program, status = 0;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
+    if (!place_descriptors(c, &program) || getppid() != parent || (!geteuid() && unshare(CLONE_NEWPID)))
+        refuse();
+    pid_t pid = fork();
+    if (!pid)
+        become(c, program);
+    if (pid < 0)
+        refuse();
+    close_range(0, ~0U, 0);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFSIGNALED(status)) {
+        limit(RLIMIT_CORE, 0);
+        signal(WTERMSIG(status), SIG_DFL);
+        kill(getpid(), WTERMSIG(status));
+    }
+    _exit(WEXITSTATUS(status));
+}
+
 /* ── outside ── */
 
 pid_t lg_confine_start(const struct lg_confine *c, struct lg_err *e)
 {
     pid_t parent = getpid(), pid = fork();
     if (!pid)
-        become(c, parent);
+        stand_between(c, parent);
     return pid < 0 ? lg_fail_errno(e, LG_INTERNAL, "cannot start %s", c->argv[0]) : pid;
 }
 

@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,44 @@ static void test_limits(void **state)
     const char *const nothing[] = {"/nonexistent/program", NULL};
     c = of(nothing);
     assert_int_equal(look(&c, &said, &e), 125);
+}
+
+/* Is there a process whose command line holds this? */
+static bool somebody_runs(const char *what)
+{
+    char path[300], line[4096];
+    bool found = false;
+    DIR *all = opendir("/proc");
+    for (const struct dirent *d; all && !found && (d = readdir(all));) {
+        snprintf(path, sizeof path, "/proc/%s/cmdline", d->d_name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line);
+        found = n > 0 && memmem(line, (size_t)n, what, strlen(what));
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(all);
+    return found;
+}
+
+/* A daemon of its own making ends with it, and with who asked for it. */
+static void test_nothing_outlives_it(void **state)
+{
+    (void)state;
+    char script[96], what[32];
+    struct lg_err e = {0};
+    lg_cleanup_buf struct lg_buf said = {.max = 4096};
+    snprintf(what, sizeof what, "3071.%d", (int)getpid());
+    snprintf(script, sizeof script, "setsid sleep %s >/dev/null 2>&1 & exit 3", what);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct lg_confine c = of(argv);
+    assert_int_equal(look(&c, &said, &e), 3);
+    until(!somebody_runs(what));
+    snprintf(script, sizeof script, "setsid sleep %s & exec sleep %s", what, what);
+    pid_t pid = lg_confine_start(&c, &e);
+    until(somebody_runs(what));
+    lg_confine_end(pid, true);
+    until(!somebody_runs(what));
 }
 
 /* A "docker save" whose layer is of this size. */
@@ -226,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_it_has_nothing),
         cmocka_unit_test(test_it_gets_what_it_is_given),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_nothing_outlives_it),
         cmocka_unit_test(test_archive),
         cmocka_unit_test(test_archive_of_a_reader_that_dies),
         cmocka_unit_test(test_no_archive),
