@@ -18,6 +18,8 @@
 #define META_MAX ((size_t)4 << 20) /* manifest.json and index.json are a few hundred bytes */
 
 enum kind { ROOT_FS, DOCKER_SAVE, OCI_LAYOUT };
+static const char *const kind_words[] = {
+    [ROOT_FS] = LG_INTAKE_ROOT, [DOCKER_SAVE] = LG_INTAKE_DOCKER, [OCI_LAYOUT] = LG_INTAKE_OCI};
 
 /* Standard input, from its beginning. */
 static struct archive *open_in(void)
@@ -96,7 +98,7 @@ int lg_intake_kind(void)
 {
     enum kind kind;
     const char *wrong = find_kind(&kind);
-    fputs(wrong ? wrong : kind == ROOT_FS ? LG_INTAKE_ROOT : LG_INTAKE_IMAGE, stdout);
+    fputs(wrong ? wrong : kind_words[kind], stdout);
     return fflush(stdout) || wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -188,15 +190,14 @@ static bool send_all(const struct rewrite *r)
     return archive_write_close(r->out) == ARCHIVE_OK;
 }
 
-int lg_intake_rewrite(const char *ref)
+int lg_intake_rewrite(const char *kind, const char *ref)
 {
-    struct rewrite r = {.ref = ref};
-    bool ok = !find_kind(&r.kind) && r.kind != ROOT_FS;
-    r.in = ok ? open_in() : NULL;
+    struct rewrite r = {.kind = strcmp(kind, LG_INTAKE_DOCKER) ? OCI_LAYOUT : DOCKER_SAVE, .ref = ref};
+    r.in = open_in();
     r.out = archive_write_new();
     archive_write_set_format_gnutar(r.out);
     archive_write_set_bytes_per_block(r.out, 0);
-    ok = r.in && archive_write_open_fd(r.out, STDOUT_FILENO) == ARCHIVE_OK && send_all(&r);
+    bool ok = r.in && archive_write_open_fd(r.out, STDOUT_FILENO) == ARCHIVE_OK && send_all(&r);
     archive_write_free(r.out);
     archive_read_free(r.in);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;

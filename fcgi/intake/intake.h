@@ -3,7 +3,7 @@
 #define LG_INTAKE_INTAKE_H
 
 int lg_intake_kind(void);
-int lg_intake_rewrite(const char *ref);
+int lg_intake_rewrite(const char *kind, const char *ref);
 int lg_intake_fetch(void);
 
 #endif

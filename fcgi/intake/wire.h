@@ -1,13 +1,15 @@
 /*
  * What lodge-runner and lodge-intake say to each other. lodge-intake reads what strangers bring, so that a
- * defect in a parser is one of a process that has nothing: the runner believes nothing of what it says but
- * its length, and hands on only what that stranger could have brought anyway.
+ * defect in a parser is one of a process that has nothing. The runner believes nothing of what it says but
+ * its length; an archive that took it over could at worst bring further names into the engine.
  *
- *   lodge-intake kind           0: the file. Says "image" or "root" on 1 and ends with 0, or says in a
- * sentence what is wrong with the file and ends with 1. lodge-intake rewrite REF    0: the file, an image
- * archive. 1: the archive with REF as its one name. Ends with 0 when it is whole. lodge-intake fetch 0: one
- * struct lg_intake_fetch. 3: the file to write. 1: struct lg_intake_word, one write each; the last has
- * `done`.
+ * kind: 0 is the file. Says on 1 what it is and ends with 0, or in a sentence what is wrong with it and 1.
+ *
+ * rewrite KIND REF: 0 is the file, an image archive of that kind. 1 gets it with REF as its one name; ends
+ * with 0 when that is whole.
+ *
+ * fetch: 0 has one struct lg_intake_fetch, 3 is the file to write. Says struct lg_intake_word on 1, one write
+ * each; the last has `done`.
  */
 #ifndef LG_INTAKE_WIRE_H
 #define LG_INTAKE_WIRE_H
@@ -17,8 +19,10 @@
 
 #define LG_INTAKE_FILE_FD 3
 
-#define LG_INTAKE_IMAGE "image"
-#define LG_INTAKE_ROOT  "root"
+/* Kinds of archive: a root file system, which goes to the engine as it is, "docker save", an OCI layout. */
+#define LG_INTAKE_ROOT   "root"
+#define LG_INTAKE_DOCKER "docker"
+#define LG_INTAKE_OCI    "oci"
 
 struct lg_intake_fetch {
     char url[4096];

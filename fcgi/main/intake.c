@@ -8,8 +8,8 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && !strcmp(argv[1], "kind"))
         return lg_intake_kind();
-    if (argc == 3 && !strcmp(argv[1], "rewrite"))
-        return lg_intake_rewrite(argv[2]);
+    if (argc == 4 && !strcmp(argv[1], "rewrite"))
+        return lg_intake_rewrite(argv[2], argv[3]);
     if (argc == 2 && !strcmp(argv[1], "fetch"))
         return lg_intake_fetch();
     fputs("lodge-runner starts this program; there is nothing to call by hand\n", stderr);

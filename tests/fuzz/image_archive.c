@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0 || write(fd, data, size) != (ssize_t)size || dup2(fd, STDIN_FILENO) < 0)
         return 0;
     close(fd);
-    if (!lg_intake_kind())
-        lg_intake_rewrite("lodge/fuzz:1");
+    lg_intake_kind();
+    lg_intake_rewrite("docker", "lodge/fuzz:1"); /* it holds whatever the kind was found to be */
+    lg_intake_rewrite("oci", "lodge/fuzz:1");
     return 0;
 }

@@ -20,9 +20,9 @@
 #define CPU_S        3600
 
 struct lg_archive {
-    bool image;
-    int fd;    /* where the next bytes come from: the file itself, or the child that rewrites it */
-    pid_t pid; /* that child; 0 none */
+    const char *image; /* the kind of image archive; NULL: a root file system */
+    int fd;            /* where the next bytes come from: the file itself, or the child that rewrites it */
+    pid_t pid;         /* that child; 0 none */
 };
 
 static struct lg_confine intake(const char *const *argv, int in, int out)
@@ -41,9 +41,10 @@ static int wrong(const struct lg_buf *said, struct lg_err *e)
     return lg_fail(e, LG_INVALID, "%s", *text ? text : "the image file cannot be read");
 }
 
-static int find_kind(const struct lg_driver_ctx *ctx, const char *program, int fd, bool *image,
+static int find_kind(const struct lg_driver_ctx *ctx, const char *program, int fd, const char **image,
                      struct lg_err *e)
 {
+    static const char *const kinds[] = {LG_INTAKE_DOCKER, LG_INTAKE_OCI};
     const char *const argv[] = {program, "kind", NULL};
     const struct lg_confine c = intake(argv, fd, -1);
     const struct lg_confine_watch w = {.timeout_ms = LOOK_MS, .cancel = ctx->cancel};
@@ -55,14 +56,17 @@ static int find_kind(const struct lg_driver_ctx *ctx, const char *program, int f
         lg_err_clear(e);
         return lg_fail(e, LG_INVALID, "the image file cannot be read: it asks for too much memory or time");
     }
-    *image = !strcmp(lg_buf_cstr(&said), LG_INTAKE_IMAGE);
-    return rc <= 0 ? rc : wrong(&said, e);
+    if (rc)
+        return rc < 0 ? rc : wrong(&said, e);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        *image = strcmp(lg_buf_cstr(&said), kinds[i]) ? *image : kinds[i];
+    return 0;
 }
 
 /* From here on the bytes are the child's. */
 static int start_rewrite(struct lg_archive *a, const char *program, const char *ref, struct lg_err *e)
 {
-    const char *const argv[] = {program, "rewrite", ref, NULL};
+    const char *const argv[] = {program, "rewrite", a->image, ref, NULL};
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
         return lg_fail_errno(e, LG_INTERNAL, "cannot make a pipe");
@@ -99,7 +103,7 @@ int lg_archive_open(const struct lg_driver_ctx *ctx, const char *path, const cha
 
 bool lg_archive_is_image(const struct lg_archive *a)
 {
-    return a->image;
+    return a->image != NULL;
 }
 
 ssize_t lg_archive_read(void *arg, char *p, size_t cap)
