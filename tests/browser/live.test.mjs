@@ -60,12 +60,23 @@ test('an instance deleted while the stream was away is said to be deleted on its
   const { id } = inst('app-002');
   await visit(page, `${mock.url}/#/instances/${id}`);
   await page.getByRole('heading', { name: 'app-002', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: 'Image and size' }).waitFor(); // all of the view has arrived
   await restart((s) => {
     s.vanish(inst('app-002')); // an event that is missed, so that the page learns that it missed something
     s.prune();
   });
   await page.getByText('app-002 was deleted.').waitFor();
   page.problems.length = 0; // the page asks for it once more: 404
+});
+
+test('a view that is asked for while the server is away comes when it is back', { skip: real }, async () => {
+  const { port, state } = mock;
+  await mock.close();
+  await page.getByRole('link', { name: 'Images' }).click();
+  await page.getByText('The connection to Lodge is lost.').waitFor();
+  await page.getByText('Loading…').waitFor();
+  mock = await startMock({ port, state });
+  await page.getByRole('row', { name: /lodge-base default/ }).waitFor();
 });
 
 test('when the missed events were pruned, everything is read again', { skip: real }, async () => {
