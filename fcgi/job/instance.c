@@ -307,13 +307,21 @@ static struct lg_reason stop_reason(const struct lg_job *j, char *room, size_t c
     return (struct lg_reason){.code = code ? code : "stopped_by_user", .text = room, .exit_code = -1};
 }
 
+/* A machine says what it has not got yet only when it has had time to take it: not while it boots. */
+static int settle_update(struct lg_job *j, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_instance_change ch = {
+        .state = -1, .started_at = -1, .pending = j->truth.st.pending, .operation_id = j->op.id};
+    return strcmp(ch.pending, in->pending) ? lg_instance_change(j->db, in, &ch, e) : 0;
+}
+
 static int settle_done(struct lg_job *j, struct lg_instance *in, struct lg_err *e)
 {
     enum lg_verb v = j->kind->verb;
     if (v == LG_V_DELETE)
         return lg_instance_remove(j->db, in, j->op.id, e);
     if (v == LG_V_UPDATE)
-        return 0;
+        return settle_update(j, in, e);
     static const struct lg_reason none = {.text = "", .exit_code = -1};
     struct lg_truth *t = &j->truth;
     char text[160];

@@ -56,8 +56,9 @@ void lg_truth_facts(const struct lg_truth *t, const struct lg_instance *in, stru
     ch->started_at = !up ? 0 : in->started_at && !t->st.started_at ? -1 : started;
     if (t->st.ref[0] && strcmp(t->st.ref, in->engine_ref))
         ch->engine_ref = t->st.ref;
-    if (strcmp(t->st.pending, in->pending) != 0)
-        ch->pending = t->st.pending;
+    bool same_start = up && in->started_at && t->st.started_at <= in->started_at + 1000;
+    if (!same_start && *in->pending)
+        ch->pending = ""; /* a start gives all; what an update left for it is said by the update alone */
     ch->health = lg_truth_health(t, in);
 }
 
