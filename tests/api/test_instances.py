@@ -27,7 +27,7 @@ def test_create_tells_everything(red, label):
     assert i["config"] == {"image": "base", "env": ["A=1", "EMPTY=", "PW=********"], "networkMode": "bridge", "volumes": [],
                            "command": ["sh", "-c", "echo hi; wait"], "ports": ["21080:80", "21053:53/udp"],
                            "restartPolicy": "always"}
-    assert i["resources"] == {"cpu": {"cores": 0.01}, "memory": {"limit": 4 << 20, "used": 0}}
+    assert i["resources"] == {"cpu": {"cores": 0.01}, "memory": {"limit": 4 << 20, "used": 0}, "pending": []}
     assert i["labels"] == i["metadata"]["labels"] == {"tier": "web", "x": "y"}
     assert {(p["hostPort"], p["port"], p["protocol"]) for p in i["network"]["ports"]} == {(21080, 80, "tcp"), (21053, 53, "udp")}
     assert red.api.operation(operation_of(a))["status"] == "done"
