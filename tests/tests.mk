@@ -17,17 +17,23 @@ $(foreach t,$(wildcard tests/unit/test_*.c),$(eval $(call unit_rule,$(t))))
 test-setup: setup
 	$(Q)systemd/install-packages tests/packages
 test-unit: test-setup
-	$(MAKE) SAN=1 all unit-programs
-	$(Q)tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS))
+	$(MAKE) -j$$(nproc) SAN=1 all unit-programs
+	$(Q)tests/run --unit $(call in_asan,$(UNIT_TESTS))
 unit-programs: $(UNIT_TESTS)
 test-system: test-setup all static-libs browser-setup
-	$(MAKE) SAN=1 all
+	$(MAKE) -j$$(nproc) SAN=1 all
 	$(Q)SAN=1 tests/run --pytest $(PYTESTS)
-# The whole run, in one process so that one line closes it.
-test: test-setup all static-libs
-	$(MAKE) SAN=1 all unit-programs
-	$(MAKE) browser-setup fuzz-build
-	$(Q)SAN=1 FUZZ_SECONDS=8 tests/run --unit $(subst build/,build-asan/,$(UNIT_TESTS)) --fuzz $(FUZZ) --pytest $(PYTESTS) --browser tests/browser
+# The whole run, in one process so that one line closes it. What starts real containers and guests has a lane of its own.
+REAL_UNITS    = $(filter $(B)/tests/driver-%,$(UNIT_TESTS))
+REAL_PYTESTS := tests/e2e tests/repl
+in_asan       = $(subst build/,build-asan/,$(1))
+test: test-setup
+	$(MAKE) -j$$(nproc) all static-libs
+	$(MAKE) -j$$(nproc) SAN=1 all unit-programs
+	$(MAKE) -j$$(nproc) browser-setup fuzz-build
+	$(Q)SAN=1 FUZZ_SECONDS=8 tests/run --unit $(call in_asan,$(REAL_UNITS)) --pytest $(REAL_PYTESTS) \
+	  --lane --unit $(call in_asan,$(filter-out $(REAL_UNITS),$(UNIT_TESTS))) --fuzz $(FUZZ) \
+	  --pytest $(filter-out $(REAL_PYTESTS),$(PYTESTS)) --browser tests/browser
 
 lint:
 	$(Q)tests/lint/run
