@@ -4,7 +4,7 @@ CC := gcc
 Q := $(if $(V),,@)
 B := build$(if $(SAN),-asan)
 
-PKGS   := jansson libsodium sqlite3 libcurl libarchive libvirt
+PKGS   := jansson libsodium sqlite3 libcurl libarchive libvirt yaml-0.1
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
           -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef -Wnull-dereference -Wlogical-op -Wduplicated-cond \
           -Wjump-misses-init -Wimplicit-fallthrough=5 -Werror
@@ -61,7 +61,7 @@ STORE_OBJS = $(call objs,$(STORE)) $(B)/obj/gen/queries.o
 link = @mkdir -p $(@D) && echo "  link $@" && $(CC) $(LDOPT) -o $@ $(filter %.o,$^) $(LIBS) $(1)
 
 $(B)/bin/lodge-api: $(call objs,fcgi/main/api.c $(API) $(HTTP) $(MODEL) $(BASE)) $(B)/obj/gen/openapi.o $(STORE_OBJS)
-	$(call link,-lfcgi -lsqlite3)
+	$(call link,-lfcgi -lsqlite3 -lyaml)
 $(B)/bin/lodge-runner: $(call objs,fcgi/main/runner.c $(SANDBOX) $(JOB) $(DRIVER) $(MODEL) $(BASE)) $(STORE_OBJS)
 	$(call link,-lsqlite3 -lcurl -larchive -lvirt)
 $(B)/bin/lodge-intake: $(call objs,fcgi/main/intake.c $(INTAKE) fcgi/model/address.c $(BASE))

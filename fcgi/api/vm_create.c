@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "api/vm.h"
+#include "api/yaml.h"
+#include "base/json.h"
 #include "base/id.h"
 #include "http/body.h"
 #include "model/cidr.h"
@@ -21,6 +23,7 @@
 
 struct cloud_init {
     const char *user_data, *meta_data;
+    char *meta_json; /* ours to free: what the guest is given of meta_data, our own keys apart */
 };
 
 const struct lg_field lg_cloud_init_fields[] = {{.name = "userData",
@@ -40,7 +43,13 @@ static int parse_cloud_init(const struct lg_vm_config *c, struct cloud_init *ci,
                  : 0;
     if (!rc && ci->user_data && *ci->user_data)
         rc = lg_check_user_data("config.cloudInit.userData", ci->user_data, e);
-    return rc;
+    if (rc || !ci->meta_data || !*ci->meta_data)
+        return rc;
+    lg_cleanup_json json_t *map = lg_yaml_map(ci->meta_data, "config.cloudInit.metaData", e);
+    if (!map)
+        return -(int)e->code;
+    ci->meta_json = json_dumps(map, JSON_COMPACT);
+    return ci->meta_json ? 0 : lg_fail(e, LG_INTERNAL, "out of memory");
 }
 
 const char *lg_vm_own_network(const struct lg_req *q, const struct lg_vm_config *c)
@@ -115,15 +124,17 @@ int lg_create_vm_config(const struct lg_req *q, const struct lg_vm_config *c, st
     int rc = c->disk_format ? lg_check_disk_format("config.diskFormat", c->disk_format, e) : 0;
     if (!rc && c->firmware)
         rc = lg_check_firmware("config.firmware", c->firmware, e);
-    if (rc || (rc = check_network(q, c, e)) || (rc = parse_cloud_init(c, &ci, e)) ||
-        (rc = parse_keys(c->ssh_keys, keys, e)))
+    if (rc || (rc = check_network(q, c, e)) || (rc = parse_keys(c->ssh_keys, keys, e)) ||
+        (rc = parse_cloud_init(c, &ci, e)))
         return rc;
     in->config = stored_config(c, &ci, keys);
     in->vm = calloc(1, sizeof *in->vm);
-    if (!in->config || !in->vm)
+    if (!in->config || !in->vm) {
+        free(ci.meta_json);
         return lg_fail(e, LG_INTERNAL, "out of memory");
+    }
     in->vm->user_data = kept(ci.user_data);
-    in->vm->meta_data = kept(ci.meta_data);
+    in->vm->meta_data = ci.meta_json;
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 /* Members that only one type has; all others belong to both. */
 static const struct {
@@ -51,16 +52,34 @@ int lg_check_network_type(const char *field, const char *s, struct lg_err *e)
                : lg_invalid(e, field, "must be bridge: every tenant has a network of its own");
 }
 
+const char *lg_user_data_type(const char *s)
+{
+    static const struct {
+        const char *start, *type;
+    } types[] = {{"#cloud-config-archive", "text/cloud-config-archive"},
+                 {"#cloud-config", "text/cloud-config"},
+                 {"#!", "text/x-shellscript"},
+                 {"#include-once", "text/x-include-once-url"},
+                 {"#include", "text/x-include-url"},
+                 {"#cloud-boothook", "text/cloud-boothook"},
+                 {"## template: jinja", "text/jinja2"},
+                 {"#part-handler", "text/part-handler"}};
+    if (!strncasecmp(s, "Content-Type: multipart", 23) || !strncasecmp(s, "MIME-Version:", 13))
+        return "multipart";
+    s += strspn(s, " \t\r\n");
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (!strncasecmp(s, types[i].start, strlen(types[i].start)))
+            return types[i].type;
+    return NULL;
+}
+
 int lg_check_user_data(const char *field, const char *s, struct lg_err *e)
 {
-    static const char *const known[] = {
-        "#cloud-config", "#!",          "#include", "#cloud-boothook", "#part-handler", "Content-Type:",
-        "MIME-Version:", "## template:"};
-    size_t blank = strspn(s, " \t\r\n");
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strncasecmp(s + blank, known[i], strlen(known[i])))
-            return 0;
-    return lg_invalid(e, field, "must begin as cloud-init knows it: #cloud-config, #!, #include or MIME");
+    return lg_user_data_type(s)
+               ? 0
+               : lg_invalid(
+                     e, field,
+                     "must begin as cloud-init knows it: #cloud-config, #!, #include or a MIME multipart");
 }
 
 int lg_check_default_user(const char *field, const char *s, struct lg_err *e)

@@ -23,9 +23,10 @@ int lg_check_config_member(const char *member, const char *type, struct lg_err *
 int lg_check_disk_format(const char *field, const char *s, struct lg_err *e);  /* qcow2 raw */
 int lg_check_firmware(const char *field, const char *s, struct lg_err *e);     /* bios uefi */
 int lg_check_network_type(const char *field, const char *s, struct lg_err *e); /* bridge */
-/* Text for cloud-init: UTF-8 is the parser's business; here no NUL, and one of the beginnings cloud-init
- * knows for user data ("#cloud-config", "#!", "Content-Type: multipart", "MIME-Version:", "#include", …). */
-int lg_check_user_data(const char *field, const char *s, struct lg_err *e);
+/* What cloud-init takes user data for, by its beginning: a MIME type, "multipart" for what is a MIME message
+ * itself, NULL for what it would not take. https://docs.cloud-init.io/en/latest/explanation/format.html */
+const char *lg_user_data_type(const char *s);
+int lg_check_user_data(const char *field, const char *s, struct lg_err *e);    /* one that has a type */
 int lg_check_default_user(const char *field, const char *s, struct lg_err *e); /* a Unix login */
 int lg_check_sha256(const char *field, const char *s, struct lg_err *e);       /* 64 hex digits */
 /* https://host[:port]/path without credentials or fragment; http only with `plain`. Whether its address may

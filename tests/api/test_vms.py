@@ -81,10 +81,44 @@ def test_everything_reaches_the_engine(vms, green, label):
                         resources={"cpu": {"cores": 2}, "memory": {"limit": 256 * MIB}, "storage": {"totalSpace": 3 * GIB}})).json
     green.api.until(i["id"], "running")
     e = engine_has(vms, i["id"])
-    assert e["user_data"] == USER_DATA and e["meta_data"] == meta and e["ssh_keys"] == [KEY, OWN_KEY]
+    assert e["user_data"] == USER_DATA and json.loads(e["meta_data"]) == json.loads(meta) and e["ssh_keys"] == [KEY, OWN_KEY]
     assert e["disk_bytes"] == 3 * GIB and e["memory_bytes"] == 256 * MIB and e["cpu_millis"] == 2000
     assert e["memory_max_bytes"] >= 256 * MIB and e["vcpus_max"] >= 2
     green.drop(i["id"])
+
+
+META = """# NoCloud's usual form
+instance-id: mine
+local-hostname: "db 1"
+count: 3
+roles: [db, 'true', true]
+nested:
+  key: |
+    two
+    lines
+"""
+
+
+def test_meta_data_is_yaml(vms, green, label):
+    i = green.post(body(label, config={"cloudInit": {"metaData": META, "userData": "\n  #Cloud-Config\n{}\n"}})).json
+    green.api.until(i["id"], "running")
+    assert json.loads(engine_has(vms, i["id"])["meta_data"]) == {
+        "instance-id": "mine", "local-hostname": "db 1", "count": 3, "roles": ["db", "true", True], "nested": {"key": "two\nlines\n"}}
+    green.drop(i["id"])
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}, *{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi"))
+
+
+@pytest.mark.parametrize("member,text", [
+    ("metaData", "[1]"), ("metaData", "just text"), ("metaData", "..."), ("metaData", "a: 1\n---\nb: 2"), ("metaData", "a: 'open"),
+    ("metaData", "{a: b"), ("metaData", "[a]: b"), ("metaData", BOMB), ("metaData", "a: " + "[" * 40 + "]" * 40), ("metaData", "a:\tb\n\tc"),
+    ("metaData", "a: !!binary"), ("userData", "hello"), ("userData", "Content-Type: text/plain\n\nx"), ("userData", "\nMIME-Version: 1.0\n")])
+def test_cloud_init_that_no_guest_would_take(green, label, member, text):
+    if text == "a: !!binary":  # a tag changes nothing
+        return green.drop(green.post(body(label, config={"cloudInit": {member: text}})).json["id"])
+    a = green.post(body(label, config={"cloudInit": {member: text}}), 400)
+    assert a.json["error"]["details"]["field"] == f"config.cloudInit.{member}", a
 
 
 def test_a_network_of_the_tenants_own(vms, green, label):

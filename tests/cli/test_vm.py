@@ -44,7 +44,7 @@ def test_create_says_everything(vms, cli, tmp_path):
         with open(path) as f:
             e = json.load(f)
         if e["id"] == i["id"]:
-            assert e["user_data"] == user.read_text() and e["meta_data"] == meta.read_text()
+            assert e["user_data"] == user.read_text() and json.loads(e["meta_data"]) == {"role": "db"}
             assert e["ssh_keys"][0] == " ".join(key.read_text().split()[:2])
     assert "vm" in cli.run("instance", "ls").stdout and "12" in cli.run("instance", "get", "full").stdout
     cli.run("instance", "rm", "--force", "full")

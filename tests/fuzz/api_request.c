@@ -1,6 +1,6 @@
 // sources: fcgi/http/*.c fcgi/api/*.c fcgi/store/*.c fcgi/model/*.c fcgi/base/*.c
 // sources: build/gen/queries.c build/gen/openapi.c
-// libs: -ljansson -lsodium -lsqlite3 -lfcgi -lm
+// libs: -ljansson -lsodium -lsqlite3 -lfcgi -lyaml -lm
 /*
  * Requests as nginx hands them over, answered by the whole of lodge-api on a real database: target, headers
  * and bodies of every route and dialect. The input is a request as text: METHOD target, header lines, an

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "model/vm.h"
 
 #define BOUNDARY   "==lodge-part=="
 #define LINE_BYTES 57 /* of a base64 line of 76 characters */
@@ -50,24 +51,6 @@ static int meta_data(const struct lg_inst_spec *s, struct lg_buf *out, struct lg
 }
 
 /* ---- user-data ---- */
-
-static const char *part_type(const char *text)
-{
-    static const struct {
-        const char *start, *type;
-    } types[] = {{"#cloud-config-archive", "text/cloud-config-archive"},
-                 {"#cloud-config", "text/cloud-config"},
-                 {"#!", "text/x-shellscript"},
-                 {"#include-once", "text/x-include-once-url"},
-                 {"#include", "text/x-include-url"},
-                 {"#cloud-boothook", "text/cloud-boothook"},
-                 {"## template: jinja", "text/jinja2"},
-                 {"#part-handler", "text/part-handler"}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (!strncmp(text, types[i].start, strlen(types[i].start)))
-            return types[i].type;
-    return NULL;
-}
 
 /* In base64, so that no text can end its own part. */
 static void part(struct lg_buf *out, const char *type, const char *text)
@@ -103,20 +86,19 @@ static void our_config(const struct lg_inst_spec *s, struct lg_buf *out)
 static int user_data(const struct lg_inst_spec *s, struct lg_buf *out, struct lg_err *e)
 {
     const char *theirs = s->vm && s->vm->user_data ? s->vm->user_data : "";
-    lg_cleanup_buf struct lg_buf ours = {.max = LG_USER_DATA_MAX};
-    bool multipart =
-        !strncasecmp(theirs, "Content-Type: multipart", 23) || !strncasecmp(theirs, "MIME-Version:", 13);
-    if (strlen(theirs) > LG_USER_DATA_MAX)
+    lg_cleanup_buf struct lg_buf ours = {.max = LG_SEED_TEXT_MAX};
+    const char *type = lg_user_data_type(theirs);
+    if (strlen(theirs) > LG_SEED_TEXT_MAX)
         return lg_fail(e, LG_TOO_LARGE, "cloud-init's userData is larger than %zu KiB",
-                       LG_USER_DATA_MAX >> 10);
-    if (*theirs && !multipart && !part_type(theirs))
+                       LG_SEED_TEXT_MAX >> 10);
+    if (*theirs && !type)
         return lg_fail(e, LG_INVALID,
                        "cloud-init's userData must begin with #cloud-config, #! or another of its headers");
     lg_buf_str(out, "Content-Type: multipart/mixed; boundary=\"" BOUNDARY "\"\nMIME-Version: 1.0\n\n");
-    if (multipart)
+    if (type && !strcmp(type, "multipart"))
         lg_buf_fmt(out, "--" BOUNDARY "\n%s\n", theirs);
     else if (*theirs)
-        part(out, part_type(theirs), theirs);
+        part(out, type, theirs);
     our_config(s, &ours);
     part(out, "text/cloud-config", lg_buf_cstr(&ours));
     lg_buf_str(out, "--" BOUNDARY "--\n");

@@ -26,7 +26,7 @@ int lg_vm_xml(const struct lg_inst_spec *s, const struct lg_vm_place *p, struct 
 int lg_vm_volume_xml(const struct lg_volume_spec *v, const char *dev, struct lg_buf *out, struct lg_err *e);
 int lg_vm_card_xml(const struct lg_nic_spec *n, struct lg_buf *out, struct lg_err *e);
 
-#define LG_USER_DATA_MAX ((size_t)512 << 10)
+#define LG_SEED_TEXT_MAX ((size_t)512 << 10)
 /* Writes the seed, an ISO 9660 image labelled cidata, to `path` at once. LG_TOO_LARGE, LG_INVALID. */
 int lg_vm_seed(const struct lg_inst_spec *s, const char *path, struct lg_err *e);
 /* Its three files, for tests. */
