@@ -98,9 +98,11 @@ static int parse_power(struct lg_req *q, enum lg_verb v, struct power *p, char p
     int rc = lg_req_json(q, &json, e);
     if (!rc)
         rc = lg_body_fields(json, stops ? stop_fields : no_fields, true, "", p, e);
-    int timeout = p->timeout.set ? (int)p->timeout.v : (int)q->app->conf.stop_timeout_s;
-    snprintf(params, 96, stops ? "{\"force\":%s,\"timeout\":%d}" : "{}", p->force.v ? "true" : "false",
-             timeout);
+    const char *force = p->force.v ? "true" : "false";
+    if (p->timeout.set)
+        snprintf(params, 96, "{\"force\":%s,\"timeout\":%lld}", force, (long long)p->timeout.v);
+    else /* the runner knows how long for a container, how long for a machine */
+        snprintf(params, 96, stops ? "{\"force\":%s}" : "{}", force);
     return rc;
 }
 

@@ -145,7 +145,8 @@ int64_t lg_kind_deadline_ms(const struct lg_kind *k, const struct lg_conf *c, co
     if (k->waits) {
         lg_cleanup_json json_t *p = lg_json_parse(params, strlen(params), 8, NULL);
         json_t *t = json_object_get(p, "timeout");
-        s += json_is_integer(t) ? json_integer_value(t) : c->stop_timeout_s;
+        long otherwise = c->stop_timeout_s > c->vm_stop_timeout_s ? c->stop_timeout_s : c->vm_stop_timeout_s;
+        s += json_is_integer(t) ? json_integer_value(t) : otherwise;
     }
     return s * 1000;
 }

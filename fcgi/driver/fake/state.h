@@ -11,6 +11,7 @@ struct lg_engine {
     struct lg_driver_ctx ctx;
     char dir[PATH_MAX]; /* $LODGE_STATE/fake */
     bool vm;            /* of virtual machines */
+    int grace_s;        /* of the stop at hand */
 };
 
 /* Takes the engine's lock; a descriptor to close, or a negative code. */

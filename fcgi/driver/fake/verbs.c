@@ -47,6 +47,7 @@ static json_t *from_spec(const struct lg_engine *g, const struct lg_inst_spec *s
         json_object_set_new(o, "user_data", json_string(s->vm->user_data ? s->vm->user_data : ""));
         json_object_set_new(o, "meta_data", json_string(s->vm->meta_data ? s->vm->meta_data : ""));
         json_object_set_new(o, "ssh_keys", strings(s->vm->ssh_keys));
+        json_object_set_new(o, "gpu", json_string(s->vm->gpu ? s->vm->gpu : ""));
     }
     lg_fake_set(o, "restart", s->restart);
     lg_fake_set(o, "run", LG_RUN_CREATED);
@@ -155,6 +156,7 @@ static int stop(struct lg_engine *g, json_t *o, struct lg_err *e)
 {
     if (!up(o) && lg_fake_int(o, "run") != LG_RUN_ASLEEP)
         return 0;
+    lg_fake_set(o, "grace_s", g->grace_s);
     lg_fake_end(g, o, g->vm ? 0 : 143, false, lg_clock_ms());
     return save(g, o, e);
 }
@@ -197,7 +199,7 @@ int lg_fake_verb(struct lg_engine *g, const char *name, const char *id,
 
 int lg_fake_stop(struct lg_engine *g, const char *id, int timeout_s, struct lg_err *e)
 {
-    (void)timeout_s;
+    g->grace_s = timeout_s;
     return lg_fake_verb(g, "stop", id, stop, e);
 }
 
