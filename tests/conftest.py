@@ -1,7 +1,10 @@
 """Fixtures of every pytest folder. See lodge_system.py: `System` is a whole Lodge of its own."""
 import os
+import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -32,6 +35,15 @@ def no_test_hangs(request):
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def common_path():
+    """A folder that every user may enter, as /usr is. pytest's own may be entered by one, and every run sees to that again."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="lodge-test-", dir=os.environ.get("LODGE_TEST_DIR", "/tmp")))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.d
 FROM instance i JOIN tenant t ON t.id = i.tenant_id LEFT JOIN user u ON u.id = i.owner_id
 WHERE i.tenant_id = ?1 AND i.name = ?2;
 
+-- name: instance_has_gpu
+SELECT 1 FROM instance WHERE type = 'vm' AND json_extract(config, '$.gpu') = ?1 LIMIT 1;
+
 -- Lists pick the page's rows from an index alone and join only those: a deep page costs little more than the first.
 -- name: instance_list
 SELECT i.seq, i.id, i.tenant_id, t.slug, i.name, i.type, i.backend, i.state, i.desired, i.health, i.reason, coalesce(i.image_id, ''),

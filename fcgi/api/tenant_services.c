@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "api/compute.h"
-#include "api/vm.h"
+#include "api/gpu.h"
 #include "http/auth.h"
 #include "http/body.h"
 #include "model/validate.h"
@@ -11,23 +11,26 @@
 
 /* --- flavors --- */
 
+struct flavors {
+    struct lg_json json;
+    int gpus; /* of the host: it could run no flavor with more */
+};
+
 static void add_flavor(void *arg, const struct lg_flavor *f)
 {
-    struct lg_json *j = arg;
-    char first[16];
-    if (f->gpus > lg_host_gpus(first)) /* nothing this host could run */
-        return;
-    lg_flavor_render(j, f);
+    struct flavors *l = arg;
+    if (f->gpus <= l->gpus)
+        lg_flavor_render(&l->json, f);
 }
 
 static int flavors(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 {
-    struct lg_json j;
-    lg_resp_json(r, 200, &j);
-    lg_json_arr(&j, "flavors");
-    int rc = lg_flavor_each(q->db, add_flavor, &j, e);
-    lg_json_end_arr(&j);
-    lg_json_end_obj(&j);
+    struct flavors l = {.gpus = lg_gpu_count(&q->app->conf)};
+    lg_resp_json(r, 200, &l.json);
+    lg_json_arr(&l.json, "flavors");
+    int rc = lg_flavor_each(q->db, add_flavor, &l, e);
+    lg_json_end_arr(&l.json);
+    lg_json_end_obj(&l.json);
     return rc < 0 ? rc : 0;
 }
 

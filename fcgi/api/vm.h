@@ -24,8 +24,6 @@ int lg_create_flavor(struct lg_req *q, const char *name, struct lg_instance *in,
 /* Sizes that were not named, and whether they suffice for the image; then what the runner needs to know of
  * both is added to in->config. In the write transaction, with in->tenant_id and owner_id. */
 int lg_create_vm_fits(struct lg_req *q, struct lg_instance *in, const struct lg_image *im, struct lg_err *e);
-/* How many GPUs of this host could be passed through; `first` gets the PCI address of one ("" none). */
-int lg_host_gpus(char first[16]);
 
 /* --- vm.c --- */
 

@@ -1,11 +1,9 @@
 /* What a create says of a virtual machine alone: config, flavor, and what its image asks for. */
-#include <ctype.h>
-#include <dirent.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "api/gpu.h"
 #include "api/vm.h"
 #include "api/yaml.h"
 #include "base/json.h"
@@ -138,55 +136,7 @@ int lg_create_vm_config(const struct lg_req *q, const struct lg_vm_config *c, st
     return 0;
 }
 
-/* --- GPUs --- */
-
-static bool reads(const char *dir, const char *name, const char *file, const char *prefix)
-{
-    char path[PATH_MAX], text[16] = "";
-    snprintf(path, sizeof path, "%s/%.64s/%s", dir, name, file);
-    FILE *f = fopen(path, "re");
-    bool yes = f && fgets(text, sizeof text, f) && !strncmp(text, prefix, strlen(prefix));
-    if (f)
-        fclose(f);
-    return yes;
-}
-
-/* Display controllers in an IOMMU group: nothing else can be handed to a guest. */
-int lg_host_gpus(char first[16])
-{
-    static const char dir[] = "/sys/bus/pci/devices";
-    DIR *d = opendir(dir);
-    int n = 0;
-    *first = 0;
-    for (const struct dirent *f; d && (f = readdir(d));) {
-        char group[PATH_MAX];
-        snprintf(group, sizeof group, "%s/%.64s/iommu_group", dir, f->d_name);
-        if (!isxdigit((unsigned char)*f->d_name) || !reads(dir, f->d_name, "class", "0x03") ||
-            access(group, F_OK))
-            continue;
-        if (!n++)
-            snprintf(first, 16, "%.15s", f->d_name);
-    }
-    if (d)
-        closedir(d);
-    return n;
-}
-
-static int check_gpus(const struct lg_flavor *f, const struct lg_instance *in, struct lg_err *e)
-{
-    char first[16];
-    int host = f->gpus ? lg_host_gpus(first) : 0;
-    if (!f->gpus)
-        return 0;
-    if (strcmp(in->type, "vm"))
-        return lg_invalid(e, "flavor", "passes a GPU through, which only a virtual machine can take");
-    if (host >= f->gpus)
-        return 0;
-    lg_fail(e, LG_UNSUPPORTED, "flavor %s needs %lld GPU%s to pass through; this host has %d", f->name,
-            (long long)f->gpus, f->gpus == 1 ? "" : "s", host);
-    lg_err_detail(e, "field", "flavor");
-    return lg_err_detail(e, "reason", "%s", "no display controller in an IOMMU group of its own");
-}
+/* --- sizes by name --- */
 
 int lg_create_flavor(struct lg_req *q, const char *name, struct lg_instance *in, struct lg_err *e)
 {
@@ -198,7 +148,7 @@ int lg_create_flavor(struct lg_req *q, const char *name, struct lg_instance *in,
         lg_fail(e, LG_INVALID, "Invalid flavor");
         return lg_err_detail(e, "field", "flavor");
     }
-    if ((rc = check_gpus(&f, in, e)))
+    if ((rc = lg_gpu_check(&q->app->conf, &f, in->type, e)))
         return rc;
     snprintf(in->flavor, sizeof in->flavor, "%s", f.name);
     in->cpu_millis = f.vcpus * 1000;
@@ -241,7 +191,7 @@ static int complete_config(struct lg_req *q, struct lg_instance *in, const struc
 {
     lg_cleanup_json json_t *c = lg_json_parse(in->config, strlen(in->config), 16, e);
     struct lg_flavor f = {0};
-    char gpu[16] = "";
+    char gpu[LG_GPU_LEN] = "";
     long cores = sysconf(_SC_NPROCESSORS_ONLN), own = (long)((in->cpu_millis + 999) / 1000);
     int rc = !c ? -(int)LG_INTERNAL
              : *in->owner_id
@@ -249,9 +199,11 @@ static int complete_config(struct lg_req *q, struct lg_instance *in, const struc
                  : 0;
     if (rc >= 0 && *in->flavor)
         rc = lg_flavor_get(q->db, in->flavor, &f, e);
+    if (rc >= 0 && f.gpus)
+        rc = lg_gpu_take(q->db, &q->app->conf, gpu, e);
     if (rc < 0)
         return rc;
-    if (f.gpus && lg_host_gpus(gpu))
+    if (*gpu)
         json_object_set_new(c, "gpu", json_string(gpu));
     if (*im->vm.default_user)
         json_object_set_new(c, "login", json_string(im->vm.default_user));

@@ -31,6 +31,7 @@
     S(libvirt_uri, STR, "", 0, 200, "libvirt for virtual machines; empty: a private libvirtd")               \
     S(image_cache, STR, "", 0, 200, "folder that keeps built images and kernels; empty: below the state")    \
     S(vm_accelerator, STR, "auto", 3, 4, "kvm, tcg (software) or auto: kvm if a guest really runs under it") \
+    S(pci_devices, STR, "/sys/bus/pci/devices", 1, 200, "where the kernel lists the host's PCI devices")     \
     S(vm_disk_max_gib, INT, "2048", 1, 65536, "largest disk of an image")                                    \
     S(vm_stop_timeout_s, INT, "60", 1, 600, "grace of a machine's power button, when none is named")         \
     S(engine_timeout_ms, INT, "30000", 100, 600000, "longest wait for one answer of the engine")             \

@@ -86,6 +86,11 @@ int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *nam
     return read_one(db, lg_sql(db, Q_INSTANCE_GET_BY_NAME, e, "tt", tenant_id, name), in, e);
 }
 
+int lg_instance_has_gpu(struct lg_db *db, const char *address, struct lg_err *e)
+{
+    return lg_sql_found(db, lg_sql(db, Q_INSTANCE_HAS_GPU, e, "t", address), e);
+}
+
 int lg_instance_find(struct lg_db *db, const char *tenant_id, const char *which, struct lg_instance *in,
                      struct lg_err *e)
 {

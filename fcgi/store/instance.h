@@ -97,6 +97,8 @@ int lg_instance_get(struct lg_db *db, const char *tenant_id, const char *id, str
                     struct lg_err *e);
 int lg_instance_by_name(struct lg_db *db, const char *tenant_id, const char *name, struct lg_instance *in,
                         struct lg_err *e);
+/* 1 when any instance has been given the GPU at this PCI address. */
+int lg_instance_has_gpu(struct lg_db *db, const char *address, struct lg_err *e);
 /* `which` is an id or a name. */
 int lg_instance_find(struct lg_db *db, const char *tenant_id, const char *which, struct lg_instance *in,
                      struct lg_err *e);

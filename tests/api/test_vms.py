@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -119,6 +120,38 @@ def test_cloud_init_that_no_guest_would_take(green, label, member, text):
         return green.drop(green.post(body(label, config={"cloudInit": {member: text}})).json["id"])
     a = green.post(body(label, config={"cloudInit": {member: text}}), 400)
     assert a.json["error"]["details"]["field"] == f"config.cloudInit.{member}", a
+
+
+def test_each_gpu_is_one_machines(make_system, common_path, label):
+    """Cards that the kernel lists, as it lists them; whether a guest gets on with one needs a host that has some."""
+    for address, kind, group in (("0000:01:00.0", "0x030000", True), ("0000:02:00.0", "0x030200", True), ("0000:03:00.0", "0x030000", False),
+                                 ("0000:04:00.0", "0x020000", True)):
+        os.makedirs(common_path / address / ("iommu_group" if group else "power"))
+        (common_path / address / "class").write_text(f"{kind}\n")
+    s = make_system(drivers="fake,fake-vm", pool="127.90.0.0/16", pci_devices=str(common_path)).start()
+    s.add_machine_image()
+    api = s.admin()
+    assert "gpu" in [f["name"] for f in api.get("/compute/flavors").json["flavors"]]
+    api.put("/compute/flavors/gpu", {"vcpus": 1, "ramGB": 1, "diskGB": 1, "gpus": 1}, 200)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda i: s.admin().call("POST", BASE, {"name": f"{label}-{i}", "type": "vm", "flavor": "gpu"}), range(4)))
+    made = [a.json["id"] for a in answers if a.status == 201]
+    refused = [a for a in answers if a.status != 201]
+    assert len(made) == 2 and all(a.status == 403 and a.error == "RESOURCE_LIMIT_EXCEEDED" for a in refused), answers
+    assert refused[0].json["error"]["details"]["limit"] == "gpus"
+    assert {engine_has(s, i)["gpu"] for i in made if api.until(i, "running")} == {"0000:01:00.0", "0000:02:00.0"}
+    api.remove(made[0])
+    again = api.post(BASE, {"name": f"{label}-again", "type": "vm", "flavor": "gpu"}, 201).json["id"]
+    assert api.until(again, "running")
+
+
+def test_how_long_a_stop_waits_when_nobody_says(vms, green, label):
+    i = green.api.until(green.post(body(label)).json["id"], "running")
+    for asked, grace in (({}, 60), ({"timeout": 7}, 7)):
+        green.verb(i["id"], "stop", asked, 200)
+        assert engine_has(vms, i["id"])["grace_s"] == grace
+        green.verb(i["id"], "start", {}, 200)
+    green.drop(i["id"])
 
 
 def test_a_network_of_the_tenants_own(vms, green, label):
