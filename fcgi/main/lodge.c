@@ -15,6 +15,7 @@ static const struct command {
     {"up", lg_up, "prepare everything and run Lodge in the foreground"},
     {"prepare", lg_prepare, "make folders, keys, certificate and nginx's configuration, start nothing"},
     {"vm-engine", lg_vm_engine_run, "become the private libvirtd; for service managers"},
+    {"vm-image", lg_vm_image_run, "build the host's own image of a virtual machine; for service managers"},
     {"engine", lg_engine_run, "become the private container engine; for service managers"},
     {"backup", lg_backup, "write database, keys, settings and certificate into one file"},
     {"restore", lg_restore, "bring back what a backup holds; Lodge must be stopped"},

@@ -154,9 +154,10 @@ pid_t lg_up_vm_image(const struct lg_conf *c, const struct lg_who *w)
     if (getppid() != parent)
         _exit(0);
     setpgid(0, 0);
-    if (as_user(w, vm_image, &(struct job){.conf = c}, &e))
+    int rc = as_user(w, vm_image, &(struct job){.conf = c}, &e);
+    if (rc)
         fprintf(stderr, "lodge: there is no image for virtual machines yet: %s\n", e.msg);
-    _exit(0);
+    _exit(rc ? 1 : 0);
 }
 
 int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_err *e)

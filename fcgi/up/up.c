@@ -313,6 +313,29 @@ int lg_vm_engine_run(int argc, char **argv)
     return 1;
 }
 
+int lg_vm_image_run(int argc, char **argv)
+{
+    static struct site s;
+    struct lg_err e = {0};
+    int status;
+    if (argc > 1) {
+        fprintf(stderr, "usage: %s\n", argv[0]);
+        return 2;
+    }
+    umask(0022);
+    setenv("PATH", LG_PROC_PATH, 1);
+    int rc = lg_conf_load(&s.conf, &e);
+    rc = rc ? rc : lg_up_who(&s.conf, &s.who, &e);
+    if (rc) {
+        fprintf(stderr, "lodge: %s\n", e.msg);
+        return 1;
+    }
+    if (!lg_vm_hosted(&s.conf))
+        return 0;
+    pid_t pid = lg_up_vm_image(&s.conf, &s.who);
+    return pid < 0 || waitpid(pid, &status, 0) != pid || status;
+}
+
 int lg_up(int argc, char **argv)
 {
     static struct site s;
@@ -345,7 +368,7 @@ int lg_up(int argc, char **argv)
     if (lg_family_start(&s.family, &e)) {
         fprintf(stderr, "lodge: %s\n", e.msg);
     } else {
-        if (s.vm)
+        if (lg_vm_hosted(&s.conf))
             lg_up_vm_image(&s.conf, &s.who);
         watch(&s, &signals, began);
     }

@@ -56,7 +56,7 @@ int lg_up_database(const struct lg_conf *c, const struct lg_who *w, struct lg_er
 void lg_up_base_image(const struct lg_conf *c, const struct lg_who *w);
 
 /* The same for the tiny virtual machine, which may take a minute (it fetches a kernel): in a child of its
- * own, whose pid is returned. It ends with us. */
+ * own, whose pid is returned. It ends with us, and with 1 when there is no image. */
 pid_t lg_up_vm_image(const struct lg_conf *c, const struct lg_who *w);
 
 /* base_image.c: what both do, as the run user that opens the database; kind is "container" or "vm". */
@@ -65,6 +65,10 @@ int lg_own_image(const struct lg_conf *c, const char *kind, struct lg_err *e);
 /* `lodge vm-engine`: becomes the private libvirtd, for the supervisor and service managers. Returns 0 at once
  * when there is none to run. */
 int lg_vm_engine_run(int argc, char **argv);
+
+/* `lodge vm-image`: what lg_up_vm_image does, for service managers. Returns 0 at once where machines cannot be
+ * made. */
+int lg_vm_image_run(int argc, char **argv);
 
 /* ready.c: one look at the site from the outside; never blocks for more than 2 s. `why` says what was seen.
  * Degraded: everything answers, but /health says that a part (the engine, say) does not work. */

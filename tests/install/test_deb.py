@@ -97,3 +97,6 @@ def test_what_is_in_it(packages):
     depends = subprocess.run(["dpkg-deb", "-f", packages[0], "Depends"], capture_output=True, text=True, check=True).stdout
     for needed in ("libsqlite3-0", "libsodium23", "libfcgi0ldbl", "podman", "nginx-light | nginx", "nftables"):
         assert needed in depends
+    recommended = subprocess.run(["dpkg-deb", "-f", packages[0], "Recommends"], capture_output=True, text=True, check=True).stdout
+    for needed in ("libvirt-daemon", "libvirt-daemon-driver-qemu", "qemu-system-x86", "qemu-utils", "grub-pc-bin", "mmdebstrap"):
+        assert needed in recommended.strip().split(", ")

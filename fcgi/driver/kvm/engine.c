@@ -78,6 +78,12 @@ int lg_vm_engine_wanted(const struct lg_conf *c, struct lg_err *e)
     return 0;
 }
 
+bool lg_vm_hosted(const struct lg_conf *c)
+{
+    struct lg_err e = {0};
+    return enabled(c) && (*c->libvirt_uri || !lg_vm_engine_wanted(c, &e));
+}
+
 /* ---- becoming it ---- */
 
 static int make_dir(const char *path, mode_t mode, struct lg_err *e)

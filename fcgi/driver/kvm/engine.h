@@ -21,6 +21,8 @@
  * administrator's own. LG_UNAVAILABLE says what the host lacks.
  */
 int lg_vm_engine_wanted(const struct lg_conf *c, struct lg_err *e);
+/* Machines can be made here, by a daemon of ours or the administrator's. */
+bool lg_vm_hosted(const struct lg_conf *c);
 /* Becomes the daemon: writes its configuration, enters the namespace, executes it. Returns on failure only.
  */
 int lg_vm_engine_exec(const struct lg_conf *c, struct lg_err *e);
