@@ -1,5 +1,6 @@
-"""Runs Lodge as its units say, where there is no systemd: each unit's user, capabilities, sockets and credentials, read
-from the installed files. What systemd itself enforces beyond that, `systemd-analyze` judges in test_install.py."""
+"""Runs Lodge as its units say, where there is no systemd: each unit's user, capabilities, sockets, credentials,
+and the kinds of namespaces and files it may make, from the installed files. What systemd itself enforces beyond that,
+`systemd-analyze` judges in test_install.py."""
 import grp
 import os
 import pwd
@@ -11,18 +12,12 @@ import sys
 
 from lodge_system import BUILD, ROOT, System
 
-ORDER = ("engine", "runner", "stream", "api", "nginx")
+ORDER = ("engine", "vm-engine", "runner", "stream", "api", "nginx")
 STATE = "/var/lib/lodge"
-LAUNCH = """
-import fcntl, os, sys
-fds = [fcntl.fcntl(int(f), fcntl.F_DUPFD, 100) for f in sys.argv[1].split(",") if f]
-for i, f in enumerate(fds):
-    os.dup2(f, 3 + i)
-os.closerange(3 + len(fds), 256)
-if fds:
-    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)))
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
+LAUNCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
+# CLONE_NEW* of clone(2), by the words of RestrictNamespaces=.
+NAMESPACES = {"mnt": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000, "pid": 0x20000000,
+              "net": 0x40000000}
 
 
 def install(prefix):
@@ -82,7 +77,8 @@ class Units(System):
             os.chmod(f"{folder}/{key}", 0o400)
         return {"CREDENTIALS_DIRECTORY": folder} if os.path.isdir(folder) else {}
 
-    def command(self, unit):
+    def command(self, unit, *program):
+        """The unit's program, or another, with the rights that the unit gives."""
         argv = ["setpriv"]
         caps = values(unit, "CapabilityBoundingSet")
         if caps:
@@ -92,7 +88,19 @@ class Units(System):
             argv += ["--no-new-privs"]
         for user in values(unit, "User"):
             argv += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-        return argv + values(unit, "ExecStart")[0].split()
+        return argv + (list(program) or values(unit, "ExecStart")[0].split())
+
+    @staticmethod
+    def forbidden(unit):
+        """Flags of the namespaces that RestrictNamespaces= does not leave it."""
+        words = values(unit, "RestrictNamespaces")
+        allowed = set(NAMESPACES) if not words or words == ["no"] else set() if words == ["yes"] else set(words[0].split())
+        return sum(flag for name, flag in NAMESPACES.items() if name not in allowed)
+
+    def launch(self, unit, fds=(), program=()):
+        """The command line of it, shut in by launch.py."""
+        return [sys.executable, LAUNCH, ",".join(str(s.fileno()) for s in fds), str(self.forbidden(unit)),
+                str(int("yes" not in values(unit, "RestrictSUIDSGID"))), *self.command(unit, *program)]
 
     def run_unit(self, name, wait=False):
         unit = self.unit(f"lodge-{name}.service")
@@ -100,8 +108,7 @@ class Units(System):
         env = {**self.environment(), **self.credentials_of(name, unit, *(values(unit, "User") or ["root"]))}
         os.makedirs(f"{self.state}/log", exist_ok=True)
         with open(f"{self.state}/log/{name}.log", "ab") as out:
-            p = subprocess.Popen([sys.executable, "-c", LAUNCH, ",".join(str(s.fileno()) for s in fds), *self.command(unit)],
-                                 env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            p = subprocess.Popen(self.launch(unit, fds), env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                  pass_fds=[s.fileno() for s in fds])
         for s in fds:
             s.close()
@@ -115,6 +122,7 @@ class Units(System):
         for name in ORDER:
             self.run_unit(name)
         self.up = self.running["api"]
+        self.run_unit("vm-image", wait=True)
         if ready:
             self.wait_ready()
         return self
