@@ -66,8 +66,8 @@ int lg_own_image(const struct lg_conf *c, const char *kind, struct lg_err *e);
  * when there is none to run. */
 int lg_vm_engine_run(int argc, char **argv);
 
-/* `lodge vm-image`: what lg_up_vm_image does, for service managers. Returns 0 at once where machines cannot be
- * made. */
+/* `lodge vm-image`: what lg_up_vm_image does, for service managers. Returns 0 at once where machines cannot
+ * be made. */
 int lg_vm_image_run(int argc, char **argv);
 
 /* ready.c: one look at the site from the outside; never blocks for more than 2 s. `why` says what was seen.
