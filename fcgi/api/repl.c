@@ -64,27 +64,30 @@ struct limits {
     struct lg_opt_int time_ms, compile_ms, memory, output, file, cpu, processes;
 };
 
+/* What one piece of code may use, whether it has its sandbox to itself or shares a session's. */
+#define COMMON_LIMITS                                                                                        \
+    {.name = "timeMs",                                                                                       \
+     .type = LG_T_INT,                                                                                       \
+     .min = 1,                                                                                               \
+     .max = 3600000,                                                                                         \
+     .offset = offsetof(struct limits, time_ms)},                                                            \
+        {.name = "memoryBytes",                                                                              \
+         .type = LG_T_INT,                                                                                   \
+         .min = 8 << 20,                                                                                     \
+         .max = 1e12,                                                                                        \
+         .offset = offsetof(struct limits, memory)},                                                         \
+    {                                                                                                        \
+        .name = "outputBytes", .type = LG_T_INT, .min = 1, .max = 8 << 20,                                   \
+        .offset = offsetof(struct limits, output)                                                            \
+    }
+
 static const struct lg_field limit_fields[] = {
-    {.name = "timeMs",
-     .type = LG_T_INT,
-     .min = 1,
-     .max = 3600000,
-     .offset = offsetof(struct limits, time_ms)},
+    COMMON_LIMITS,
     {.name = "compileTimeMs",
      .type = LG_T_INT,
      .min = 1,
      .max = 3600000,
      .offset = offsetof(struct limits, compile_ms)},
-    {.name = "memoryBytes",
-     .type = LG_T_INT,
-     .min = 8 << 20,
-     .max = 1e12,
-     .offset = offsetof(struct limits, memory)},
-    {.name = "outputBytes",
-     .type = LG_T_INT,
-     .min = 1,
-     .max = 8 << 20,
-     .offset = offsetof(struct limits, output)},
     {.name = "fileBytes", .type = LG_T_INT, .min = 1, .max = 1e12, .offset = offsetof(struct limits, file)},
     {.name = "cpuSeconds", .type = LG_T_INT, .min = 1, .max = 3600, .offset = offsetof(struct limits, cpu)},
     {.name = "processes",
@@ -93,6 +96,9 @@ static const struct lg_field limit_fields[] = {
      .max = 4096,
      .offset = offsetof(struct limits, processes)},
     {0}};
+
+/* The others are of a process, and a session's interpreter outlives its snippets. */
+static const struct lg_field snippet_limit_fields[] = {COMMON_LIMITS, {0}};
 
 struct file {
     const char *path, *content;
@@ -128,8 +134,9 @@ static int check_path(const char *path, struct lg_err *e)
     return 0;
 }
 
-static const struct lg_body snippet_body[] = {
-    {.where = "", .fields = snippet_fields}, {.where = "limits.", .fields = limit_fields}, {.where = NULL}};
+static const struct lg_body snippet_body[] = {{.where = "", .fields = snippet_fields},
+                                              {.where = "limits.", .fields = snippet_limit_fields},
+                                              {.where = NULL}};
 
 /* One request, as the pool wants it: what is long goes beside the JSON. */
 struct request {
@@ -165,12 +172,13 @@ static int add_files(struct request *rq, struct lg_json *j, const json_t *files,
     return 0;
 }
 
-static int add_limits(struct lg_json *j, const json_t *given, struct lg_err *e)
+static int add_limits(struct lg_json *j, const struct lg_field *allowed, const json_t *given,
+                      struct lg_err *e)
 {
     struct limits l = {0};
-    int rc = given ? lg_body_fields(given, limit_fields, false, "limits.", &l, e) : 0;
+    int rc = given ? lg_body_fields(given, allowed, true, "limits.", &l, e) : 0;
     lg_json_obj(j, "limits");
-    for (const struct lg_field *f = limit_fields; f->name; f++) {
+    for (const struct lg_field *f = allowed; f->name; f++) {
         struct lg_opt_int v;
         memcpy(&v, (char *)&l + f->offset, sizeof v);
         if (v.set)
@@ -210,7 +218,7 @@ static int write_request(struct lg_req *q, const struct body *b, bool whole, str
     lg_json_obj(&j, "ceilings");
     lg_ceilings_render(&j, &b->quota.code);
     lg_json_end_obj(&j);
-    int rc = add_limits(&j, b->limits, e);
+    int rc = add_limits(&j, b->session ? snippet_limit_fields : limit_fields, b->limits, e);
     add_part(rq, b->code);
     rc = rc ? rc : add_files(rq, &j, b->files, e);
     if (b->input)

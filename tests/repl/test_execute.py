@@ -106,7 +106,8 @@ def test_bad_requests(repl):
     for body, field in (({}, "language"), ({"language": "python"}, "code"), ({"language": "python", "code": 1}, "code"),
                         ({"language": "python", "code": "", "files": [{"path": "../x", "content": ""}]}, "files.path"),
                         ({"language": "python", "code": "", "files": [{"path": "/x", "content": ""}]}, "files.path"),
-                        ({"language": "python", "code": "", "limits": {"timeMs": 0}}, "limits.timeMs")):
+                        ({"language": "python", "code": "", "limits": {"timeMs": 0}}, "limits.timeMs"),
+                        ({"language": "python", "code": "", "limits": {"timeoutMs": 5}}, "limits.timeoutMs")):
         a = repl.call("POST", "/execute", body)
         assert a.status == 400 and a.json["error"]["details"].get("field") == field, (body, a)
     a = repl.call("POST", "/execute", {"language": "cobol", "code": ""})

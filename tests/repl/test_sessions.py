@@ -56,6 +56,15 @@ def test_python(session):
     assert run("import sys; sys.argv[1]", args=["a b"])["stdout"] == "'a b'\n"
 
 
+def test_the_limits_of_a_snippet(session):
+    run = session("python")
+    for of_a_process in ("cpuSeconds", "processes", "fileBytes", "compileTimeMs"):
+        a = run("1", 400, limits={of_a_process: 5})
+        assert a["error"]["details"]["field"] == f"limits.{of_a_process}", a
+    a = run("print('x' * 100)", limits={"outputBytes": 10})
+    assert a["limit"] == "output" and a["stdout"] == "x" * 10, a
+
+
 def test_javascript(session):
     run = session("javascript")
     assert run("const x = 20; function f(n) { return n + 1; }")["success"]
