@@ -260,7 +260,7 @@ static json_t *operation(const struct lg_route *r, const char *method, json_t *k
     add_parameters(parameters, known);
     if (r->perm == LG_PERM_MEMBER || r->perm == LG_PERM_OWNER)
         json_array_append_new(parameters, json_pack("{s:s}", "$ref", "#/components/parameters/tenant"));
-    if (r->action && r->perm != LG_PERM_PUBLIC && strcmp(method, "GET") != 0)
+    if ((r->action || r->keyed) && r->perm != LG_PERM_PUBLIC && strcmp(method, "GET") != 0)
         json_array_append_new(parameters,
                               json_pack("{s:s}", "$ref", "#/components/parameters/idempotencyKey"));
     json_t *o = json_pack("{s:s,s:s,s:[s],s:s,s:o,s:o,s:o}", "operationId", id, "summary", r->doc, "tags",

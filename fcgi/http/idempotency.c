@@ -115,7 +115,7 @@ static int replay(struct lg_req *q, struct lg_resp *r, const struct lg_idempoten
 
 static bool wants_key(const struct lg_req *q)
 {
-    return q->route->action && q->route->perm != LG_PERM_PUBLIC && q->signed_in &&
+    return (q->route->action || q->route->keyed) && q->route->perm != LG_PERM_PUBLIC && q->signed_in &&
            strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0;
 }
 

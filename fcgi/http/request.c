@@ -133,6 +133,17 @@ int lg_req_begin(struct lg_req *q, struct lg_err *e)
     return rc ? rc : lg_idem_check(q, e);
 }
 
+int lg_req_commit_quietly(struct lg_req *q, struct lg_err *e)
+{
+    assert(q->in_tx);
+    if (q->idem) {
+        q->idem->deferred = true;
+        return 0;
+    }
+    q->in_tx = false;
+    return lg_tx_commit(q->db, e);
+}
+
 int lg_req_commit(struct lg_req *q, const char *subject, const char *details, struct lg_err *e)
 {
     assert(q->in_tx && q->route && q->route->action);
@@ -144,14 +155,7 @@ int lg_req_commit(struct lg_req *q, const char *subject, const char *details, st
                          .result = "ok",
                          .details = details ? details : ""};
     int rc = lg_audit_add(q->db, &a, e);
-    if (rc)
-        return rc;
-    if (q->idem) {
-        q->idem->deferred = true;
-        return 0;
-    }
-    q->in_tx = false;
-    return lg_tx_commit(q->db, e);
+    return rc ? rc : lg_req_commit_quietly(q, e);
 }
 
 void lg_resp_header(struct lg_resp *r, const char *name, const char *value)

@@ -99,6 +99,7 @@ int lg_req_wait(const struct lg_req *q, int absent, int max);
  */
 int lg_req_begin(struct lg_req *q, struct lg_err *e);
 int lg_req_commit(struct lg_req *q, const char *subject, const char *details, struct lg_err *e);
+int lg_req_commit_quietly(struct lg_req *q, struct lg_err *e); /* without an audit line */
 
 void lg_resp_header(struct lg_resp *r, const char *name, const char *value); /* CR, LF in value are dropped */
 /* Starts a JSON object answer: `lg_resp_json(r, 200, &j); … lg_json_end_obj(&j);` */

@@ -29,6 +29,7 @@ struct lg_route {
     lg_handler *handler;
     enum lg_dialect dialect; /* how errors of this route are told */
     const char *doc;         /* one line for the API description */
+    bool keyed;              /* what has no action and yet is done once by its Idempotency-Key */
     bool if_match;           /* refused (428) without If-Match: whoever changes it has seen what it was */
     /* What its JSON body is read by (body.h), for the description too; NULL: none is described. */
     const struct lg_body *body;

@@ -80,7 +80,7 @@ def test_life(cloud, red, label):
     assert {**c, "status": "running"} in cloud.call("GET", BASE).json["containers"]
     assert cloud.call("POST", path + "/stop").json["status"] == "stopped"
     assert cloud.call("POST", path + "/stop", expect=409).error == "INVALID_STATE"
-    assert cloud.call("POST", path + "/start").json["status"] == "running"
+    assert cloud.call("PUT", path + "/start").json["status"] == "running"
     assert cloud.call("DELETE", path).json == {"id": c["id"], "status": "deleted"}
     assert cloud.call("GET", path, expect=404).error == "INSTANCE_NOT_FOUND"
 

@@ -48,6 +48,15 @@ def test_a_create_happens_once(red, label, key):
     assert red.api.get(f"/compute/instances?name={label}").json["total"] == 0
 
 
+def test_a_metric_is_reported_once(red, label, key):
+    body = {"name": label, "value": 1}
+    first = ask(red.api, "POST", "/monitoring/metrics", body, key)
+    assert first.status == 201
+    same(first, ask(red.api, "POST", "/monitoring/metrics", body, key))
+    assert len(red.api.get(f"/monitoring/metrics?name={label}").json["metrics"]) == 1
+    assert ask(red.api, "POST", "/monitoring/metrics", {**body, "value": 2}, key).status == 422
+
+
 def test_another_body_is_refused(red, label, key):
     first = post(red, {"name": label, "resources": SMALL}, key)
     for other in ({"name": label + "x", "resources": SMALL}, {"name": label, "resources": SMALL, "start": False}):
