@@ -114,8 +114,16 @@ int lg_run_volume_delete(struct lg_job *j, struct lg_err *e)
 /* State and message after what failed: what is there stays usable. */
 static int settle_failed(struct lg_job *j, struct lg_volume *v, const struct lg_err *why, struct lg_err *e)
 {
-    bool usable = v->made || j->kind->run == lg_run_volume_resize;
-    return lg_volume_set_state(j->db, v, usable ? "ready" : "error", false, usable ? "" : why->msg, e);
+    return lg_volume_set_state(j->db, v, v->made ? "ready" : "error", false, v->made ? "" : why->msg, e);
+}
+
+/* What was asked for, or what it came to. */
+static int settle_resize(struct lg_job *j, struct lg_volume *v, const struct lg_err *why, struct lg_err *e)
+{
+    struct lg_volume_of file = file_of(v);
+    int64_t asked = json_integer_value(json_object_get(j->params, "size")),
+            holds = lg_volume_holds(ctx_of(j), &file), size = why || holds > asked ? holds : asked;
+    return size > v->size_bytes ? lg_volume_set_size(j->db, v, size, e) : 0;
 }
 
 int lg_settle_volume(struct lg_job *j, const struct lg_err *why, struct lg_err *e)
@@ -128,13 +136,12 @@ int lg_settle_volume(struct lg_job *j, const struct lg_err *why, struct lg_err *
     }
     if (rc)
         return rc;
+    if (j->kind->run == lg_run_volume_resize)
+        return settle_resize(j, &v, why, e);
     if (why)
         return settle_failed(j, &v, why, e);
     if (j->kind->run == lg_run_volume_delete)
         return lg_volume_remove(j->db, &v, e);
-    int64_t size = json_integer_value(json_object_get(j->params, "size"));
-    if (j->kind->run == lg_run_volume_resize)
-        return size > v.size_bytes ? lg_volume_set_size(j->db, &v, size, e) : 0;
     /* Its kind may have been decided since: then the file is that attachment's work. */
     return lg_volume_set_state(j->db, &v, "ready", *j->vol.kind != 0, "", e);
 }

@@ -135,6 +135,33 @@ static void places_come_and_go(void **state)
     gone();
 }
 
+/* A growth that failed half way has left a longer file: the next one is no larger than it says. */
+static void grown_to_what_was_asked(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    char path[LG_VOLUME_PATH_LEN];
+    struct lg_volume_of v = {.id = ID, .size_bytes = 16 * MIB};
+    fresh("256m");
+    assert_int_equal(lg_volume_holds(&ctx, &v), 0);
+    ok(&e, lg_volume_make(&ctx, &v, &e));
+    assert_int_equal(lg_volume_holds(&ctx, &v), 16 * MIB);
+    assert_int_equal(truncate(lg_volume_file(&conf, ID, false, path), 64 * MIB), 0);
+    assert_int_equal(lg_volume_holds(&ctx, &v), 16 * MIB);
+    v.size_bytes = 32 * MIB;
+    ok(&e, lg_volume_grow(&ctx, &v, &e));
+    assert_int_equal(lg_volume_holds(&ctx, &v), 32 * MIB);
+    ok(&e, lg_volume_grow(&ctx, &v, &e));
+    ok(&e, lg_volume_erase(&ctx, ID, &e));
+    v = (struct lg_volume_of){.id = ID, .block = true, .size_bytes = 16 * MIB};
+    ok(&e, lg_volume_make(&ctx, &v, &e));
+    v.size_bytes = 32 * MIB;
+    ok(&e, lg_volume_grow(&ctx, &v, &e));
+    assert_int_equal(lg_volume_holds(&ctx, &v), 32 * MIB);
+    ok(&e, lg_volume_erase(&ctx, ID, &e));
+    gone();
+}
+
 static void host_directories(void **state)
 {
     (void)state;
@@ -174,6 +201,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_leaves_nothing), cmocka_unit_test(made_once_and_never_anew),
-        cmocka_unit_test(places_come_and_go), cmocka_unit_test(host_directories)};
+        cmocka_unit_test(places_come_and_go), cmocka_unit_test(grown_to_what_was_asked),
+        cmocka_unit_test(host_directories)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 /* Volumes' files: made whole or not at all, grown, erased. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,9 +114,32 @@ int lg_volume_check(const char *path, struct lg_err *e)
     return tool(argv, 3, e); /* bits 1 and 2: it repaired something */
 }
 
-int lg_volume_grow(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v, struct lg_err *e)
+/* What an ext4 says of itself: of a longer file it uses no more. Whole file systems end with their file. */
+static int64_t file_system_bytes(int fd)
+{
+    uint32_t super[256] = {0}; /* words 1 and 84: blocks; 6: their size; 14: the magic number */
+    if (pread(fd, super, sizeof super, 1024) != (ssize_t)sizeof super ||
+        (le32toh(super[14]) & 0xffff) != EXT4_SUPER_MAGIC || le32toh(super[6]) > 6)
+        return 0;
+    uint64_t blocks = (uint64_t)le32toh(super[84]) << 32 | le32toh(super[1]);
+    return (int64_t)(blocks << (10 + le32toh(super[6])));
+}
+
+int64_t lg_volume_holds(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v)
 {
     char path[LG_VOLUME_PATH_LEN];
+    struct stat st;
+    lg_cleanup_fd int fd =
+        open(lg_volume_file(ctx->conf, v->id, v->block, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st))
+        return 0;
+    int64_t bytes = v->block ? st.st_size : file_system_bytes(fd);
+    return bytes < st.st_size ? bytes : st.st_size;
+}
+
+int lg_volume_grow(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v, struct lg_err *e)
+{
+    char path[LG_VOLUME_PATH_LEN], size[24];
     struct stat st;
     lg_cleanup_fd int lock = lg_volume_lock(ctx->conf, v->id, e);
     if (lock < 0)
@@ -128,7 +153,12 @@ int lg_volume_grow(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v
                            path);
     if (rc || v->block)
         return rc;
-    const char *const whole[] = {"e2fsck", "-f", "-p", path, NULL}, *const grow[] = {"resize2fs", path, NULL};
+    if (lg_volume_holds(ctx, v) >= v->size_bytes) /* by an attempt before: it never shrinks */
+        return 0;
+    /* Named, for an attempt that failed may have left a longer file. */
+    snprintf(size, sizeof size, "%lldK", (long long)v->size_bytes >> 10);
+    const char *const whole[] = {"e2fsck", "-f", "-p", path, NULL}, *const grow[] = {"resize2fs", path, size,
+                                                                                     NULL};
     rc = tool(whole, 3, e); /* resize2fs asks for a whole check */
     return rc ? rc : tool(grow, 0, e);
 }

@@ -39,6 +39,8 @@ int lg_volume_make(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v
 /* To v->size_bytes, which is larger than it was. Nothing may be mounted of it in an instance (LG_CONFLICT).
  */
 int lg_volume_grow(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v, struct lg_err *e);
+/* Bytes that it has room for now, whatever became of a growth; 0 without a file. */
+int64_t lg_volume_holds(const struct lg_driver_ctx *ctx, const struct lg_volume_of *v);
 /* Places of it, then its file. Absent is 0; LG_CONFLICT while an instance still has it mounted. */
 int lg_volume_erase(const struct lg_driver_ctx *ctx, const char *id, struct lg_err *e);
 
