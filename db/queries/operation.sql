@@ -15,6 +15,13 @@ SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, us
        log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
 FROM operation WHERE instance_id = ?1 AND status IN ('queued', 'running') ORDER BY seq LIMIT 1;
 
+-- name: operation_open_of_volume
+-- About the volume alone: what attaches it to an instance is that one's.
+SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
+FROM operation
+WHERE volume_id = ?1 AND volume_id <> '' AND instance_id = '' AND status IN ('queued', 'running') ORDER BY seq LIMIT 1;
+
 -- name: operation_list
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
        log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id

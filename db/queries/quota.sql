@@ -18,9 +18,12 @@ ON CONFLICT (tenant_id) DO UPDATE SET instances = excluded.instances, cpu_millis
   code_output_bytes = excluded.code_output_bytes, version = version + 1, updated_at = excluded.updated_at;
 
 -- name: quota_used
--- Everything that exists, whatever its state; of a container without a limit of storage what it holds; of images the tenant's own. ?2: now.
+-- Everything that exists, whatever its state, volumes as large as they are becoming; of a container without a limit of storage what it holds; of images the tenant's own. ?2: now.
 SELECT count(*), coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0),
-       coalesce(sum(CASE WHEN storage_bytes > 0 THEN storage_bytes ELSE coalesce(l.bytes, 0) END), 0) + (SELECT coalesce(sum(size_bytes), 0) FROM volume WHERE tenant_id = ?1)
+       coalesce(sum(CASE WHEN storage_bytes > 0 THEN storage_bytes ELSE coalesce(l.bytes, 0) END), 0)
+       + (SELECT coalesce(sum(size_bytes), 0) FROM volume WHERE tenant_id = ?1)
+       + (SELECT coalesce(sum(max(0, (o.params ->> '$.size') - v.size_bytes)), 0) FROM operation o JOIN volume v ON v.id = o.volume_id
+          WHERE o.status IN ('queued', 'running') AND o.kind = 'volume.resize' AND v.tenant_id = ?1)
        + (SELECT coalesce(sum(size_bytes), 0) FROM image WHERE tenant_id = ?1 AND public = 0),
        (SELECT count(*) FROM ingress g JOIN instance i ON i.id = g.instance_id WHERE i.tenant_id = ?1),
        (SELECT count(*) FROM token WHERE tenant_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, 9e18) > ?2)

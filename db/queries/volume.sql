@@ -23,8 +23,11 @@ SELECT 1 FROM volume WHERE id = ?1;
 SELECT id, name, kind FROM volume WHERE made = 1;
 
 -- name: volume_total
--- What all of them may hold together.
-SELECT coalesce(sum(size_bytes), 0) FROM volume;
+-- What all of them may hold together, once what grows has grown.
+SELECT coalesce(sum(size_bytes), 0)
+       + (SELECT coalesce(sum(max(0, (o.params ->> '$.size') - v.size_bytes)), 0) FROM operation o JOIN volume v ON v.id = o.volume_id
+          WHERE o.status IN ('queued', 'running') AND o.kind = 'volume.resize')
+FROM volume;
 
 -- name: volume_add
 INSERT INTO volume (id, tenant_id, name, kind, size_bytes, state, owner_id, created_at, updated_at)

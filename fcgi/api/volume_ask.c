@@ -181,7 +181,7 @@ int lg_volume_ask_delete(struct lg_req *q, struct lg_volume *v, struct lg_operat
     if (rc)
         return rc;
     lg_volume_operation(op, q, "volume.delete", v);
-    return lg_operation_add(q->db, op, false, e);
+    return lg_operation_add_after(q->db, op, e);
 }
 
 /* --- what a create names --- */

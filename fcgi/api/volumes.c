@@ -191,7 +191,8 @@ static void note_running(void *arg, const struct lg_attachment *a)
 }
 
 /* A file system grows while nobody has it mounted. */
-static int check_growth(struct lg_req *q, const struct lg_volume *v, int64_t size, struct lg_err *e)
+static int check_growth(struct lg_req *q, const struct lg_volume *v, const struct lg_operation *op,
+                        int64_t size, struct lg_err *e)
 {
     struct users u = {.db = q->db};
     if (strcmp(v->state, "ready"))
@@ -200,7 +201,9 @@ static int check_growth(struct lg_req *q, const struct lg_volume *v, int64_t siz
         return lg_invalid(e, "size", "must be more than the %lld bytes it has: a volume only grows",
                           (long long)v->size_bytes);
     }
-    int rc = lg_attachment_each(q->db, v->id, note_running, &u, e);
+    int rc = lg_operation_alone(q->db, op, e);
+    if (!rc)
+        rc = lg_attachment_each(q->db, v->id, note_running, &u, e);
     if (rc < 0)
         return rc;
     if (*u.running)
@@ -218,10 +221,11 @@ static int grow(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     int rc = lg_req_json(q, &json, e);
     if (rc || (rc = lg_body_fields(json, grow_fields, true, "", &b, e)) ||
         (rc = lg_check_volume_size("size", b.size.v, e)) || (rc = lg_req_begin(q, e)) ||
-        (rc = find(q, q->param[0], &v, e)) || (rc = lg_if_match_version(q, v.version, e)) ||
-        (rc = check_growth(q, &v, b.size.v, e)))
+        (rc = find(q, q->param[0], &v, e)) || (rc = lg_if_match_version(q, v.version, e)))
         return rc;
     lg_volume_operation(&op, q, "volume.resize", &v);
+    if ((rc = check_growth(q, &v, &op, b.size.v, e)))
+        return rc;
     snprintf(op.params, sizeof op.params, "{\"size\":%lld}", (long long)b.size.v);
     rc = lg_operation_add(q->db, &op, false, e);
     return rc ? rc : finish(q, r, &v, &op, 202, lg_req_wait(q, LG_VERB_WAIT_S, 300), e);

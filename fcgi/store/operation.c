@@ -189,15 +189,17 @@ static int tell(struct lg_db *db, const char *kind, const char *id, struct lg_er
                         e);
 }
 
-/* One at a time per instance. */
-static int check_alone(struct lg_db *db, const struct lg_operation *op, struct lg_err *e)
+int lg_operation_alone(struct lg_db *db, const struct lg_operation *op, struct lg_err *e)
 {
     struct lg_operation open;
-    int rc = *op->instance_id ? lg_operation_open_of(db, op->instance_id, &open, e) : 0;
+    bool instance = *op->instance_id, volume = !instance && *op->volume_id;
+    int rc = instance ? lg_operation_open_of(db, op->instance_id, &open, e)
+             : volume ? read_one(db, lg_sql(db, Q_OPERATION_OPEN_OF_VOLUME, e, "t", op->volume_id), &open, e)
+                      : 0;
     if (rc <= 0)
         return rc;
-    lg_fail(e, LG_CONFLICT, "another operation (%s) is %s for this instance; wait for it or use force",
-            open.kind, open.status);
+    lg_fail(e, LG_CONFLICT, "another operation (%s) is %s for this %s", open.kind, open.status,
+            instance ? "instance; wait for it or use force" : "volume; wait for it");
     lg_err_detail(e, "operation", "%s", open.id);
     return lg_err_detail(e, "kind", "%s", open.kind);
 }
@@ -226,7 +228,9 @@ static int cancel_all(struct lg_db *db, const char *instance_id, struct lg_err *
 
 int lg_operation_add(struct lg_db *db, struct lg_operation *op, bool force, struct lg_err *e)
 {
-    int rc = !force ? check_alone(db, op, e) : *op->instance_id ? cancel_all(db, op->instance_id, e) : 0;
+    int rc = !force             ? lg_operation_alone(db, op, e)
+             : *op->instance_id ? cancel_all(db, op->instance_id, e)
+                                : 0;
     return rc ? rc : lg_operation_add_after(db, op, e);
 }
 

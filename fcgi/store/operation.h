@@ -23,11 +23,14 @@ struct lg_operation {
     char log[16385];                          /* lines */
 };
 
-/* Adds it as queued; fills id, seq, status, created_at. One open operation per instance: LG_CONFLICT names
- * the running one, unless `force`, which asks the open ones to cancel first (the master then runs this one
- * when they have ended). */
+/* Adds it as queued; fills id, seq, status, created_at. One open operation per instance, or per volume when
+ * it is about none: LG_CONFLICT names the open one, unless `force`, which asks those of the instance to
+ * cancel first (the master then runs this one when they have ended). */
 int lg_operation_add(struct lg_db *db, struct lg_operation *op, bool force, struct lg_err *e);
-/* As add, behind whatever is open for the instance: for what does not change its state. */
+/* That check of lg_operation_add, for who has others that come after it. */
+int lg_operation_alone(struct lg_db *db, const struct lg_operation *op, struct lg_err *e);
+/* As add, behind whatever is open for it: for what does not change an instance's state, and for what ends a
+ * volume. */
 int lg_operation_add_after(struct lg_db *db, struct lg_operation *op, struct lg_err *e);
 
 int lg_operation_get(struct lg_db *db, const char *id, struct lg_operation *op,

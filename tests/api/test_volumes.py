@@ -1,10 +1,14 @@
 """Volumes through the API: what is refused, whose they are, what is counted. The file systems are real, the engine is not."""
+import contextlib
 import itertools
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conftest_names import SMALL
-from lodge_client import Api
+from lodge_client import Api, operation_of
 
 MIB = 1 << 20
 numbers = itertools.count(1)
@@ -24,6 +28,30 @@ def drop(api, ident):
     for at in a.json["attachments"] if a.status == 200 else []:
         api.post(f"/volumes/{ident}/detach", {"instance": at["instance"]}, (200, 202))
     api.delete(f"/volumes/{ident}", (200, 202, 404), Prefer="wait=60")
+
+
+@pytest.fixture
+def growers(fake_system, label):
+    """make(count) gives volumes that a tenant of its own has, of no kind yet, and `limit(bytes)` sets its storage."""
+    api = fake_system.tenant(f"grow-{label}")
+    admin, path = fake_system.admin(), f"/tenants/{api.tenant['id']}/quota"
+    api.limit = lambda storage: admin.put(path, {"storage": storage}, 200, If_Match="*")
+    api.storage = lambda: api.get(path).json["used"]["storage"]
+    api.make = lambda count, **more: [api.post("/volumes", {"name": f"v{next(numbers)}", "size": 16 * MIB, **more}, 201, Prefer="wait=60").json["id"]
+                                      for _ in range(count)]
+    yield api
+    for v in api.get("/volumes?pageSize=100").json["volumes"]:
+        drop(api, v["id"])
+
+
+@contextlib.contextmanager
+def nothing_begins(system):
+    """What is asked for stays in the queue until the block ends."""
+    system.kill("runner", signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        system.kill("runner", signal.SIGCONT)
 
 
 def as_tenant(system, t):
@@ -86,6 +114,70 @@ def test_grow(red, volume):
     ident = volume["id"]
     assert red.api.put(f"/volumes/{ident}", {"size": 16 * MIB}, 400).error == "INVALID_REQUEST"
     assert red.api.put(f"/volumes/{ident}", {"size": 32 * MIB}, 200).json["sizeBytes"] == 32 * MIB
+
+
+def test_fifty_growths_at_once_never_pass_the_quota(fake_system, growers):
+    """What is growing counts as large as it is to be: neither another growth nor a create gets that room."""
+    volumes = growers.make(5)
+    growers.limit(5 * 16 * MIB + 2 * 48 * MIB)
+    ask = lambda n: growers.put(f"/volumes/{volumes[n % 5]}", {"size": 64 * MIB}, (202, 403, 409), Prefer="wait=0")
+    with nothing_begins(fake_system):
+        with ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(ask, range(50)))
+        grown = [a for a in answers if a.status == 202]
+        assert len(grown) == 2 and growers.storage() == 5 * 16 * MIB + 2 * 48 * MIB
+        assert growers.post("/volumes", {"name": "one-more", "size": 16 * MIB}, 403).json["error"]["details"]["limit"] == "storage"
+        assert sorted(v["sizeBytes"] for v in growers.get("/volumes").json["volumes"]) == [16 * MIB] * 5
+    assert [growers.operation(operation_of(a))["status"] for a in grown] == ["done"] * 2
+    assert sorted(v["sizeBytes"] for v in growers.get("/volumes").json["volumes"]) == [16 * MIB] * 3 + [64 * MIB] * 2
+    assert growers.storage() == 5 * 16 * MIB + 2 * 48 * MIB
+
+
+def test_growths_at_once_never_pass_the_host(fake_system, growers):
+    fs = os.statvfs(fake_system.state)
+    most = fs.f_blocks * fs.f_frsize * 4 * 6 // 10 // MIB * MIB  # two of them are more than storage_overcommit allows
+    first, second = growers.make(2)
+    with nothing_begins(fake_system):
+        a = growers.put(f"/volumes/{first}", {"size": most}, 202, Prefer="wait=0")
+        details = growers.put(f"/volumes/{second}", {"size": most}, 403).json["error"]["details"]
+        assert details["scope"] == "host" and int(details["used"]) >= most
+    assert growers.operation(operation_of(a))["status"] == "done"
+
+
+def test_one_growth_at_a_time(fake_system, growers):
+    v, = growers.make(1)
+    with nothing_begins(fake_system):
+        a = growers.put(f"/volumes/{v}", {"size": 32 * MIB}, 202, Prefer="wait=0")
+        refused = growers.put(f"/volumes/{v}", {"size": 64 * MIB}, 409)
+        assert refused.error == "CONFLICT" and refused.json["error"]["details"]["operation"] == operation_of(a)
+    assert growers.operation(operation_of(a))["status"] == "done"
+    assert growers.put(f"/volumes/{v}", {"size": 64 * MIB}, 200).json["sizeBytes"] == 64 * MIB
+
+
+def test_a_growth_that_fails_gives_its_room_back(fake_system, growers):
+    v, other = growers.make(2, kind="filesystem")
+    growers.limit(64 * MIB)
+    os.unlink(f"{fake_system.state}/volumes/files/{v}.ext4")
+    a = growers.put(f"/volumes/{v}", {"size": 48 * MIB}, 404)
+    assert growers.get(f"/operations/{a.json['error']['details']['operation']}").json["status"] == "failed"
+    assert growers.get(f"/volumes/{v}").json["sizeBytes"] == 16 * MIB and growers.storage() == 32 * MIB
+    with nothing_begins(fake_system):  # and so does one that was cancelled
+        a = growers.put(f"/volumes/{other}", {"size": 48 * MIB}, 202, Prefer="wait=0")
+        assert growers.storage() == 64 * MIB
+        growers.delete(f"/operations/{operation_of(a)}", 202)
+    assert growers.operation(operation_of(a))["status"] == "cancelled" and growers.storage() == 32 * MIB
+    assert growers.put(f"/volumes/{other}", {"size": 48 * MIB}, 200).json["sizeBytes"] == 48 * MIB
+
+
+def test_a_growth_that_was_given_up_late_is_what_it_came_to(fake_system, growers):
+    """Its worker had made the file larger and died; then it was cancelled. What the tenant has, counts."""
+    v, = growers.make(1, kind="block")
+    with nothing_begins(fake_system):
+        a = growers.put(f"/volumes/{v}", {"size": 48 * MIB}, 202, Prefer="wait=0")
+        os.truncate(f"{fake_system.state}/volumes/files/{v}.raw", 48 * MIB)
+        growers.delete(f"/operations/{operation_of(a)}", 202)
+    assert growers.operation(operation_of(a))["status"] == "cancelled"
+    assert growers.get(f"/volumes/{v}").json["sizeBytes"] == growers.storage() == 48 * MIB
 
 
 def test_attach_and_detach(red, instance, volume):
