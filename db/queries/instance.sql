@@ -96,13 +96,8 @@ UPDATE instance SET state = coalesce(?2, state), desired = coalesce(?3, desired)
        updated_at = ?9, version = version + 1
 WHERE id = ?1;
 
--- Before its limits, which bring the new version.
--- name: instance_set_flavor
-UPDATE instance SET flavor = ?2 WHERE id = ?1;
-
--- name: instance_set_limits
-UPDATE instance SET cpu_millis = CASE WHEN ?2 < 0 THEN cpu_millis ELSE ?2 END,
-       memory_bytes = CASE WHEN ?3 < 0 THEN memory_bytes ELSE ?3 END, updated_at = ?4, version = version + 1
+-- name: instance_set_sizes
+UPDATE instance SET cpu_millis = ?2, memory_bytes = ?3, storage_bytes = ?4, flavor = ?5, updated_at = ?6, version = version + 1
 WHERE id = ?1;
 
 -- name: instance_touch

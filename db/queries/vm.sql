@@ -19,6 +19,3 @@ INSERT INTO instance_vm (instance_id, user_data, meta_data) VALUES (?1, ?2, ?3);
 -- What the instances of one backend may use together.
 -- name: instance_admitted_of
 SELECT coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0) FROM instance WHERE backend = ?1;
-
--- name: instance_set_storage
-UPDATE instance SET storage_bytes = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1;

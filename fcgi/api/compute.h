@@ -79,6 +79,10 @@ int lg_verb_ask(struct lg_req *q, struct lg_instance *in, enum lg_verb v, bool f
  */
 int lg_verb_ask_as(struct lg_req *q, enum lg_dialect d, enum lg_verb asked, struct lg_instance *in,
                    struct lg_operation *op, struct lg_err *e);
+/* Other sizes in the transaction at hand: admitted, noted, and an operation that gives them to the engine,
+ * `op`; left alone when none is needed. The flavor stays as long as they are its own. */
+int lg_sizes_ask(struct lg_req *q, struct lg_instance *in, struct lg_sizes want, struct lg_operation *op,
+                 struct lg_err *e);
 
 /* A page of instances, kept. */
 struct lg_instance_list {

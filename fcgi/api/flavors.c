@@ -143,15 +143,15 @@ static int check_match(struct lg_req *q, const struct lg_flavor *f, struct lg_er
     return lg_if_match_bytes(q, b.data, b.len, e);
 }
 
-/* A name that instances show must go on meaning what they were made with. */
+/* A name that instances show must go on meaning their sizes. */
 static int check_unused(struct lg_req *q, const struct lg_flavor *f, struct lg_err *e)
 {
     int64_t n;
     int rc = lg_flavor_uses(q->db, f->name, &n, e);
     if (rc || !n)
         return rc;
-    lg_fail(e, LG_CONFLICT, "%lld instance%s made with the flavor %s", (long long)n,
-            n == 1 ? " was" : "s were", f->name);
+    lg_fail(e, LG_CONFLICT, "%lld instance%s the flavor %s", (long long)n, n == 1 ? " has" : "s have",
+            f->name);
     return lg_err_detail(e, "instances", "%lld", (long long)n);
 }
 

@@ -181,28 +181,44 @@ static int parse_update(struct lg_req *q, struct wish *w, struct lg_err *e)
     return rc;
 }
 
-/* New limits: admitted, noted, and given to the engine at once when it runs (a start applies them anyway). */
-static int set_limits(struct lg_req *q, struct lg_instance *in, const struct wish *w, struct lg_operation *op,
-                      struct lg_err *e)
+/* What is named, over `s`. */
+static void take_named(const struct lg_resources *res, struct lg_sizes *s)
 {
-    int64_t cpu = w->res.cpu_millis, memory = w->res.memory_bytes;
+    s->cpu_millis = res->cpu_millis < 0 ? s->cpu_millis : res->cpu_millis;
+    s->memory_bytes = res->memory_bytes < 0 ? s->memory_bytes : res->memory_bytes;
+    s->storage_bytes = res->storage_bytes < 0 ? s->storage_bytes : res->storage_bytes;
+}
+
+/* A container that does not run gets them at its start; anything else is asked of the engine, and first, for
+ * while another operation is at work this one changes nothing. */
+int lg_sizes_ask(struct lg_req *q, struct lg_instance *in, struct lg_sizes want, struct lg_operation *op,
+                 struct lg_err *e)
+{
+    bool live = !strcmp(in->type, "vm") || in->state == LG_ST_RUNNING || in->state == LG_ST_PAUSED;
+    int rc = live ? lg_verb_ask(q, in, LG_V_UPDATE, false, "{}", op, e)
+                  : lg_verb_allowed(LG_V_UPDATE, in->state, false, e);
+    const struct lg_amounts more = {.cpu_millis = want.cpu_millis - in->cpu_millis,
+                                    .memory_bytes = want.memory_bytes - in->memory_bytes,
+                                    .storage_bytes = want.storage_bytes - in->storage_bytes};
+    if (!rc)
+        rc = lg_admit(q, in->id, want.cpu_millis, want.memory_bytes, e);
+    if (!rc)
+        rc = lg_quota_admit(q->db, in->tenant_id, &more, e);
+    if (!rc)
+        rc = lg_flavor_keep(q->db, &want, e);
+    return rc ? rc : lg_instance_set_sizes(q->db, in, &want, live ? op->id : NULL, e);
+}
+
+static int set_sizes(struct lg_req *q, struct lg_instance *in, const struct lg_resources *res,
+                     struct lg_operation *op, struct lg_err *e)
+{
+    struct lg_sizes want = lg_instance_sizes(in);
+    take_named(res, &want);
     if (!strcmp(in->type, "vm"))
-        return lg_vm_resize(q, in, &w->res, op, e);
-    if (w->res.storage_bytes >= 0)
-        return lg_fail(e, LG_UNSUPPORTED, "the storage of a container cannot be changed");
-    int rc = lg_verb_allowed(LG_V_UPDATE, in->state, false, e);
-    if (!rc)
-        rc = lg_admit(q, in->id, cpu < 0 ? in->cpu_millis : cpu, memory < 0 ? in->memory_bytes : memory, e);
-    if (!rc)
-        rc = lg_quota_admit(q->db, in->tenant_id,
-                            &(struct lg_amounts){.cpu_millis = cpu < 0 ? 0 : cpu - in->cpu_millis,
-                                                 .memory_bytes = memory < 0 ? 0 : memory - in->memory_bytes},
-                            e);
-    if (!rc)
-        rc = lg_instance_set_limits(q->db, in, cpu, memory, e);
-    if (rc || (in->state != LG_ST_RUNNING && in->state != LG_ST_PAUSED))
-        return rc;
-    return lg_verb_ask(q, in, LG_V_UPDATE, false, "{}", op, e);
+        return lg_vm_resize(q, in, &want, op, e);
+    return res->storage_bytes < 0
+               ? lg_sizes_ask(q, in, want, op, e)
+               : lg_fail(e, LG_UNSUPPORTED, "the storage of a container cannot be changed");
 }
 
 static int apply(struct lg_req *q, struct lg_instance *in, const struct wish *w, struct lg_operation *op,
@@ -212,7 +228,7 @@ static int apply(struct lg_req *q, struct lg_instance *in, const struct wish *w,
     if (w->set_labels)
         rc = lg_instance_set_labels(q->db, in, w->labels.labels, w->labels.label_count, e);
     if (!rc && (w->res.cpu_millis >= 0 || w->res.memory_bytes >= 0 || w->res.storage_bytes >= 0))
-        rc = set_limits(q, in, w, op, e);
+        rc = set_sizes(q, in, &w->res, op, e);
     return rc;
 }
 
@@ -263,21 +279,20 @@ static int same_gpus(struct lg_req *q, const char *from, const char *to, struct 
 
 /* What is named, over what the flavor says; a flavor never makes a disk smaller. */
 static int resize_to(struct lg_req *q, const struct resize *z, const struct lg_instance *in,
-                     struct lg_resources *res, struct lg_err *e)
+                     struct lg_sizes *want, struct lg_err *e)
 {
-    struct lg_instance sized = {0};
-    int rc = lg_resources_parse(z->resources, res, e);
-    if (rc || !z->flavor)
-        return rc;
-    snprintf(sized.type, sizeof sized.type, "vm");
-    if ((rc = lg_create_flavor(q, z->flavor, &sized, e)) || (rc = same_gpus(q, in->flavor, z->flavor, e)) ||
-        (rc = lg_instance_set_flavor(q->db, in->id, sized.flavor, e)))
-        return rc;
-    res->cpu_millis = res->cpu_millis < 0 ? sized.cpu_millis : res->cpu_millis;
-    res->memory_bytes = res->memory_bytes < 0 ? sized.memory_bytes : res->memory_bytes;
-    if (res->storage_bytes < 0 && sized.storage_bytes > in->storage_bytes)
-        res->storage_bytes = sized.storage_bytes;
-    return 0;
+    struct lg_resources res;
+    struct lg_instance sized = {.type = "vm"};
+    int rc = lg_resources_parse(z->resources, &res, e);
+    if (!rc && z->flavor)
+        rc = lg_create_flavor(q, z->flavor, &sized, e);
+    if (!rc && z->flavor)
+        rc = same_gpus(q, in->flavor, z->flavor, e);
+    *want = lg_instance_sizes(z->flavor ? &sized : in);
+    if (want->storage_bytes < in->storage_bytes)
+        want->storage_bytes = in->storage_bytes;
+    take_named(&res, want);
+    return rc;
 }
 
 static int resize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
@@ -285,7 +300,7 @@ static int resize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     lg_cleanup_instance struct lg_instance in = {0};
     struct lg_operation op;
     struct resize z = {0};
-    struct lg_resources res;
+    struct lg_sizes want;
     json_t *json;
     int rc = lg_req_json(q, &json, e);
     if (!rc)
@@ -297,9 +312,9 @@ static int resize(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
     if (!rc)
         rc = strcmp(in.type, "vm") ? lg_fail(e, LG_UNSUPPORTED, "a container is not resized: update it") : 0;
     if (!rc)
-        rc = resize_to(q, &z, &in, &res, e);
+        rc = resize_to(q, &z, &in, &want, e);
     if (!rc)
-        rc = lg_vm_resize(q, &in, &res, &op, e);
+        rc = lg_vm_resize(q, &in, &want, &op, e);
     return rc ? rc : finish(q, r, &in, &op, 202, lg_req_wait(q, WAIT_DEFAULT_S, WAIT_MAX_S), e);
 }
 

@@ -146,12 +146,23 @@ static int list(struct lg_req *q, struct lg_resp *r, struct lg_err *e)
 
 /* --- create --- */
 
+/* Now that nobody can change it any more, and with what is named beside it. */
+static int keep_flavor(struct lg_req *q, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_sizes s = lg_instance_sizes(in);
+    int rc = lg_flavor_keep(q->db, &s, e);
+    memcpy(in->flavor, s.flavor, sizeof in->flavor);
+    return rc;
+}
+
 int lg_create_add(struct lg_req *q, struct lg_instance *in, bool start, struct lg_operation *op,
                   struct lg_err *e)
 {
     in->state = LG_ST_CREATING;
     snprintf(in->desired, sizeof in->desired, "%s", start ? "running" : "stopped");
     int rc = lg_create_resolve(q, in, e);
+    if (!rc)
+        rc = keep_flavor(q, in, e);
     if (!rc)
         rc = lg_instance_add(q->db, in, &q->app->env_key, e);
     if (!rc)

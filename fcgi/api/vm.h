@@ -27,8 +27,8 @@ int lg_create_vm_fits(struct lg_req *q, struct lg_instance *in, const struct lg_
 
 /* --- vm.c --- */
 
-/* A resize in the transaction at hand: admitted, noted, and an operation for the engine. -1: as it is. */
-int lg_vm_resize(struct lg_req *q, struct lg_instance *in, const struct lg_resources *res,
+/* lg_sizes_ask of what a machine can be: a disk never shrinks, an image asks for memory. */
+int lg_vm_resize(struct lg_req *q, struct lg_instance *in, const struct lg_sizes *want,
                  struct lg_operation *op, struct lg_err *e);
 
 #endif

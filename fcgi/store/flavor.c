@@ -36,6 +36,17 @@ int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavo
     return rc < 0 ? rc : n;
 }
 
+int lg_flavor_keep(struct lg_db *db, struct lg_sizes *s, struct lg_err *e)
+{
+    struct lg_flavor f;
+    int rc = *s->flavor ? lg_flavor_get(db, s->flavor, &f, e) : 0;
+    bool same = rc > 0 && f.vcpus * 1000 == s->cpu_millis && f.memory_bytes == s->memory_bytes &&
+                f.disk_bytes == s->storage_bytes;
+    if (rc >= 0 && !same && (!rc || !f.gpus))
+        *s->flavor = 0;
+    return rc < 0 ? rc : 0;
+}
+
 int lg_flavor_uses(struct lg_db *db, const char *name, int64_t *n, struct lg_err *e)
 {
     return lg_sql_int(db, lg_sql(db, Q_FLAVOR_USES, e, "t", name), n, e);

@@ -2,7 +2,7 @@
 #ifndef LG_STORE_FLAVOR_H
 #define LG_STORE_FLAVOR_H
 
-#include "store/db.h"
+#include "store/instance.h"
 
 struct lg_flavor {
     char name[32], description[128];
@@ -13,7 +13,10 @@ int lg_flavor_get(struct lg_db *db, const char *name, struct lg_flavor *f, struc
 /* Those that came with Lodge smallest first, then others as they were made. Returns how many. */
 int lg_flavor_each(struct lg_db *db, void (*fn)(void *arg, const struct lg_flavor *f), void *arg,
                    struct lg_err *e);
-/* How many instances were made with it, of whatever tenant. */
+/* Takes the flavor's name from sizes that are not its own, or no more. One with GPUs stays: it says where
+ * those are from. */
+int lg_flavor_keep(struct lg_db *db, struct lg_sizes *s, struct lg_err *e);
+/* How many instances have its sizes and its name, of whatever tenant. */
 int lg_flavor_uses(struct lg_db *db, const char *name, int64_t *n, struct lg_err *e);
 
 /* All below need a write transaction. */

@@ -328,28 +328,21 @@ int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg
                 e);
 }
 
-int lg_instance_set_flavor(struct lg_db *db, const char *id, const char *flavor, struct lg_err *e)
+struct lg_sizes lg_instance_sizes(const struct lg_instance *in)
 {
-    int rc = lg_sql_run(db, Q_INSTANCE_SET_FLAVOR, e, "tt", id, flavor);
-    return rc < 0 ? rc : 0;
+    struct lg_sizes s = {in->cpu_millis, in->memory_bytes, in->storage_bytes, ""};
+    memcpy(s.flavor, in->flavor, sizeof s.flavor);
+    return s;
 }
 
-int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu_millis, int64_t memory_bytes,
-                           struct lg_err *e)
+int lg_instance_set_sizes(struct lg_db *db, struct lg_instance *in, const struct lg_sizes *s,
+                          const char *operation_id, struct lg_err *e)
 {
-    int rc =
-        lg_sql_run(db, Q_INSTANCE_SET_LIMITS, e, "tiii", in->id, cpu_millis, memory_bytes, lg_clock_ms());
+    int rc = lg_sql_run(db, Q_INSTANCE_SET_SIZES, e, "tiiiti", in->id, s->cpu_millis, s->memory_bytes,
+                        s->storage_bytes, s->flavor, lg_clock_ms());
     if (rc < 0 || (rc = refresh(db, in, e)))
         return rc;
-    return tell(db, "instance.updated", in, in->state, NULL, e);
-}
-
-int lg_instance_set_storage(struct lg_db *db, struct lg_instance *in, int64_t storage_bytes, struct lg_err *e)
-{
-    int rc = lg_sql_run(db, Q_INSTANCE_SET_STORAGE, e, "tii", in->id, storage_bytes, lg_clock_ms());
-    if (rc < 0 || (rc = refresh(db, in, e)))
-        return rc;
-    return tell(db, "instance.updated", in, in->state, NULL, e);
+    return tell(db, "instance.updated", in, in->state, operation_id, e);
 }
 
 int lg_instance_set_ssh(struct lg_db *db, struct lg_instance *in, bool enabled, struct lg_err *e)

@@ -153,16 +153,17 @@ struct lg_instance_change {
 /* Applies it; writes instance.state when the state changes, instance.updated otherwise. */
 int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg_instance_change *ch,
                        struct lg_err *e);
-/* New limits (bytes, millis; -1 keeps) — the wish; event instance.updated. */
-int lg_instance_set_limits(struct lg_db *db, struct lg_instance *in, int64_t cpu_millis, int64_t memory_bytes,
-                           struct lg_err *e);
-/* The flavor whose limits lg_instance_set_limits is going to set; no event of its own. */
-int lg_instance_set_flavor(struct lg_db *db, const char *id, const char *flavor, struct lg_err *e);
+/* What an update changes, all of it. */
+struct lg_sizes {
+    int64_t cpu_millis, memory_bytes, storage_bytes;
+    char flavor[32]; /* the name of these (lg_flavor_keep), or "" */
+};
+struct lg_sizes lg_instance_sizes(const struct lg_instance *in);
+/* Event instance.updated, which names the operation (NULL none). */
+int lg_instance_set_sizes(struct lg_db *db, struct lg_instance *in, const struct lg_sizes *s,
+                          const char *operation_id, struct lg_err *e);
 /* Whether its owner wants SSH into it; event instance.updated. */
 int lg_instance_set_ssh(struct lg_db *db, struct lg_instance *in, bool enabled, struct lg_err *e);
-/* A larger disk — the wish; event instance.updated. */
-int lg_instance_set_storage(struct lg_db *db, struct lg_instance *in, int64_t storage_bytes,
-                            struct lg_err *e);
 int lg_instance_set_labels(struct lg_db *db, struct lg_instance *in, const struct lg_label *labels, int count,
                            struct lg_err *e);
 

@@ -11,7 +11,7 @@ const num = (text) => h('span', { class: 'num' }, text);
 const size = (gb) => (gb < 1 ? `${Math.round(gb * 1024)} MiB` : `${Math.round(gb * 100) / 100} GiB`);
 
 function line(f, load) {
-  const remove = () => change({ ask: { title: `Forget ${f.name}?`, text: ['A flavor that instances were made with is refused.'], verb: 'Forget' }, send: () => del(`/compute/flavors/${encodeURIComponent(f.name)}`), said: `${f.name} is forgotten`, failed: `${f.name} was not forgotten`, reload: load });
+  const remove = () => change({ ask: { title: `Forget ${f.name}?`, text: ['A flavor that instances have is refused.'], verb: 'Forget' }, send: () => del(`/compute/flavors/${encodeURIComponent(f.name)}`), said: `${f.name} is forgotten`, failed: `${f.name} was not forgotten`, reload: load });
   return row(cell('Name', h('strong', null, f.name)), cell('CPU cores', num(f.vcpus)), cell('Memory', num(size(f.ramGB))), cell('Disk', num(size(f.diskGB))), cell('For', f.description || '–'), isAdmin() ? cell('', act(`Forget ${f.name}`, 'trash', remove)) : null);
 }
 

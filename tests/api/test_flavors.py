@@ -1,4 +1,4 @@
-"""Flavors: made, changed and forgotten by administrators; a name that instances show goes on meaning what they were made with."""
+"""Flavors: made, changed and forgotten by administrators; a name that instances show goes on meaning their sizes."""
 import pytest
 from conftest_names import Tenant
 
@@ -58,6 +58,33 @@ def test_an_instance_is_made_with_it(admin, team, flavor):
         assert admin.put(path, {"vcpus": 1, "description": "more words"}, 200).json["description"] == "more words"
     finally:
         team.drop(i["id"])
+
+
+@pytest.mark.parametrize("sizes", [{"memory": {"limit": 32 << 20}}, {"cpu": {"cores": 0.5}}, {"storage": {"totalSpace": 2 << 30}}])
+def test_sizes_beside_it_are_ones_of_its_own(fake_system, admin, team, flavor, sizes):
+    """The instance does not say the flavor's name, and the flavor is the administrator's to change."""
+    i = team.post({"name": flavor["name"], "flavor": flavor["name"], "resources": sizes, "start": False}).json
+    try:
+        assert i["flavor"] is None
+        assert i["resources"]["memory"]["limit"] == sizes.get("memory", {}).get("limit", 64 << 20)
+        tenant = team.api.request("GET", f"/api/v1/compute/instances/{i['id']}", None, {"X-Tenant-ID": team.api.tenant["slug"]})
+        assert tenant.json["flavor"] == "custom"
+        admin.put(f"{FLAVORS}/{flavor['name']}", {"vcpus": 2}, 200)
+    finally:
+        team.drop(i["id"])
+
+
+@pytest.mark.parametrize("state", ["stopped", "running"])
+def test_sizes_that_change_are_ones_of_its_own(admin, team, flavor, state):
+    at = "/compute/instances/" + team.post({"name": flavor["name"], "flavor": flavor["name"], "start": state == "running"}).json["id"]
+    try:
+        team.api.until(at.rsplit("/", 1)[1], state)
+        assert team.api.put(at, {"labels": {"a": "b"}}, 200).json["flavor"] == flavor["name"]
+        assert team.api.put(at, {"resources": {"memory": {"limit": 64 << 20}}}, 200).json["flavor"] == flavor["name"], "the same size"
+        assert team.api.put(at, {"resources": {"memory": {"limit": 32 << 20}}}, 200).json["flavor"] is None
+        admin.delete(f"{FLAVORS}/{flavor['name']}", 204)
+    finally:
+        team.drop(at.rsplit("/", 1)[1])
 
 
 @pytest.mark.parametrize("wrong, field", [

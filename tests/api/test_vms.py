@@ -310,7 +310,17 @@ def test_resize(vms, green, vm):
     assert green.verb(vm["id"], "resize", {"flavor": "gpu"}, 400).error == "OPERATION_NOT_SUPPORTED"
     assert green.verb(vm["id"], "resize", {}, 400).error == "INVALID_REQUEST"
     a = green.verb(vm["id"], "resize", {"flavor": "small"}).json
-    assert a["resources"]["memory"]["limit"] == GIB and a["flavor"] == "small"
+    assert a["resources"]["memory"]["limit"] == GIB and a["resources"]["storage"]["totalSpace"] == 12 * GIB
+    assert a["flavor"] is None, "its disk is larger than that of a small one"
+
+
+def test_a_flavor_stays_while_its_sizes_do(green, vm):
+    resize = lambda **what: green.verb(vm["id"], "resize", what).json["flavor"]
+    assert vm["flavor"] is None
+    assert resize(flavor="small", resources={"cpu": {"cores": 2}}) is None
+    assert resize(flavor="small") == "small"
+    assert resize(resources={"memory": {"limit": GIB}}) == "small"
+    assert resize(resources={"storage": {"totalSpace": 11 * GIB}}) is None
 
 
 def test_a_stopped_one_is_resized_too(vms, green, vm):

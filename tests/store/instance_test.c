@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/flavor.h"
+
 static const struct lg_key env_key = {{7}};
 
 static void add_and_get(void **state)
@@ -53,6 +55,27 @@ static void add_and_get(void **state)
                        "AND json_extract(data,'$.address')='10.90.1.2'"),
         1);
     drop_instance(in);
+}
+
+/* What flavors there are is a migration's. */
+static void flavors(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        struct lg_sizes sizes;
+        bool stays;
+    } table[] = {
+        {{1000, 1LL << 30, 10LL << 30, "small"}, true},
+        {{2000, 1LL << 30, 10LL << 30, "small"}, false},
+        {{1000, 1LL << 29, 10LL << 30, "small"}, false},
+        {{1000, 1LL << 30, 11LL << 30, "small"}, false},
+        {{1000, 1LL << 30, 10LL << 30, "gone"}, false},
+        {{1000, 1LL << 30, 10LL << 30, "gpu"}, true}}; /* its GPUs are that flavor's, whatever its sizes */
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct lg_sizes s = table[i].sizes;
+        assert_int_equal(lg_flavor_keep(f->db, &s, &f->e), 0);
+        assert_string_equal(s.flavor, table[i].stays ? table[i].sizes.flavor : "");
+    }
 }
 
 static void conflicts(void **state)
@@ -130,9 +153,10 @@ static void changes_tell(void **state)
     ch = (struct lg_instance_change){.state = -1, .started_at = 0};
     assert_int_equal(in_tx(f, lg_instance_change(f->db, &in, &ch, &f->e)), 0);
     assert_int_equal(in.started_at, 0);
-    assert_int_equal(in_tx(f, lg_instance_set_limits(f->db, &in, -1, 4 << 20, &f->e)), 0);
-    assert_int_equal(in.memory_bytes, 4 << 20);
-    assert_int_equal(in.cpu_millis, 1000);
+    const struct lg_sizes more = {.cpu_millis = 2000, .memory_bytes = 4 << 20, .flavor = "own"};
+    assert_int_equal(in_tx(f, lg_instance_set_sizes(f->db, &in, &more, NULL, &f->e)), 0);
+    const struct lg_sizes now = lg_instance_sizes(&in);
+    assert_memory_equal(&now, &more, sizeof more);
     const struct lg_label labels[] = {{"a", "1"}, {"b", "2"}};
     assert_int_equal(in_tx(f, lg_instance_set_labels(f->db, &in, labels, 2, &f->e)), 0);
     assert_int_equal(in_tx(f, lg_instance_set_labels(f->db, &in, labels + 1, 1, &f->e)), 0);
@@ -284,6 +308,6 @@ int main(void)
     const struct CMUnitTest tests[] = {with_fixture(add_and_get),  with_fixture(conflicts),
                                        with_fixture(changes_tell), with_fixture(addresses_end_and_rest),
                                        with_fixture(lists),        with_fixture(memory_of_the_reconciler),
-                                       with_fixture(two_writers)};
+                                       with_fixture(two_writers),  with_fixture(flavors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
