@@ -69,3 +69,18 @@ SELECT (SELECT count(*) FROM operation
 
 -- name: image_remove
 DELETE FROM image WHERE id = ?1;
+
+-- name: image_use_put
+INSERT INTO image_use (ref, used_at) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET used_at = excluded.used_at;
+
+-- name: image_use_touch
+UPDATE image_use SET used_at = ?2 WHERE ref = ?1;
+
+-- name: image_use_idle
+SELECT ref FROM image_use u WHERE used_at <= ?1
+       AND NOT EXISTS (SELECT 1 FROM image m WHERE m.reference = u.ref)
+       AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.image_ref = u.ref)
+ORDER BY used_at LIMIT 50;
+
+-- name: image_use_forget
+DELETE FROM image_use WHERE ref = ?1;

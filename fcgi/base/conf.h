@@ -29,6 +29,7 @@
     S(drivers, STR, "container,kvm", 1, 64, "comma-separated drivers; `fake` and `fake-vm` are for tests")   \
     S(engine_socket, STR, "", 0, 100, "container engine socket; empty: a private Podman service")            \
     S(libvirt_uri, STR, "", 0, 200, "libvirt for virtual machines; empty: a private libvirtd")               \
+    S(image_keep_h, INT, "168", 0, 8760, "hours that an image in no catalogue stays after its last use")     \
     S(image_cache, STR, "", 0, 200, "folder that keeps built images and kernels; empty: below the state")    \
     S(vm_accelerator, STR, "auto", 3, 4, "kvm, tcg (software) or auto: kvm if a guest really runs under it") \
     S(pci_devices, STR, "/sys/bus/pci/devices", 1, 200, "where the kernel lists the host's PCI devices")     \

@@ -1,4 +1,5 @@
 /* The catalogue's images: pulled, adopted from an upload, deleted. */
+#include "job/image_use.h"
 #include "job/job.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include "base/fd.h"
 #include "driver/fetch.h"
 
-#define FETCH_RESERVE ((int64_t)512 << 20) /* bytes that stay free for the database and the engines */
 
 /* Out of the engine, unless others need what the reference names there. */
 static int drop(struct lg_job *j, struct lg_err *e)
@@ -49,7 +49,9 @@ static int admit(struct lg_job *j, struct lg_err *e)
 int lg_run_pull(struct lg_job *j, struct lg_err *e)
 {
     lg_job_log(j, "pulling %s", j->im.reference);
-    int rc = LG_VERB(j->d, image_pull, e, j->g, j->im.reference, lg_job_progress, j, &j->info);
+    int rc = lg_image_room(j->runner->conf, e);
+    if (!rc)
+        rc = LG_VERB(j->d, image_pull, e, j->g, j->im.reference, lg_job_progress, j, &j->info);
     return rc ? rc : admit(j, e);
 }
 
@@ -132,7 +134,7 @@ static int64_t fetch_room(const struct lg_job *j, int own)
     int64_t max = (int64_t)j->runner->conf->upload_max_mib << 20;
     if (fstatvfs(own, &fs))
         return max;
-    int64_t room = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize - FETCH_RESERVE;
+    int64_t room = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize - LG_IMAGE_RESERVE;
     room /= 2; /* it is stored, then imported */
     return room < max ? room : max;
 }

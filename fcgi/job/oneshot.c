@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "driver/oneshot.h"
+#include "job/image_use.h"
 #include "model/frame.h"
 #include "model/net.h"
 #include "model/run_frame.h"
@@ -58,6 +59,7 @@ struct run {
 
 static volatile sig_atomic_t cancelled;
 static int watched = -1;
+static int64_t pull_until; /* lg_clock_mono; 0: none is under way */
 
 /* Whoever waits may leave while an engine call is at work. Only async-signal-safe calls. */
 static void look_at_client(int sig)
@@ -65,6 +67,8 @@ static void look_at_client(int sig)
     (void)sig;
     struct pollfd f = {watched, POLLRDHUP, 0};
     if (watched >= 0 && poll(&f, 1, 0) > 0 && f.revents & (POLLRDHUP | POLLHUP | POLLERR))
+        cancelled = 1;
+    if (pull_until && lg_clock_mono() >= pull_until)
         cancelled = 1;
 }
 
@@ -273,11 +277,25 @@ static int find_image(struct run *x, struct lg_err *e)
     struct lg_image_info info;
     const char *ref = x->o.image_ref;
     int rc = LG_VERB(x->d, image_find, e, x->g, ref, &info);
+    if (!rc)
+        lg_image_used(x->db, ref);
     if (rc != -(int)LG_NOT_FOUND || !strchr(ref, '/') || !strncmp(ref, "localhost/", 10))
         return rc;
     lg_err_clear(e);
     tell_progress(x, -1, "the image is pulled");
-    return LG_VERB(x->d, image_pull, e, x->g, ref, tell_progress, x, &info);
+    if (!x->d->image_pull)
+        return lg_fail(e, LG_UNSUPPORTED, "this engine pulls no images");
+    pull_until = lg_clock_mono() + x->runner->conf->operation_timeout_s * 1000;
+    rc = lg_image_use_pull(&(struct lg_image_pull){x->db, x->runner->conf, x->d, x->g, tell_progress, x}, ref,
+                           &info, e);
+    if (rc && lg_clock_mono() >= pull_until) {
+        cancelled = 0; /* by the clock: whoever waits is told */
+        lg_err_clear(e);
+        rc = lg_fail(e, LG_TIMEOUT, "the image did not come within %ld s",
+                     x->runner->conf->operation_timeout_s);
+    }
+    pull_until = 0;
+    return rc;
 }
 
 static int start(struct run *x, struct lg_err *e)

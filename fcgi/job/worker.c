@@ -3,6 +3,7 @@
  * together with the facts it led to. It may be killed at any point; whoever takes the operation next begins
  * it again.
  */
+#include "job/image_use.h"
 #include "job/job.h"
 
 #include <errno.h>
@@ -76,7 +77,9 @@ int lg_job_image(struct lg_job *j, const char *ref, struct lg_err *e)
     if (rc == -LG_NOT_FOUND && registry_ref(ref) && j->d->image_pull) {
         lg_job_log(j, "image %s is not here; pulling it", ref);
         lg_err_clear(&miss);
-        rc = j->d->image_pull(j->g, ref, lg_job_progress, j, &j->info, &miss);
+        rc =
+            lg_image_use_pull(&(struct lg_image_pull){j->db, j->runner->conf, j->d, j->g, lg_job_progress, j},
+                              ref, &j->info, &miss);
     }
     if (rc == -LG_NOT_FOUND || rc == -LG_BACKEND) {
         lg_fail(e, miss.code, "image %s cannot be had: %s", ref, miss.msg);

@@ -265,3 +265,27 @@ int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e)
         rc = lg_sql_run(db, Q_IMAGE_REMOVE, e, "t", id);
     return rc < 0 ? rc : tell(db, "image.deleted", &im, e);
 }
+
+int lg_image_use_put(struct lg_db *db, const char *ref, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_USE_PUT, e, "ti", ref, lg_clock_ms());
+    return rc < 0 ? rc : 0;
+}
+
+int lg_image_use_touch(struct lg_db *db, const char *ref, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_USE_TOUCH, e, "ti", ref, lg_clock_ms());
+    return rc < 0 ? rc : 0;
+}
+
+int lg_image_use_forget(struct lg_db *db, const char *ref, struct lg_err *e)
+{
+    int rc = lg_sql_run(db, Q_IMAGE_USE_FORGET, e, "t", ref);
+    return rc < 0 ? rc : 0;
+}
+
+int lg_image_use_idle(struct lg_db *db, int64_t before, void (*fn)(void *arg, const char *ref), void *arg,
+                      struct lg_err *e)
+{
+    return lg_sql_each_text(db, lg_sql(db, Q_IMAGE_USE_IDLE, e, "i", before), fn, arg, e);
+}

@@ -44,6 +44,14 @@ int64_t lg_image_sharers(struct lg_db *db, const struct lg_image *im);
  * public or the host's. Errors as lg_quota_admit. Needs a write transaction. */
 int lg_image_take_size(struct lg_db *db, const struct lg_image *im, int64_t size_bytes, struct lg_err *e);
 int lg_image_remove(struct lg_db *db, const char *id, struct lg_err *e); /* event image.deleted */
+/* References that the engine was made to have and that are in no catalogue: noted with the time of now when
+ * pulled; touched when used again, a no-op for others; forgotten. In a write transaction each. */
+int lg_image_use_put(struct lg_db *db, const char *ref, struct lg_err *e);
+int lg_image_use_touch(struct lg_db *db, const char *ref, struct lg_err *e);
+int lg_image_use_forget(struct lg_db *db, const char *ref, struct lg_err *e);
+/* fn for up to 50 that were not used since `before` (ms) and that no catalogue and no instance names. */
+int lg_image_use_idle(struct lg_db *db, int64_t before, void (*fn)(void *arg, const char *ref), void *arg,
+                      struct lg_err *e);
 int64_t lg_image_min_disk(const struct lg_image *im); /* bytes an instance's disk must have; 0 any */
 void lg_image_render(struct lg_json *j, const char *key, const struct lg_image *im);
 

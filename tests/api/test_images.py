@@ -1,4 +1,5 @@
 """The image catalogue."""
+import glob
 import json
 import os
 import uuid
@@ -79,6 +80,32 @@ def test_an_administrator_says_where_images_come_from(make_system, label):
         assert a.status == 404 and ref in json.dumps(a.json)
     a = admin.post("/images", {"reference": f"ghcr.io/a/{label}"}, 202)
     assert admin.operation(operation_of(a))["status"] == "done"
+
+
+def test_images_in_no_catalogue_go_when_nothing_needs_them(make_system, label):
+    """What a create pulled stays as long as an instance has it, or a catalogue; the rest goes before another comes."""
+    s = make_system(drivers="fake", pool="127.88.0.0/16", image_keep_h=0).start()
+    ours = Tenant(s.tenant("ours"))
+
+    def engine_has():
+        found = set()
+        for path in glob.glob(f"{s.state}/fake/image-*"):
+            with open(path) as f:
+                found.add(json.load(f)["ref"])
+        return found
+
+    def make(what):
+        return ours.make(f"{label}-{what}", image=f"registry.test/{label}-{what}:1")["id"]
+
+    first, kept, listed = make("first"), make("kept"), make("listed")
+    assert {f"registry.test/{label}-{w}:1" for w in ("first", "kept", "listed")} <= engine_has()
+    image = pull(ours, f"registry.test/{label}-listed:1")
+    ours.drop(first, listed)
+    last = make("last")
+    assert f"registry.test/{label}-first:1" not in engine_has()
+    assert {f"registry.test/{label}-{w}:1" for w in ("kept", "listed", "last")} <= engine_has()
+    ours.drop(kept, last)
+    drop(ours, image)
 
 
 def test_names_are_taken_once(red, blue, label):
