@@ -96,7 +96,9 @@ static void host_spoke(void)
             break;
         lg_step_output(s);
     }
-    say_ended(s, "snippet", *word == '0' ? 0 : 1, 0);
+    if (s->working)
+        say_ended(s, "snippet", *word == '0' ? 0 : 1, 0);
+    s->working = false;
 }
 
 /* ---- orders ---- */
@@ -142,6 +144,7 @@ static void order_run(const char *p, size_t n)
     box.file = -1;
     if (box.step.pid && box.step.hosted) {
         box.step.began_us = now_us();
+        box.step.working = true;
         if (write(box.step.host, p, n) != (ssize_t)n)
             refuse("the interpreter", errno);
         return;
@@ -206,7 +209,7 @@ static void obey(int type, const char *p, size_t n)
         box.step.in = -1;
         break;
     case LG_BOX_STOP:
-        if (box.step.pid)
+        if (box.step.pid && (box.step.working || !box.step.hosted)) /* else it came too late */
             kill(-box.step.pid, SIGINT);
         break;
     default:

@@ -22,7 +22,8 @@ struct lg_words { /* NUL-ended words in one block, and pointers to them */
 struct lg_step { /* what runs now */
     pid_t pid;   /* 0: nothing */
     int in, out, err, host;
-    bool compiling, hosted, ended;
+    bool compiling, ended;
+    bool hosted, working; /* an interpreter that waits for orders; that has one */
     int64_t began_us;
     int status;
     int64_t cpu_us, rss_kib;

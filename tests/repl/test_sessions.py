@@ -19,6 +19,20 @@ from repl_names import children, events, listen
 # Short naps: a signal just before a long one would be seen at its end.
 NAPS = "import time\nfor _ in range(600): time.sleep(0.1)"
 
+# What would go on for a minute or for ever, and what is said when it is interrupted.
+ENDLESS = {
+    "python": ("python", NAPS, "KeyboardInterrupt"),
+    "javascript loop": ("javascript", "for (;;);", "interrupted"),
+    "javascript promise": ("javascript", "new Promise((r) => setTimeout(r, 60000))", "interrupted"),
+    "javascript with a listener": ("javascript", "process.on('SIGINT', () => console.error('heard')); new Promise((r) => setTimeout(r, 60000))", "heard"),
+    "bash loop": ("bash", "while :; do :; done; echo on", ""),
+    "bash program": ("bash", "f() { while :; do sleep 60; done; }; for i in 1 2 3; do f; done; echo on", ""),
+    "bash builtin": ("bash", "sleep 60 & wait; echo on", ""),
+}
+BEGUN = {"python": "print('begun', flush=True)", "javascript": "console.log('begun');", "bash": "echo begun"}
+KEPT = {"python": ("x = 1", "x"), "javascript": ("x = 1", "x"), "bash": ("x=1", "echo $x")}
+endless = pytest.mark.parametrize("language, code, said", ENDLESS.values(), ids=ENDLESS)
+
 
 @pytest.fixture
 def session(repl):
@@ -98,30 +112,40 @@ def test_files(repl, session):
     assert repl.call("PUT", f"{run.at}/file?path=r/tmp/x", b"x", **{"Content-Type": "application/octet-stream"}).status == 400
 
 
-def test_a_snippet_that_takes_too_long_is_interrupted(repl, session):
+@endless
+def test_a_snippet_that_takes_too_long_is_interrupted(session, language, code, said):
+    run = session(language)
+    put, get = KEPT[language]
+    run(put)
+    for _ in range(2):
+        a = run(code, limits={"timeMs": 500})
+        assert a["limit"] == "time" and a["exitCode"] == 1 and said in a["stderr"] and a["stdout"] == "", a
+    assert run(get)["stdout"] == "1\n"
+
+
+def test_a_snippet_that_listens_to_no_interrupt_ends_its_session(repl, session):
     run = session("python")
-    run("x = 1")
-    a = run(NAPS, limits={"timeMs": 500})
-    assert a["limit"] == "time" and "KeyboardInterrupt" in a["stderr"]
-    assert run("x")["stdout"] == "1\n"
     a = run("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", limits={"timeMs": 500})
     assert a["limit"] == "time"
     assert repl.call("POST", f"{run.at}/execute", {"code": "x"}).status == 404
 
 
-def test_interrupt(system, repl, neighbour, session):
-    run = session("python")
-    run("x = 1")
+@endless
+def test_interrupt(system, repl, neighbour, session, language, code, said):
+    run = session(language)
+    put, get = KEPT[language]
+    run(put)
     assert repl.call("POST", f"{run.at}/interrupt").status == 409  # nothing runs
     assert neighbour.call("POST", f"{run.at}/interrupt").status == 404
-    snippet = repl.call("POST", f"{run.at}/runs", {"code": "print('begun', flush=True)\n" + NAPS, "limits": {"timeMs": 60000}}).json
+    snippet = repl.call("POST", f"{run.at}/runs", {"code": f"{BEGUN[language]}\n{code}", "limits": {"timeMs": 60000}}).json
     stream = listen(system, repl, snippet)
     while b"begun" not in stream.readline():
         assert not stream.isclosed(), "it ended before it had begun"
     assert repl.call("GET", run.at).json["state"] == "running"
     assert repl.call("POST", f"{run.at}/interrupt").status == 204
-    assert b"KeyboardInterrupt" in stream.read()
-    assert run("x")["stdout"] == "1\n"
+    rest = stream.read()
+    assert said.encode() in rest and b'"exitCode":1' in rest and b'"limit":null' in rest, rest
+    assert run(get)["stdout"] == "1\n"
 
 
 SPOOFER = """

@@ -9,6 +9,15 @@ __lodge_next() {
     __lodge_args=("$@")
     __lodge_file=$name
 }
+# SIGINT ends the snippet, which is the file that we source, and not us: it returns from what runs, and so does each command
+# after it until nothing of the snippet is left.
+__lodge_unwind() {
+    ((${#BASH_SOURCE[@]} > 2)) && return 2
+    trap - DEBUG
+    shopt -u extdebug
+    set +T
+}
+trap '[[ ${BASH_SOURCE[*]: -2:1} != "$__lodge_file" ]] || { set -T; shopt -s extdebug; trap __lodge_unwind DEBUG; return 130; }' INT
 while :; do
     __lodge_next
     set -- "${__lodge_args[@]}"

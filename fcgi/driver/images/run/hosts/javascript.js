@@ -34,15 +34,30 @@ if (process.argv[2] !== 'session') {
   }));
   context.globalThis = context;
   process.on('uncaughtException', (e) => console.error(e));
-  let number = 0;
+  // SIGINT ends a snippet: the engine's doing while its own code runs, ours while it waits for a promise.
+  let number = 0, interrupt = () => {};
+  process.on('SIGINT', () => interrupt('Error: Script execution was interrupted by `SIGINT`'));
+  const listen = () => { // anew: where the code came to listen, too, the engine leaves the signal with nobody
+    const all = process.rawListeners('SIGINT');
+    process.removeAllListeners('SIGINT');
+    for (const f of all) process.on('SIGINT', f);
+  };
+  const run = (file) => {
+    try {
+      return vm.runInContext(fs.readFileSync(file, 'utf8'), context, { filename: `snippet-${++number}.js`, breakOnSigint: true });
+    } finally {
+      listen();
+    }
+  };
   const next = async () => {
     const argv = words();
+    await new Promise(setImmediate); // a signal that came too late for the snippet before is none of this one's
     let bad = '0\n';
     try {
-      const value = await vm.runInContext(fs.readFileSync(argv[0], 'utf8'), context, { filename: `snippet-${++number}.js` });
+      const value = await Promise.race([run(argv[0]), new Promise((_, reject) => { interrupt = reject; })]);
       if (value !== undefined) console.log(util.inspect(value));
     } catch (e) {
-      console.error(e && e.stack ? e.stack : e);
+      console.error(e && e.stack ? e.stack.split(/\n +at .*\(node:vm:/)[0] : e); // without our own frames
       bad = '1\n';
     }
     fs.writeSync(3, bad);

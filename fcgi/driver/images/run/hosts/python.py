@@ -54,7 +54,10 @@ def session():
     sys.path.insert(0, "/box")
     number = 0
     while True:
-        argv = words(3)
+        try:
+            argv = words(3)
+        except KeyboardInterrupt:  # too late for the snippet before
+            continue
         sys.argv = argv
         number += 1
         name, bad = "<snippet %d>" % number, b"0\n"
