@@ -42,10 +42,10 @@ struct lg_sandbox_ops {
     int (*sweep)(struct lg_engine *g, int *removed, struct lg_err *e);
 };
 
-/* What a sandbox' memory was at its peak, 0 unknown, and whether the kernel killed in it for want of memory.
- */
+/* What a sandbox' memory was at its peak, and how often the kernel killed in it for want of memory; 0
+ * unknown. Both since it was made. */
 int64_t lg_sandbox_memory_peak(const struct lg_sandbox *s);
-bool lg_sandbox_oom(const struct lg_sandbox *s);
+int64_t lg_sandbox_oom_kills(const struct lg_sandbox *s);
 /* Another limit than it was made with, before the program starts. False when the kernel refuses. */
 bool lg_sandbox_memory_limit(const struct lg_sandbox *s, int64_t bytes);
 /* The same for processes and threads, its first process among them; and how often it could not make another

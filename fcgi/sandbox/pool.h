@@ -121,9 +121,9 @@ struct lg_task {
     struct lg_task_step compile, step;
     struct lg_buf mixed; /* both streams as they came: `result`, and the head kept as history */
     int64_t output, memory_peak;
-    int64_t pids_hits;       /* of its sandbox before it began: a session's earlier snippets */
-    struct lg_repl *session; /* NULL: a sandbox of its own */
-    bool snippet;            /* its session's interpreter goes on */
+    int64_t pids_hits, oom_kills; /* of its sandbox before it began: a session's earlier snippets */
+    struct lg_repl *session;      /* NULL: a sandbox of its own */
+    bool snippet;                 /* its session's interpreter goes on */
     bool interrupted;
     const char *limit;    /* which was hit: a word of the API; NULL none */
     struct lg_err failed; /* it could not be run: code != 0 */

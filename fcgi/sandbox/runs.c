@@ -170,7 +170,7 @@ static void finish(struct lg_task *r)
         return;
     r->ended_mono = lg_clock_mono();
     if (r->box) {
-        if (!r->limit && lg_sandbox_oom(&r->box->sb))
+        if (!r->limit && lg_sandbox_oom_kills(&r->box->sb) > r->oom_kills)
             r->limit = "memory";
         if (processes_short(r))
             r->limit = "processes";
@@ -449,6 +449,7 @@ int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s,
     r->began_mono = r->queued_mono;
     r->box = s->box;
     r->pids_hits = lg_sandbox_pids_hits(&s->box->sb);
+    r->oom_kills = lg_sandbox_oom_kills(&s->box->sb);
     lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
     say_state(r, "running");
     /* Also where it is as the sandbox was made: the snippet before may have had another. */

@@ -79,6 +79,16 @@ def test_the_limits_of_a_snippet(session):
     assert a["limit"] == "output" and a["stdout"] == "x" * 10, a
 
 
+def test_a_limit_that_one_snippet_hit_is_not_the_next_one_s(session):
+    run = session("python")
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'len(bytes([1]) * (1 << 30))']).returncode"
+    a = run(child, limits={"memoryBytes": 96 << 20})
+    assert a["limit"] == "memory" and a["stdout"] == "-9\n", a
+    a = run("1", limits={"memoryBytes": 96 << 20})
+    assert a["success"] and a["limit"] is None, a
+    assert run(child, limits={"memoryBytes": 96 << 20})["limit"] == "memory"
+
+
 def test_javascript(session):
     run = session("javascript")
     assert run("const x = 20; function f(n) { return n + 1; }")["success"]

@@ -204,10 +204,10 @@ int64_t lg_sandbox_memory_peak(const struct lg_sandbox *s)
     return *s->memory ? number(s->memory, s->cgroup2 ? "memory.peak" : "memory.max_usage_in_bytes", NULL) : 0;
 }
 
-bool lg_sandbox_oom(const struct lg_sandbox *s)
+int64_t lg_sandbox_oom_kills(const struct lg_sandbox *s)
 {
-    return *s->memory &&
-           number(s->memory, s->cgroup2 ? "memory.events" : "memory.oom_control", "oom_kill") > 0;
+    return *s->memory ? number(s->memory, s->cgroup2 ? "memory.events" : "memory.oom_control", "oom_kill")
+                      : 0;
 }
 
 static bool write_number(const char *dir, const char *file, int64_t v)
