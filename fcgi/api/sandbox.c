@@ -10,7 +10,7 @@
 #include "base/fd.h"
 
 #define PATIENCE_S 10
-#define REPLY_MAX  ((size_t)4 << 20)
+#define REPLY_MAX  ((size_t)16 << 20) /* the largest file of a session in base64, with room to spare */
 
 static void be32(uint8_t *p, size_t n)
 {
@@ -51,6 +51,8 @@ static int receive(int fd, struct lg_buf *out, struct lg_err *e)
         if (!n)
             return 0;
         lg_buf_add(out, piece, (size_t)n);
+        if (out->failed)
+            return lg_fail(e, LG_BACKEND, "the runner's answer is longer than %zu bytes", out->max);
     }
 }
 
@@ -99,13 +101,12 @@ int lg_sandbox_ask(const struct lg_conf *c, const struct lg_buf *head, const str
     rc = rc ? rc : receive(fd, &reply, e);
     if (rc)
         return rc;
-    json_t *j = lg_json_parse(reply.data + 4, reply.len - 4, 16, e);
+    lg_cleanup_json json_t *j = lg_json_parse(reply.data + 4, reply.len - 4, 16, NULL);
     const json_t *error = json_object_get(j, "error");
-    if (!j || error) {
-        rc = j ? refusal(error, e) : -(int)LG_INTERNAL;
-        json_decref(j);
-        return rc;
-    }
-    *out = j;
+    if (!j)
+        return lg_fail(e, LG_BACKEND, "the runner's answer is no JSON");
+    if (error)
+        return refusal(error, e);
+    *out = json_incref(j);
     return 0;
 }

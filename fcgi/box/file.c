@@ -82,9 +82,12 @@ void lg_file_get(const char *path)
             close(fd);
         return;
     }
+    size_t left = LG_BOX_GET_MAX + 1;
     ssize_t n;
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+    while ((n = read(fd, bytes, left < sizeof bytes ? left : sizeof bytes)) > 0) {
         lg_say(LG_BOX_CONTENT, bytes, (size_t)n);
+        left -= (size_t)n;
+    }
     close(fd);
     lg_say(LG_BOX_OK, NULL, 0);
 }

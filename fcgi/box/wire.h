@@ -7,11 +7,13 @@
 #ifndef LG_BOX_WIRE_H
 #define LG_BOX_WIRE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define LG_BOX_HEAD      5
-#define LG_BOX_FRAME_MAX 65536 /* payload bytes */
-#define LG_BOX_HOST_FD   3     /* where a host process (see LG_BOX_HOST) reads its orders */
+#define LG_BOX_FRAME_MAX 65536             /* payload bytes */
+#define LG_BOX_GET_MAX   ((size_t)8 << 20) /* bytes of a file; of a larger one comes one more */
+#define LG_BOX_HOST_FD   3                 /* where a host process (see LG_BOX_HOST) reads its orders */
 
 /* To lodge-box. */
 enum {

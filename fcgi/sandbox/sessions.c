@@ -11,9 +11,8 @@
 #include "box/wire.h"
 #include "sandbox/pool.h"
 
-#define SNIPPET  ".snippet"
-#define WHERE    "/box/"
-#define FILE_MAX ((size_t)8 << 20) /* bytes of a file that is fetched */
+#define SNIPPET ".snippet"
+#define WHERE   "/box/"
 
 struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant)
 {
@@ -32,7 +31,7 @@ static void renew(struct lg_repl *s)
 
 static void answer_asker(struct lg_repl *s, const struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf text = {.max = FILE_MAX * 2};
+    lg_cleanup_buf struct lg_buf text = {.max = LG_BOX_GET_MAX * 2};
     if (!s->asker)
         return;
     void *asker = s->asker;
@@ -122,7 +121,7 @@ int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const ch
                           .ttl_ms = ttl_ms,
                           .created_at = lg_clock_ms(),
                           .lease.fire = on_lease,
-                          .said.max = FILE_MAX};
+                          .said.max = LG_BOX_GET_MAX};
     lg_id_new(s->id);
     snprintf(s->tenant, sizeof s->tenant, "%s", tenant);
     snprintf(s->user, sizeof s->user, "%s", user);
@@ -229,7 +228,7 @@ static void files_done(struct lg_repl *s)
 {
     s->listens = false;
     if (s->said.failed)
-        lg_fail(&s->refused, LG_TOO_LARGE, "the file is larger than %zu bytes", FILE_MAX);
+        lg_fail(&s->refused, LG_TOO_LARGE, "the file is larger than %zu bytes", LG_BOX_GET_MAX);
     answer_asker(s, s->refused.code ? &s->refused : NULL);
     lg_buf_done(&s->said);
 }

@@ -122,6 +122,18 @@ def test_files(repl, session):
     assert repl.call("PUT", f"{run.at}/file?path=r/tmp/x", b"x", **{"Content-Type": "application/octet-stream"}).status == 400
 
 
+def test_the_largest_file(repl, session):
+    run, largest, binary = session("python"), 8 << 20, {"Content-Type": "application/octet-stream"}
+    data = os.urandom(largest)
+    assert repl.call("PUT", f"{run.at}/file?path=a", data, **binary).status == 200
+    assert repl.call("GET", f"{run.at}/file?path=a").body == data
+    for larger in (largest + 1, 60 << 20):
+        assert run(f"import os; os.truncate('a', {larger})")["success"]
+        a = repl.call("GET", f"{run.at}/file?path=a")
+        assert a.status == 413 and a.error == "BODY_TOO_LARGE" and str(largest) in a.json["error"]["message"], a
+    assert [f["size"] for f in repl.call("GET", f"{run.at}/files").json["files"]] == [60 << 20]
+
+
 @endless
 def test_a_snippet_that_takes_too_long_is_interrupted(session, language, code, said):
     run = session(language)
