@@ -175,7 +175,9 @@ static void finish(struct lg_task *r)
         if (processes_short(r))
             r->limit = "processes";
         r->memory_peak = lg_sandbox_memory_peak(&r->box->sb);
-        if (!r->session)
+        if (r->session)
+            lg_box_pause(r->box, false); /* its listener may have been slow */
+        else
             lg_box_end(r->box);
         r->box = NULL;
         p->pace_ms = (p->pace_ms * 7 + (r->ended_mono - r->began_mono)) / 8;
