@@ -78,6 +78,8 @@ bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n)
 
 static void client_frame(struct lg_task *r, int type, const char *p, size_t n)
 {
+    if (r->state == LG_TASK_WAITING && (type == LG_RUN_FRAME_STOP || type == LG_RUN_FRAME_INTERRUPT))
+        lg_task_stop(r, "stopped");
     if (r->state != LG_TASK_GOING || !r->box)
         return;
     if (type == LG_RUN_FRAME_INPUT && r->interactive && n)

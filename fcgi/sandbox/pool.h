@@ -145,7 +145,7 @@ struct lg_repl {
     char id[LG_ID_LEN], tenant[LG_ID_LEN], user[LG_ID_LEN];
     const struct lg_language *lang;
     struct lg_box *box;
-    struct lg_task *task; /* the snippet at work */
+    struct lg_task *task; /* the snippet at work, or waiting for its turn */
     struct lg_timer lease;
     int64_t ttl_ms, created_at, expires_at;
     bool listens;          /* the sandbox has yet to say its last word about files, */
@@ -263,6 +263,7 @@ void lg_task_box_gone(struct lg_task *r, const char *why);
 void lg_task_stop(struct lg_task *r, const char *limit); /* kills it; it ends with that word */
 void lg_task_fail(struct lg_task *r, enum lg_code code, const char *why);
 void lg_task_bury(struct lg_task *r); /* out of every list; freed at the end of the turn */
+/* As lg_task_submit, into a session; it has begun already when it is its turn. */
 int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e);
 
 /* listener.c */
@@ -278,7 +279,7 @@ struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char
 /* 1: no sandbox is ready yet, but there will be one. */
 int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
                   int64_t ttl_ms, bool network, struct lg_repl **out, struct lg_err *e);
-void lg_repl_end(struct lg_repl *s);                                       /* frees it */
+void lg_repl_end(struct lg_repl *s); /* frees it; no snippet is going on in it */
 int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e); /* LG_CONFLICT: busy */
 /* Sends the snippet's code and appends the order to run it. */
 void lg_repl_order(struct lg_buf *order, struct lg_task *r);

@@ -127,7 +127,7 @@ static int question_run(struct lg_peer *c, const json_t *q, const char *blob, si
     lg_json_obj(&j, NULL);
     lg_json_str(&j, "id", r->id);
     lg_json_str(&j, "language", lang->name);
-    lg_json_str(&j, "state", s ? "running" : "queued");
+    lg_json_str(&j, "state", r->state == LG_TASK_WAITING ? "queued" : "running");
     lg_json_end_obj(&j);
     return 0;
 }
@@ -304,7 +304,7 @@ static int question_of_session(struct lg_peer *c, const json_t *q, const char *b
     if (!s)
         return lg_fail(e, LG_NOT_FOUND, "there is no such session, or it has ended");
     if (!strcmp(what, "end")) {
-        if (s->task)
+        if (s->task && s->task->state == LG_TASK_GOING)
             lg_task_stop(s->task, "stopped");
         else
             lg_repl_end(s);
@@ -314,7 +314,10 @@ static int question_of_session(struct lg_peer *c, const json_t *q, const char *b
     if (!strcmp(what, "interrupt")) {
         if (!s->task || !s->box)
             return lg_fail(e, LG_STATE, "no snippet is running in this session");
-        lg_box_send(s->box, LG_BOX_STOP, NULL, 0);
+        if (s->task->state == LG_TASK_WAITING)
+            lg_task_stop(s->task, "stopped");
+        else
+            lg_box_send(s->box, LG_BOX_STOP, NULL, 0);
         lg_buf_str(out, "{}");
         return 0;
     }

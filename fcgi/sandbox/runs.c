@@ -166,6 +166,7 @@ static bool processes_short(const struct lg_task *r)
 static void finish(struct lg_task *r)
 {
     struct lg_pool_state *p = r->pool;
+    bool untouched = r->state == LG_TASK_WAITING;
     if (r->state == LG_TASK_DONE)
         return;
     r->ended_mono = lg_clock_mono();
@@ -185,7 +186,7 @@ static void finish(struct lg_task *r)
     leave(r);
     r->state = LG_TASK_DONE;
     if (r->session)
-        lg_repl_leave(r->session, r->snippet && !r->failed.code);
+        lg_repl_leave(r->session, untouched || (r->snippet && !r->failed.code));
     lg_timer_cancel(&p->loop.timers, &r->deadline);
     lg_scribe_write(r);
     say_end(r);
@@ -231,7 +232,8 @@ static void give_up(struct lg_task *r)
         lg_task_fail(r, LG_UNAVAILABLE, p->engine_why);
         return;
     }
-    lg_fail(&r->failed, LG_RATE, "no sandbox was free in time");
+    lg_fail(&r->failed, LG_RATE,
+            r->session ? "its turn did not come in time" : "no sandbox was free in time");
     lg_err_detail(&r->failed, "retryAfter", "%d", retry_after(p));
     finish(r);
 }
@@ -350,13 +352,42 @@ static void begin(struct lg_task *r, struct lg_box *b)
         lg_buf_done(&r->blob);
 }
 
+/* The order goes into its session's sandbox, where the interpreter waits for it. */
+static void begin_snippet(struct lg_task *r, struct lg_box *b)
+{
+    lg_cleanup_buf struct lg_buf order = {.max = LG_BOX_FRAME_MAX};
+    b->run = r;
+    r->box = b;
+    r->state = LG_TASK_GOING;
+    r->began_mono = lg_clock_mono();
+    r->pids_hits = lg_sandbox_pids_hits(&b->sb);
+    r->oom_kills = lg_sandbox_oom_kills(&b->sb);
+    lg_timer_set(&r->pool->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
+    say_state(r, "running");
+    /* Also where it is as the sandbox was made: the snippet before may have had another. */
+    limit_memory(r, b);
+    lg_repl_order(&order, r);
+    if (r->input_size)
+        lg_box_send(b, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);
+    lg_box_send(b, LG_BOX_RUN, order.data, order.len);
+    if (b->state == LG_BOX_ENDING && r->state == LG_TASK_GOING)
+        lg_task_box_gone(r, TAKES_NOTHING);
+    else
+        lg_buf_done(&r->blob);
+}
+
+static struct lg_box *box_for(struct lg_pool_state *p, const struct lg_tenant_queue *t, struct lg_task *r)
+{
+    bool many = t->going + t->waiting_count > 1;
+    return r->session ? r->session->box : lg_boxes_take(p, r, p->shared && many ? KEPT_FOR_OTHERS : 0);
+}
+
 static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
 {
     struct lg_task *r = TAILQ_FIRST(&t->waiting);
     if (!r || t->going >= going_max_of_one(p))
         return false;
-    bool many = t->going + t->waiting_count > 1;
-    struct lg_box *b = lg_boxes_take(p, r, p->shared && many ? KEPT_FOR_OTHERS : 0);
+    struct lg_box *b = box_for(p, t, r);
     const struct lg_err *no =
         b || !r->network ? NULL : lg_boxes_refused(p, r->lang, r->tenant, r->queued_mono);
     if (no)
@@ -370,7 +401,10 @@ static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
     p->going++;
     TAILQ_REMOVE(&p->tenants, t, link);
     TAILQ_INSERT_TAIL(&p->tenants, t, link);
-    begin(r, b);
+    if (r->session)
+        begin_snippet(r, b);
+    else
+        begin(r, b);
     return true;
 }
 
@@ -419,6 +453,22 @@ static void set_up(struct lg_pool_state *p, struct lg_task *r)
     TAILQ_INSERT_TAIL(&p->runs, r, all);
 }
 
+/* A snippet goes before the tenant's runs: it needs none of the sandboxes they wait for. */
+static void enqueue(struct lg_pool_state *p, struct lg_tenant_queue *t, struct lg_task *r)
+{
+    struct lg_task *before = TAILQ_FIRST(&t->waiting);
+    while (before && (!r->session || before->session))
+        before = TAILQ_NEXT(before, wait);
+    if (before)
+        TAILQ_INSERT_BEFORE(before, r, wait);
+    else
+        TAILQ_INSERT_TAIL(&t->waiting, r, wait);
+    t->waiting_count++;
+    p->waiting++;
+    lg_timer_set(&p->loop.timers, &r->deadline, r->queued_mono + WAIT_MS);
+    say_state(r, "queued");
+}
+
 int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
 {
     struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
@@ -428,42 +478,21 @@ int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
     if (rc)
         return rc;
     set_up(p, r);
-    TAILQ_INSERT_TAIL(&t->waiting, r, wait);
-    t->waiting_count++;
-    p->waiting++;
-    lg_timer_set(&p->loop.timers, &r->deadline, r->queued_mono + WAIT_MS);
-    say_state(r, "queued");
+    enqueue(p, t, r);
     return 0;
 }
 
-/* A snippet begins at once: its session is waiting for it. */
+/* Sessions are counted, and each has one snippet at a time: that bounds how many of them wait. */
 int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e)
 {
-    lg_cleanup_buf struct lg_buf order = {.max = LG_BOX_FRAME_MAX};
     struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
     int rc = t ? lg_repl_enter(s, r, e) : lg_fail(e, LG_INTERNAL, "out of memory");
     if (rc)
         return rc;
     set_up(p, r);
-    t->going++;
-    p->going++;
-    r->state = LG_TASK_GOING;
-    r->began_mono = r->queued_mono;
-    r->box = s->box;
-    r->pids_hits = lg_sandbox_pids_hits(&s->box->sb);
-    r->oom_kills = lg_sandbox_oom_kills(&s->box->sb);
-    lg_timer_set(&p->loop.timers, &r->deadline, r->began_mono + r->limits.time_ms);
-    say_state(r, "running");
-    /* Also where it is as the sandbox was made: the snippet before may have had another. */
-    limit_memory(r, r->box);
-    lg_repl_order(&order, r);
-    if (r->input_size)
-        lg_box_send(r->box, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);
-    lg_box_send(r->box, LG_BOX_RUN, order.data, order.len);
-    if (!s->box)
-        lg_task_box_gone(r, TAKES_NOTHING);
-    else
-        lg_buf_done(&r->blob);
+    enqueue(p, t, r);
+    if (p->going < going_max(p) && TAILQ_FIRST(&t->waiting) == r)
+        start_one(p, t);
     return 0;
 }
 

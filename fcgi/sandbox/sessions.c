@@ -62,11 +62,13 @@ void lg_repl_end(struct lg_repl *s)
     answer_asker(s, &e);
     lg_timer_cancel(&p->loop.timers, &s->lease);
     TAILQ_REMOVE(&p->sessions, s, link);
-    if (s->task)
-        s->task->session = NULL;
     if (s->box) {
         s->box->session = NULL;
         lg_box_end(s->box);
+    }
+    if (s->task) { /* which waits for its turn */
+        s->task->session = NULL;
+        lg_task_fail(s->task, LG_GONE, e.msg);
     }
     lg_buf_done(&s->said);
     free(s);
@@ -144,7 +146,6 @@ int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e)
     s->task = r;
     r->session = s;
     r->lang = s->lang;
-    s->box->run = r;
     return 0;
 }
 

@@ -214,6 +214,31 @@ def test_who_waits_for_silent_sandboxes_does_not_hold_the_api(repl, session):
     assert repl.call("POST", "/execute", {"language": "python", "code": "print(1)"}).json["stdout"] == "1\n"
 
 
+def test_a_flood_of_snippets_waits_its_turn(system, repl, neighbour, session):
+    """They are the tenant's code like its runs: half of the host's turns and no more, so that others are served meanwhile."""
+    flood = [session("python") for _ in range(8)]
+    snippets = [begin(repl, run, "x = 1\nwhile True: pass", limits={"timeMs": 60000}) for run in flood]
+    half = 2 * os.cpu_count()
+    assert repl.status()["running"] <= half, "more than half of all turns"
+    for _ in range(3):
+        a = neighbour.call("POST", "/execute", {"language": "bash", "code": "echo served"})
+        assert a.status == 200 and a.json["stdout"] == "served\n", a
+    waiting = [(run, s) for run, s in zip(flood, snippets) if s["state"] == "queued"]
+    assert len(waiting) == max(0, len(flood) - half), snippets
+    for run, s in waiting[:1]:
+        assert repl.call("POST", f"{run.at}/runs", {"code": "1"}).status == 409
+        assert repl.call("DELETE", run.at).status == 204  # and its snippet with it
+        assert told(listen(system, repl, s))[-1][1]["error"]["code"] == "GONE"
+    for run, s in waiting[1:]:
+        assert repl.call("POST", f"{run.at}/interrupt").status == 204  # it is not begun any more
+        assert told(listen(system, repl, s))[-1][1]["limit"] == "stopped"
+    for run, s in zip(flood, snippets):
+        if s["state"] == "running":
+            assert repl.call("DELETE", run.at).status == 204
+    for run, _ in waiting[1:]:
+        assert run("x = 2\nx")["stdout"] == "2\n", "a session ended with a snippet that had not begun"
+
+
 class Terminal:
     """`lodge repl python` at a terminal of its own."""
 
@@ -279,9 +304,9 @@ def test_a_second_ctrl_c_ends_a_session_that_listens_to_none(system):
         assert t.p.wait(60) == 1
 
 
-def begin(repl, run, code):
-    a = repl.call("POST", f"{run.at}/runs", {"code": code})
-    assert a.status == 201 and a.json["state"] == "running", a
+def begin(repl, run, code, **more):
+    a = repl.call("POST", f"{run.at}/runs", {"code": code, **more})
+    assert a.status == 201, a
     return a.json
 
 
