@@ -232,6 +232,9 @@ struct lg_driver {
      * to vm->disk_bytes, also when it is stopped, and never shrinks (LG_INVALID).
      */
     int (*update)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+    /* Virtual machines only: bytes of the root disk as it is, running or not; an update that failed may have
+     * grown it. */
+    int (*disk_size)(struct lg_engine *g, const struct lg_inst_spec *spec, int64_t *bytes, struct lg_err *e);
     /*
      * Virtual machines only: a running one gets the disks and further cards that the spec has and it lacks,
      * and loses those that the spec has no more; one that does not run is left alone. LG_TIMEOUT: its guest

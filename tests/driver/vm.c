@@ -122,8 +122,11 @@ static void test_disk_grows_and_never_shrinks(void **state)
     struct lg_err e = {0};
     struct store s;
     struct lg_inst_spec spec = born(&s);
+    int64_t bytes;
     s.vm.disk_bytes += (int64_t)64 << 20;
     ok(&e, D->update(G, &spec, &e));
+    ok(&e, D->disk_size(G, &spec, &bytes, &e));
+    assert_int_equal(bytes, s.vm.disk_bytes);
     s.vm.disk_bytes -= (int64_t)64 << 20;
     assert_int_equal(D->update(G, &spec, &e), -LG_INVALID);
     gone(&s);

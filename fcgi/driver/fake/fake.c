@@ -243,6 +243,7 @@ const struct lg_driver lg_driver_fake_vm = {
     .remove = lg_fake_remove,
     .inspect = lg_fake_inspect,
     .update = lg_fake_update,
+    .disk_size = lg_fake_disk_size,
     .devices = lg_fake_devices,
     .suspend = lg_fake_suspend,
     .wake = lg_fake_wake,

@@ -23,6 +23,7 @@ int lg_fake_watch(struct lg_engine *g, lg_watch_fn *fn, void *arg, struct lg_err
 
 /* vm.c: what only virtual machines can. What `devices` gave one is its member of that name: ids and MACs. */
 int lg_fake_devices(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+int lg_fake_disk_size(struct lg_engine *g, const struct lg_inst_spec *spec, int64_t *bytes, struct lg_err *e);
 int lg_fake_suspend(struct lg_engine *g, const char *id, struct lg_err *e);
 int lg_fake_wake(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
 int lg_fake_reset(struct lg_engine *g, const char *id, struct lg_err *e);

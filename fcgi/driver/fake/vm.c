@@ -91,6 +91,16 @@ int lg_fake_devices(struct lg_engine *g, const struct lg_inst_spec *s, struct lg
     return lg_fake_after(g, "devices", rc, e);
 }
 
+int lg_fake_disk_size(struct lg_engine *g, const struct lg_inst_spec *s, int64_t *bytes, struct lg_err *e)
+{
+    int rc = lg_fake_fault(g, "disk_size", e);
+    lg_cleanup_json json_t *o = rc ? NULL : lg_fake_load(g, "inst", s->id);
+    if (!rc && !o)
+        rc = lg_fail(e, LG_NOT_FOUND, "the fake engine has no such instance");
+    *bytes = o ? lg_fake_int(o, "disk_bytes") : 0;
+    return lg_fake_after(g, "disk_size", rc, e);
+}
+
 int lg_fake_suspend(struct lg_engine *g, const char *id, struct lg_err *e)
 {
     return lg_fake_verb(g, "suspend", id, suspend, e);

@@ -172,20 +172,32 @@ int lg_vm_disk_make(const struct lg_engine *g, const struct lg_inst_spec *s, str
     return rc;
 }
 
-int lg_vm_disk_grow_off(const struct lg_engine *g, const char *id, const char *format, int64_t bytes,
-                        struct lg_err *e)
+int lg_vm_disk_bytes(const struct lg_engine *g, const char *id, const char *format, int64_t *bytes,
+                     struct lg_err *e)
 {
-    char path[PATH_MAX], size[24];
+    char path[PATH_MAX];
     lg_cleanup_buf struct lg_buf out = {.max = 65536};
     lg_vm_path(g, id, "root.disk", path);
     const char *const info[] = {"qemu-img", "info", "-U", "-f", format, "--output=json", path, NULL};
-    const char *const grow[] = {"qemu-img", "resize", "-q", "-f", format, path, size, NULL};
     int rc = lg_vm_qemu_img(info, QEMU_IMG_MS, &out, e);
     if (rc)
         return rc;
     lg_cleanup_json json_t *o = lg_json_parse(lg_buf_cstr(&out), out.len, 16, e);
-    int64_t have = json_integer_value(json_object_get(o, "virtual-size"));
+    *bytes = json_integer_value(json_object_get(o, "virtual-size"));
+    return 0;
+}
+
+int lg_vm_disk_grow_off(const struct lg_engine *g, const char *id, const char *format, int64_t bytes,
+                        struct lg_err *e)
+{
+    char path[PATH_MAX], size[24];
+    int64_t have;
+    int rc = lg_vm_disk_bytes(g, id, format, &have, e);
+    if (rc)
+        return rc;
+    lg_vm_path(g, id, "root.disk", path);
     snprintf(size, sizeof size, "%lld", (long long)bytes);
+    const char *const grow[] = {"qemu-img", "resize", "-q", "-f", format, path, size, NULL};
     if (have == bytes || have <= 0)
         return 0;
     return bytes < have

@@ -36,6 +36,9 @@ int lg_vm_qemu_img(const char *const *argv, int timeout_ms, struct lg_buf *out, 
 /* The root disk: an overlay of the template, or a copy of it when format is raw, of at least `bytes`.
  * `path` gets its place; nothing is done when it is there. */
 int lg_vm_disk_make(const struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e);
+/* Its size, as its file says; running or not. */
+int lg_vm_disk_bytes(const struct lg_engine *g, const char *id, const char *format, int64_t *bytes,
+                     struct lg_err *e);
 /* Grows the disk of one that does not run; smaller is LG_INVALID. */
 int lg_vm_disk_grow_off(const struct lg_engine *g, const char *id, const char *format, int64_t bytes,
                         struct lg_err *e);

@@ -54,6 +54,7 @@ const struct lg_driver lg_driver_kvm = {
     .remove = lg_vm_remove,
     .inspect = lg_vm_inspect,
     .update = lg_vm_update,
+    .disk_size = lg_vm_disk_size,
     .devices = lg_vm_devices,
     .suspend = lg_vm_suspend,
     .wake = lg_vm_wake,

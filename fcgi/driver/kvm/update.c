@@ -95,6 +95,12 @@ static int disk(struct lg_engine *g, virDomainPtr d, const struct lg_inst_spec *
                : 0;
 }
 
+int lg_vm_disk_size(struct lg_engine *g, const struct lg_inst_spec *s, int64_t *bytes, struct lg_err *e)
+{
+    *bytes = 0;
+    return g->test ? 0 : lg_vm_disk_bytes(g, s->id, lg_vm_disk_format(s), bytes, e);
+}
+
 int lg_vm_update(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e)
 {
     lg_cleanup_domain virDomainPtr d = NULL;

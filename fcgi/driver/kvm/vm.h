@@ -27,6 +27,7 @@ int lg_vm_reset(struct lg_engine *g, const char *id, struct lg_err *e);
 
 /* update.c */
 int lg_vm_update(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e);
+int lg_vm_disk_size(struct lg_engine *g, const struct lg_inst_spec *s, int64_t *bytes, struct lg_err *e);
 int lg_vm_devices(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e); /* hotplug.c */
 void lg_vm_pending(virDomainPtr d, char *out, size_t cap);
 
