@@ -7,7 +7,10 @@ SELECT name, vcpus, memory_bytes, disk_bytes, description, gpus FROM flavor ORDE
 SELECT name, vcpus, memory_bytes, disk_bytes, description, gpus FROM flavor WHERE name = ?1;
 
 -- name: flavor_uses
-SELECT count(*) FROM instance WHERE flavor = ?1;
+-- Those that an update at work may give it back to have it as well.
+SELECT (SELECT count(*) FROM instance WHERE flavor = ?1)
+       + (SELECT count(*) FROM operation o JOIN instance i ON i.id = o.instance_id
+          WHERE o.status IN ('queued', 'running') AND o.kind = 'instance.update' AND o.params ->> '$.was.flavor' = ?1 AND i.flavor <> ?1);
 
 -- name: flavor_add
 INSERT INTO flavor (name, position, vcpus, memory_bytes, disk_bytes, description, gpus)

@@ -68,9 +68,15 @@ SELECT count(*) FROM instance f WHERE f.tenant_id = ?1
 -- name: instance_of_backend
 SELECT id, tenant_id, name, state, desired, engine_ref, updated_at FROM instance WHERE backend = ?1;
 
--- What admission counts: everything that exists, whatever its state.
+-- What admission counts: everything that exists, whatever its state, with what updates at work may give back.
 -- name: instance_admitted
-SELECT coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0) FROM instance WHERE id <> ?1;
+WITH back AS (SELECT max(0, (o.params ->> '$.was.cpuMillis') - i.cpu_millis) AS cpu_millis,
+                     max(0, (o.params ->> '$.was.memoryBytes') - i.memory_bytes) AS memory_bytes
+              FROM operation o JOIN instance i ON i.id = o.instance_id
+              WHERE o.status IN ('queued', 'running') AND o.kind = 'instance.update' AND i.id <> ?1)
+SELECT coalesce(sum(cpu_millis), 0) + (SELECT coalesce(sum(cpu_millis), 0) FROM back),
+       coalesce(sum(memory_bytes), 0) + (SELECT coalesce(sum(memory_bytes), 0) FROM back)
+FROM instance WHERE id <> ?1;
 
 -- The lowest number that is neither used nor resting after a delete.
 -- name: instance_free_host

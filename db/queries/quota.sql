@@ -18,8 +18,14 @@ ON CONFLICT (tenant_id) DO UPDATE SET instances = excluded.instances, cpu_millis
   code_output_bytes = excluded.code_output_bytes, version = version + 1, updated_at = excluded.updated_at;
 
 -- name: quota_used
--- Everything that exists, whatever its state, volumes as large as they are becoming; of a container without a limit of storage what it holds; of images the tenant's own. ?2: now.
-SELECT count(*), coalesce(sum(cpu_millis), 0), coalesce(sum(memory_bytes), 0),
+-- Everything that exists, whatever its state, with what operations at work may add: volumes as large as they are becoming, and what an
+-- update may give back; of a container without a limit of storage what it holds; of images the tenant's own. ?2: now.
+WITH back AS (SELECT max(0, (o.params ->> '$.was.cpuMillis') - i.cpu_millis) AS cpu_millis,
+                     max(0, (o.params ->> '$.was.memoryBytes') - i.memory_bytes) AS memory_bytes
+              FROM operation o JOIN instance i ON i.id = o.instance_id
+              WHERE o.status IN ('queued', 'running') AND o.kind = 'instance.update' AND i.tenant_id = ?1)
+SELECT count(*), coalesce(sum(cpu_millis), 0) + (SELECT coalesce(sum(cpu_millis), 0) FROM back),
+       coalesce(sum(memory_bytes), 0) + (SELECT coalesce(sum(memory_bytes), 0) FROM back),
        coalesce(sum(CASE WHEN storage_bytes > 0 THEN storage_bytes ELSE coalesce(l.bytes, 0) END), 0)
        + (SELECT coalesce(sum(size_bytes), 0) FROM volume WHERE tenant_id = ?1)
        + (SELECT coalesce(sum(max(0, (o.params ->> '$.size') - v.size_bytes)), 0) FROM operation o JOIN volume v ON v.id = o.volume_id

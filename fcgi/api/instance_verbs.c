@@ -195,11 +195,14 @@ int lg_sizes_ask(struct lg_req *q, struct lg_instance *in, struct lg_sizes want,
                  struct lg_err *e)
 {
     bool live = !strcmp(in->type, "vm") || in->state == LG_ST_RUNNING || in->state == LG_ST_PAUSED;
-    int rc = live ? lg_verb_ask(q, in, LG_V_UPDATE, false, "{}", op, e)
+    const struct lg_sizes was = lg_instance_sizes(in);
+    char params[LG_UPDATE_PARAMS];
+    lg_update_params(&was, params);
+    int rc = live ? lg_verb_ask(q, in, LG_V_UPDATE, false, params, op, e)
                   : lg_verb_allowed(LG_V_UPDATE, in->state, false, e);
-    const struct lg_amounts more = {.cpu_millis = want.cpu_millis - in->cpu_millis,
-                                    .memory_bytes = want.memory_bytes - in->memory_bytes,
-                                    .storage_bytes = want.storage_bytes - in->storage_bytes};
+    const struct lg_amounts more = {.cpu_millis = want.cpu_millis - was.cpu_millis,
+                                    .memory_bytes = want.memory_bytes - was.memory_bytes,
+                                    .storage_bytes = want.storage_bytes - was.storage_bytes};
     if (!rc)
         rc = lg_admit(q, in->id, want.cpu_millis, want.memory_bytes, e);
     if (!rc)

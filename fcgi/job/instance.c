@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/flavor.h"
 
 #define IMAGE_LOOK_MS 200
 #define IMAGE_LOOKS   3000 /* ten minutes */
@@ -203,6 +204,44 @@ static int update(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
     return rc;
 }
 
+/* What an update that failed leaves: the sizes before it, but a disk that has grown stays so. */
+static bool sizes_left(const struct lg_job *j, struct lg_sizes *left)
+{
+    bool known = lg_update_was(j->params, left);
+    if (j->disk_bytes > left->storage_bytes)
+        left->storage_bytes = j->disk_bytes;
+    return known;
+}
+
+static int ask_disk(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    return LG_VERB(j->d, disk_size, e, j->g, &s->inst, &j->disk_bytes);
+}
+
+static int update_back(struct lg_job *j, const struct lg_spec *s, struct lg_err *e)
+{
+    int rc = LG_VERB(j->d, update, e, j->g, &s->inst);
+    return rc ? rc : look(j, e);
+}
+
+/* It may have taken some before it refused the rest, or all before its answer was lost. What does not run
+ * gets them at its start. */
+void lg_undo_update(struct lg_job *j)
+{
+    struct lg_sizes left;
+    struct lg_err e = {0};
+    enum lg_run run = j->truth.st.run;
+    if (!strcmp(j->in.type, "vm"))
+        with_spec(j, ask_disk, NULL);
+    if (!sizes_left(j, &left) || !j->truth.known || (run != LG_RUN_RUNNING && run != LG_RUN_PAUSED))
+        return;
+    j->in.cpu_millis = left.cpu_millis;
+    j->in.memory_bytes = left.memory_bytes;
+    j->in.storage_bytes = left.storage_bytes;
+    if (with_spec(j, update_back, &e))
+        lg_job_log(j, "until its next start it may have some of what was asked for: %s", e.msg);
+}
+
 int lg_run_create(struct lg_job *j, struct lg_err *e)
 {
     return with_spec(j, create, e);
@@ -372,9 +411,20 @@ static enum lg_state state_after_failure(const struct lg_job *j, const struct lg
     return s == LG_ST_STOPPED && wanted_up && why->code != LG_CANCELLED ? LG_ST_ERROR : s;
 }
 
+static int settle_failed_update(struct lg_job *j, struct lg_instance *in, struct lg_err *e)
+{
+    struct lg_sizes left;
+    int rc = 0;
+    if (sizes_left(j, &left) && !(rc = lg_flavor_keep(j->db, &left, e)))
+        rc = lg_instance_set_sizes(j->db, in, &left, j->op.id, e);
+    return rc || !j->truth.known ? rc : settle_update(j, in, e);
+}
+
 static int settle_failed(struct lg_job *j, struct lg_instance *in, const struct lg_err *why, struct lg_err *e)
 {
-    if (j->kind->verb == LG_V_UPDATE || superseded(j))
+    if (j->kind->verb == LG_V_UPDATE)
+        return settle_failed_update(j, in, e);
+    if (superseded(j))
         return 0;
     struct lg_truth *t = &j->truth;
     char room[32];

@@ -130,6 +130,7 @@ struct lg_job {
     const struct lg_driver *d;
     struct lg_engine *g;
     struct lg_truth truth;
+    int64_t disk_bytes;        /* of a machine whose update failed; 0 unknown */
     struct lg_image_info info; /* what a pull or import brought */
     struct lg_buf log;         /* lines, written with the end */
     int64_t told_at;           /* mono ms of the last committed progress */
@@ -152,6 +153,10 @@ struct lg_kind {
 };
 
 const struct lg_kind *lg_kind_find(const char *name); /* NULL: no such kind */
+/* For one that ends without a worker: what it has written ahead of the engine is taken back, in the
+ * transaction that ends it. States are left to the reconciler. */
+int lg_settle_alone(struct lg_db *db, const struct lg_operation *op, const struct lg_err *why,
+                    struct lg_err *e);
 /* How long its worker may take before the master ends it; `params` are the operation's. */
 int64_t lg_kind_deadline_ms(const struct lg_kind *k, const struct lg_conf *c, const char *params);
 
@@ -177,6 +182,8 @@ int lg_run_wake(struct lg_job *j, struct lg_err *e);
 int lg_run_reset(struct lg_job *j, struct lg_err *e);
 int lg_run_delete(struct lg_job *j, struct lg_err *e);
 int lg_settle_instance(struct lg_job *j, const struct lg_err *why, struct lg_err *e);
+/* After an update that failed and lg_truth_ask: gives the engine the sizes that the instance had. */
+void lg_undo_update(struct lg_job *j);
 int lg_run_pull(struct lg_job *j, struct lg_err *e);
 int lg_run_import(struct lg_job *j, struct lg_err *e);
 int lg_run_fetch(struct lg_job *j, struct lg_err *e);

@@ -138,6 +138,19 @@ const struct lg_kind *lg_kind_find(const char *name)
     return NULL;
 }
 
+int lg_settle_alone(struct lg_db *db, const struct lg_operation *op, const struct lg_err *why,
+                    struct lg_err *e)
+{
+    static struct lg_job j;
+    const struct lg_kind *k = lg_kind_find(op->kind);
+    if (!k || k->subject != LG_ON_INSTANCE || k->verb != LG_V_UPDATE)
+        return 0;
+    lg_cleanup_json json_t *params = lg_json_parse(op->params, strlen(op->params), 16, NULL);
+    j = (struct lg_job){.db = db, .kind = k, .op = *op, .params = params};
+    memcpy(j.in.id, op->instance_id, sizeof j.in.id);
+    return k->settle(&j, why, e);
+}
+
 int64_t lg_kind_deadline_ms(const struct lg_kind *k, const struct lg_conf *c, const char *params)
 {
     int64_t s =

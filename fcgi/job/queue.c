@@ -174,6 +174,8 @@ static int write_op(struct lg_queue *q, const char *id, const struct lg_err *end
     if (!rc)
         rc = lg_operation_get(q->db, id, &op, &e);
     if (!rc && end)
+        rc = lg_settle_alone(q->db, &op, end, &e);
+    if (!rc && end)
         rc = lg_operation_end(q->db, &op, end->code == LG_CANCELLED ? "cancelled" : "failed", end, &e);
     else if (!rc)
         rc = lg_operation_requeue(q->db, id, &e);

@@ -102,7 +102,7 @@ static void job_reset(struct lg_job *j)
     j->kind = NULL;
     j->d = NULL;
     j->g = NULL;
-    j->told_at = 0;
+    j->told_at = j->disk_bytes = 0;
     memset(&j->info, 0, sizeof j->info);
     memset(&j->im, 0, sizeof j->im);
     memset(&j->vol, 0, sizeof j->vol);
@@ -241,6 +241,8 @@ static void look_after_failure(struct lg_job *j, const struct lg_err *why)
     if (j->kind->verb == LG_V_CREATE && !has_reason(why, "exited"))
         j->d->remove(j->g, j->in.id, true, NULL);
     lg_truth_ask(&j->truth, j->d, j->g, j->in.id, true, NULL);
+    if (j->kind->run == lg_run_update)
+        lg_undo_update(j);
 }
 
 static int finish_in_tx(struct lg_job *j, const struct lg_err *why, struct lg_err *e)

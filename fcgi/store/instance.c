@@ -335,6 +335,25 @@ struct lg_sizes lg_instance_sizes(const struct lg_instance *in)
     return s;
 }
 
+void lg_update_params(const struct lg_sizes *was, char out[LG_UPDATE_PARAMS])
+{
+    snprintf(out, LG_UPDATE_PARAMS,
+             "{\"was\":{\"cpuMillis\":%lld,\"memoryBytes\":%lld,\"storageBytes\":%lld,\"flavor\":\"%s\"}}",
+             (long long)was->cpu_millis, (long long)was->memory_bytes, (long long)was->storage_bytes,
+             was->flavor);
+}
+
+bool lg_update_was(const json_t *params, struct lg_sizes *was)
+{
+    const json_t *o = json_object_get(params, "was");
+    const char *flavor = json_string_value(json_object_get(o, "flavor"));
+    *was = (struct lg_sizes){.cpu_millis = json_integer_value(json_object_get(o, "cpuMillis")),
+                             .memory_bytes = json_integer_value(json_object_get(o, "memoryBytes")),
+                             .storage_bytes = json_integer_value(json_object_get(o, "storageBytes"))};
+    snprintf(was->flavor, sizeof was->flavor, "%s", flavor ? flavor : "");
+    return flavor != NULL;
+}
+
 int lg_instance_set_sizes(struct lg_db *db, struct lg_instance *in, const struct lg_sizes *s,
                           const char *operation_id, struct lg_err *e)
 {

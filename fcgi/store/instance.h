@@ -153,12 +153,18 @@ struct lg_instance_change {
 /* Applies it; writes instance.state when the state changes, instance.updated otherwise. */
 int lg_instance_change(struct lg_db *db, struct lg_instance *in, const struct lg_instance_change *ch,
                        struct lg_err *e);
+#define LG_UPDATE_PARAMS 192
+
 /* What an update changes, all of it. */
 struct lg_sizes {
     int64_t cpu_millis, memory_bytes, storage_bytes;
     char flavor[32]; /* the name of these (lg_flavor_keep), or "" */
 };
 struct lg_sizes lg_instance_sizes(const struct lg_instance *in);
+/* Parameters of an instance.update: the sizes before it, which it gives back if it fails. Until it has ended
+ * they are promised as well (queries quota_used, instance_admitted, flavor_uses). */
+void lg_update_params(const struct lg_sizes *was, char out[LG_UPDATE_PARAMS]);
+bool lg_update_was(const json_t *params, struct lg_sizes *was); /* false: they say none */
 /* Event instance.updated, which names the operation (NULL none). */
 int lg_instance_set_sizes(struct lg_db *db, struct lg_instance *in, const struct lg_sizes *s,
                           const char *operation_id, struct lg_err *e);

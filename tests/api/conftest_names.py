@@ -1,6 +1,10 @@
 """What tests of this folder import: small instances, so that hundreds fit, a tenant's shortcuts, and an image to upload."""
+import contextlib
+import glob
 import io
 import itertools
+import json
+import signal
 import tarfile
 
 SMALL = {"cpu": {"cores": 0.01}, "memory": {"limit": 4 << 20}}
@@ -27,6 +31,26 @@ class Tenant:
     def drop(self, *idents):
         for i in idents:
             self.api.delete(f"/compute/instances/{i}?force=true", (200, 202, 404), Prefer="wait=60")
+
+
+@contextlib.contextmanager
+def nothing_begins(system):
+    """What is asked for stays in the queue until the block ends."""
+    system.kill("runner", signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        system.kill("runner", signal.SIGCONT)
+
+
+def engine_has(system, ident, engine="fake-vm"):
+    """The fake engine's own file of an instance."""
+    for path in glob.glob(f"{system.state}/{engine}/inst-*"):
+        with open(path) as f:
+            found = json.load(f)
+        if found["id"] == ident:
+            return found
+    raise AssertionError(f"the engine knows no {ident}")
 
 
 def tar():

@@ -1,6 +1,7 @@
 """Flavors: made, changed and forgotten by administrators; a name that instances show goes on meaning their sizes."""
 import pytest
-from conftest_names import Tenant
+from conftest_names import Tenant, nothing_begins
+from lodge_client import operation_of
 
 FLAVORS = "/compute/flavors"
 
@@ -85,6 +86,21 @@ def test_sizes_that_change_are_ones_of_its_own(admin, team, flavor, state):
         admin.delete(f"{FLAVORS}/{flavor['name']}", 204)
     finally:
         team.drop(at.rsplit("/", 1)[1])
+
+
+def test_an_update_that_fails_gives_it_back(fake_system, admin, team, flavor):
+    """Until then it is still had."""
+    ident = team.api.until(team.post({"name": flavor["name"], "flavor": flavor["name"]}).json["id"], "running")["id"]
+    try:
+        with nothing_begins(fake_system):
+            a = team.api.put(f"/compute/instances/{ident}", {"resources": {"memory": {"limit": 32 << 20}}}, 202, Prefer="wait=0")
+            assert a.json["flavor"] is None
+            assert admin.delete(f"{FLAVORS}/{flavor['name']}", 409).json["error"]["details"]["instances"] == "1"
+            team.api.delete(f"/operations/{operation_of(a)}", 202)
+        assert team.api.operation(operation_of(a))["status"] == "cancelled"
+        assert team.api.instance(ident)["flavor"] == flavor["name"]
+    finally:
+        team.drop(ident)
 
 
 @pytest.mark.parametrize("wrong, field", [

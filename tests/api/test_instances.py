@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from conftest_names import SMALL
+from conftest_names import SMALL, engine_has, nothing_begins
 from lodge_client import operation_of
 from lodge_system import until
 
@@ -341,6 +341,46 @@ def test_limits(red, instance):
 
 
 # Usage, logs ---------------------------------------------------------------------------------------------------
+def sizes(i):
+    return i["resources"]["cpu"]["cores"], i["resources"]["memory"]["limit"], i["resources"]["pending"], i["flavor"]
+
+
+def test_limits_that_the_engine_refuses_stay_as_they_were(fake_system, red, instance, faults):
+    at, was = f"/compute/instances/{instance['id']}", sizes(instance)
+    faults("update fail 1")
+    assert red.api.put(at, {"resources": {"memory": {"limit": 8 << 20}}}, 502).error == "BACKEND_ERROR"
+    assert sizes(red.api.instance(instance["id"])) == was and red.api.instance(instance["id"])["state"] == "running"
+    red.api.put(at, {"resources": {"memory": {"limit": 8 << 20}}}, 200)
+    assert engine_has(fake_system, instance["id"], "fake")["memory_bytes"] == 8 << 20
+
+
+def test_what_the_engine_took_of_a_failed_update_is_taken_back(fake_system, red, instance, faults):
+    """It has the new limits, and its answer is lost each time."""
+    faults("update lost")
+    red.api.put(f"/compute/instances/{instance['id']}", {"resources": {"memory": {"limit": 8 << 20}}}, 503)
+    assert red.api.instance(instance["id"])["resources"]["memory"]["limit"] == 4 << 20
+    assert engine_has(fake_system, instance["id"], "fake")["memory_bytes"] == 4 << 20
+
+
+def test_an_update_that_was_cancelled_or_pushed_aside_changes_nothing(fake_system, red, instance):
+    was = sizes(instance)
+    for end in (lambda op: red.api.delete(f"/operations/{op}", 202),
+                lambda op: red.verb(instance["id"], "restart", {"force": True}, 202, Prefer="wait=0")):
+        with nothing_begins(fake_system):
+            a = red.api.put(f"/compute/instances/{instance['id']}", {"resources": {"memory": {"limit": 8 << 20}}}, 202, Prefer="wait=0")
+            assert a.json["resources"]["memory"]["limit"] == 8 << 20
+            end(operation_of(a))
+        assert red.api.operation(operation_of(a))["status"] == "cancelled"
+        assert sizes(red.api.until(instance["id"], "running")) == was
+
+
+@pytest.mark.parametrize("fault", ["update die 1", "update die-after 1"])
+def test_an_update_whose_worker_dies_is_made_again(fake_system, red, instance, faults, fault):
+    faults(fault)
+    i = red.api.put(f"/compute/instances/{instance['id']}", {"resources": {"memory": {"limit": 8 << 20}}}, 200).json
+    assert i["resources"]["memory"]["limit"] == engine_has(fake_system, instance["id"], "fake")["memory_bytes"] == 8 << 20
+
+
 def test_usage(red, instance):
     u = red.api.get(f"/compute/instances/{instance['id']}/usage").json
     assert set(u) == {"at", "cpu", "memory", "storage", "network", "pids"} and u["cpu"]["cores"] == 0.01

@@ -5,7 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest_names import SMALL, Tenant, chunks, tar, upload
+from conftest_names import SMALL, Tenant, chunks, nothing_begins, tar, upload
 from lodge_client import operation_of
 from lodge_system import until
 
@@ -112,6 +112,23 @@ def test_less_is_always_admitted(fake_system, team):
     team.api.put(at, {"labels": {"a": "b"}}, 200)
     team.verb(i["id"], "start")
     refusal(team.api.put(at, {"resources": {"memory": {"limit": 33 << 20}}}, 403), "memory", 1 << 20, 32 << 20, 1 << 20)
+
+
+def test_an_update_at_work_keeps_what_it_may_give_back(fake_system, team):
+    """Less memory than before is nobody else's until the engine has taken it away."""
+    i = team.make()
+    at = f"/compute/instances/{i['id']}"
+    team.api.put(at, {"resources": {"memory": {"limit": 32 << 20}}}, 200)
+    limit(fake_system, team, memory=32 << 20)
+    body = {"name": "other", "resources": SMALL, "start": False}
+    with nothing_begins(fake_system):
+        a = team.api.put(at, {"resources": {"memory": {"limit": 8 << 20}}}, 202, Prefer="wait=0")
+        refusal(team.post(body, 403), "memory", 32 << 20, 32 << 20, 4 << 20)
+        team.api.delete(f"/operations/{operation_of(a)}", 202)
+    assert ended(team, a)["status"] == "cancelled"
+    assert team.api.get(path(team)).json["used"]["memory"] == 32 << 20
+    team.api.put(at, {"resources": {"memory": {"limit": 8 << 20}}}, 200)
+    team.post(body)
 
 
 def test_storage_ingress_and_tokens(fake_system, team, label):

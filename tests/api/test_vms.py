@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from conftest_names import engine_has, nothing_begins
 from lodge_client import Api, operation_of
 from lodge_system import until
 
@@ -44,16 +45,6 @@ def vm(green, label):
     i = green.api.until(green.post(body(label)).json["id"], "running")
     yield i
     green.drop(i["id"])
-
-
-def engine_has(vms, ident):
-    """The fake engine's own file of an instance."""
-    for path in glob.glob(f"{vms.state}/fake-vm/inst-*"):
-        with open(path) as f:
-            found = json.load(f)
-        if found["id"] == ident:
-            return found
-    raise AssertionError(f"the engine knows no {ident}")
 
 
 # --- create -----------------------------------------------------------------------------------------------------------
@@ -352,6 +343,52 @@ def test_two_resizes_at_once(vms, green, vm):
     lost = [a for _, a in answers if a.status == 409]
     assert len(won) == 1 and lost[0].error == "CONFLICT"
     assert green.api.instance(vm["id"])["resources"]["cpu"]["cores"] == won[0]
+
+
+def storage_used(green):
+    return green.api.get(f"/tenants/{green.api.tenant['id']}/quota").json["used"]["storage"]
+
+
+def engine_faults(vms, lines):
+    with open(f"{vms.state}/fake-vm/faults", "w") as f:
+        f.write(lines)
+
+
+def test_a_resize_that_fails_changes_nothing(vms, green, vm):
+    was, used = vm["resources"], storage_used(green)
+    engine_faults(vms, "update fail 1\n")
+    more = {"cpu": {"cores": 2}, "memory": {"limit": 192 * MIB}, "storage": {"totalSpace": 12 * GIB}}
+    assert green.verb(vm["id"], "resize", {"resources": more}, 502).error == "BACKEND_ERROR"
+    now = green.api.instance(vm["id"])["resources"]
+    assert (now["cpu"], now["memory"]["limit"], now["storage"]["totalSpace"], now["pending"]) == (
+        was["cpu"], was["memory"]["limit"], was["storage"]["totalSpace"], []) and storage_used(green) == used
+    green.verb(vm["id"], "resize", {"resources": {"storage": {"totalSpace": 11 * GIB}}})
+    assert engine_has(vms, vm["id"])["disk_bytes"] == 11 * GIB and storage_used(green) == used + GIB
+
+
+def test_a_disk_that_grew_in_a_resize_that_failed_stays(vms, green, label):
+    """It never shrinks: the instance says what the machine has, and with it no flavor's name."""
+    vm = green.api.until(green.post({"name": label, "type": "vm", "flavor": "small"}).json["id"], "running")
+    used = storage_used(green)
+    engine_faults(vms, "update lost\n")
+    try:
+        green.verb(vm["id"], "resize", {"resources": {"cpu": {"cores": 2}, "storage": {"totalSpace": 12 * GIB}}}, 503)
+    finally:
+        engine_faults(vms, "")
+    now, e = green.api.instance(vm["id"]), engine_has(vms, vm["id"])
+    assert (now["resources"]["cpu"]["cores"], now["resources"]["storage"]["totalSpace"], now["flavor"]) == (1, 12 * GIB, None)
+    assert (e["cpu_millis"], e["disk_bytes"]) == (1000, 12 * GIB) and storage_used(green) == used + 2 * GIB
+    assert green.verb(vm["id"], "resize", {"resources": {"cpu": {"cores": 2}}}).json["resources"]["cpu"]["cores"] == 2
+    green.drop(vm["id"])
+
+
+def test_a_resize_of_a_stopped_one_that_was_cancelled(vms, green, vm):
+    green.verb(vm["id"], "stop", {"force": True})
+    with nothing_begins(vms):
+        a = green.verb(vm["id"], "resize", {"resources": {"storage": {"totalSpace": 12 * GIB}}}, 202, Prefer="wait=0")
+        green.api.delete(f"/operations/{operation_of(a)}", 202)
+    assert green.api.operation(operation_of(a))["status"] == "cancelled"
+    assert green.api.instance(vm["id"])["resources"]["storage"]["totalSpace"] == 10 * GIB
 
 
 def test_the_engines_refusal_is_told(vms, green, vm):

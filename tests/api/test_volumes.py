@@ -1,13 +1,11 @@
 """Volumes through the API: what is refused, whose they are, what is counted. The file systems are real, the engine is not."""
-import contextlib
 import itertools
 import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest_names import SMALL
+from conftest_names import SMALL, nothing_begins
 from lodge_client import Api, operation_of
 
 MIB = 1 << 20
@@ -42,16 +40,6 @@ def growers(fake_system, label):
     yield api
     for v in api.get("/volumes?pageSize=100").json["volumes"]:
         drop(api, v["id"])
-
-
-@contextlib.contextmanager
-def nothing_begins(system):
-    """What is asked for stays in the queue until the block ends."""
-    system.kill("runner", signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        system.kill("runner", signal.SIGCONT)
 
 
 def as_tenant(system, t):
@@ -198,6 +186,27 @@ def test_attach_and_detach(red, instance, volume):
     assert red.api.post(f"/volumes/{ident}/detach", {"instance": instance["id"]}, 200).json["attachments"] == []
     assert red.api.post(f"/volumes/{ident}/detach", {"instance": instance["id"]}, 409).error == "INVALID_STATE"
     drop(red.api, other["id"])
+
+
+def test_cancelled_behind_another_operation(red, instance, volume, held):
+    """No worker sees it; what it wrote ahead is taken back all the same."""
+    base, body = f"/volumes/{volume['id']}", {"instance": instance["id"]}
+
+    def cancelled(verb):
+        with held("stop"):
+            stop = red.verb(instance["id"], "stop", {}, 202, Prefer="wait=0")
+            op = operation_of(red.api.post(f"{base}/{verb}", body, 202, Prefer="wait=0"))
+            red.api.delete(f"/operations/{op}", 202)
+            assert red.api.operation(op)["status"] == "cancelled"
+            attachments = red.api.get(base).json["attachments"]
+        assert red.api.operation(operation_of(stop))["status"] == "done"
+        red.verb(instance["id"], "start")
+        return attachments
+
+    assert not cancelled("attach")
+    red.api.post(f"{base}/attach", body, 200)
+    assert [a["instance"] for a in cancelled("detach")] == [instance["id"]]
+    red.api.post(f"{base}/detach", body, 200)
 
 
 def test_a_raw_disk_is_no_container_s(red, instance, label):

@@ -180,6 +180,71 @@ static void cancel_queued(void **state)
     assert_int_equal(operation(s, w.op)->attempts, 0);
 }
 
+/* As lodge-api asks for other limits: written ahead of the engine, with what they were. */
+static struct wish wish_memory(struct site *s, const char *id, int64_t bytes)
+{
+    static struct lg_operation op;
+    struct wish w = {0};
+    lg_cleanup_instance struct lg_instance in = {0};
+    ok(s, lg_tx_write(s->db, &s->f->e));
+    ok(s, lg_instance_get(s->db, "", id, &in, &s->f->e));
+    struct lg_sizes sizes = lg_instance_sizes(&in);
+    op = (struct lg_operation){.kind = "instance.update", .username = "tester"};
+    memcpy(op.tenant_id, s->tenant, sizeof op.tenant_id);
+    memcpy(op.instance_id, id, sizeof op.instance_id);
+    lg_update_params(&sizes, op.params);
+    ok(s, lg_operation_add_after(s->db, &op, &s->f->e));
+    sizes.memory_bytes = bytes;
+    ok(s, lg_instance_set_sizes(s->db, &in, &sizes, op.id, &s->f->e));
+    ok(s, lg_tx_commit(s->db, &s->f->e));
+    memcpy(w.id, id, sizeof w.id);
+    memcpy(w.op, op.id, sizeof w.op);
+    return w;
+}
+
+static int64_t memory_of(struct site *s, const char *id)
+{
+    lg_cleanup_instance struct lg_instance in = {0};
+    ok(s, lg_instance_get(s->db, "", id, &in, &s->f->e));
+    return in.memory_bytes;
+}
+
+/* No worker sees it, and what it wrote ahead is taken back all the same. */
+static void cancelled_behind_another(void **state)
+{
+    struct site *s = *state;
+    runner_start(s);
+    struct wish w = made(s, "web");
+    faults(s, "pause hang 1\n");
+    struct wish pause = wish_verb(s, w.id, LG_V_PAUSE, NULL, false);
+    at_work(s, pause.op);
+    struct wish update = wish_memory(s, w.id, 8 << 20);
+    assert_int_equal(memory_of(s, w.id), 8 << 20);
+    cancel(s, update.op);
+    ended(s, update.op, "cancelled");
+    assert_int_equal(memory_of(s, w.id), 64 << 20);
+    assert_int_equal(operation(s, update.op)->attempts, 0);
+    assert_false(lg_operation_ended(operation(s, pause.op)));
+    cancel(s, pause.op);
+    ended(s, pause.op, "cancelled");
+}
+
+/* Whoever looks at the engine for it dies. */
+static void update_without_end(void **state)
+{
+    struct site *s = *state;
+    runner_start(s);
+    struct wish w = made(s, "web");
+    faults(s, "inspect die\n");
+    struct wish update = wish_memory(s, w.id, 8 << 20);
+    const struct lg_operation *o = ended(s, update.op, "failed");
+    assert_non_null(strstr(o->error_text, "died"));
+    assert_int_equal(memory_of(s, w.id), 64 << 20);
+    faults(s, "");
+    ended(s, wish_memory(s, w.id, 8 << 20).op, "done");
+    assert_int_equal(memory_of(s, w.id), 8 << 20);
+}
+
 static void force_supersedes(void **state)
 {
     struct site *s = *state;
@@ -293,6 +358,8 @@ int main(void)
                                        with_site(killed_workers),
                                        with_site(cancel_running),
                                        with_site(cancel_queued),
+                                       with_site(cancelled_behind_another),
+                                       with_site(update_without_end),
                                        with_site(force_supersedes),
                                        with_site(forced_stop_of_a_create),
                                        with_site(deadline),

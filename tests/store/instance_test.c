@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "store/flavor.h"
+#include "store/operation.h"
+#include "store/quota.h"
 
 static const struct lg_key env_key = {{7}};
 
@@ -55,6 +57,45 @@ static void add_and_get(void **state)
                        "AND json_extract(data,'$.address')='10.90.1.2'"),
         1);
     drop_instance(in);
+}
+
+/* What it gives back if it fails is nobody else's until it has ended. */
+static void update_at_work(void **state)
+{
+    struct fixture *f = *state;
+    static struct lg_operation op = {.kind = "instance.update", .tenant_id = "red-id"};
+    lg_cleanup_instance struct lg_instance in = {0};
+    lg_cleanup_json json_t *params = NULL;
+    char id[LG_ID_LEN];
+    int64_t cpu, memory, uses;
+    struct lg_amounts used;
+    const struct lg_sizes was = {4000, 1 << 30, 0, "small"}, less = {1000, 2 << 20, 0, ""};
+    struct lg_sizes got;
+    add_tenants(f);
+    assert_int_equal(add_named(f, "red-id", "web", id), 0);
+    assert_int_equal(lg_instance_get(f->db, "", id, &in, &f->e), 0);
+    assert_int_equal(in_tx(f, lg_instance_set_sizes(f->db, &in, &less, NULL, &f->e)), 0);
+    memcpy(op.instance_id, id, sizeof op.instance_id);
+    lg_update_params(&was, op.params);
+    params = lg_json_parse(op.params, strlen(op.params), 4, &f->e);
+    assert_true(lg_update_was(params, &got));
+    assert_memory_equal(&got, &was, sizeof was);
+    assert_int_equal(in_tx(f, lg_operation_add(f->db, &op, false, &f->e)), 0);
+    assert_int_equal(lg_instance_admitted(f->db, "", &cpu, &memory, &f->e), 0);
+    assert_true(cpu == was.cpu_millis && memory == was.memory_bytes);
+    assert_int_equal(lg_instance_admitted(f->db, id, &cpu, &memory, &f->e), 0);
+    assert_true(cpu == 0 && memory == 0);
+    assert_int_equal(lg_quota_used(f->db, "red-id", &used, &f->e), 0);
+    assert_true(used.cpu_millis == was.cpu_millis && used.memory_bytes == was.memory_bytes);
+    assert_int_equal(lg_flavor_uses(f->db, "small", &uses, &f->e), 0);
+    assert_int_equal(uses, 1);
+    assert_int_equal(in_tx(f, lg_operation_end(f->db, &op, "done", NULL, &f->e)), 0);
+    assert_int_equal(lg_instance_admitted(f->db, "", &cpu, &memory, &f->e), 0);
+    assert_true(cpu == less.cpu_millis && memory == less.memory_bytes);
+    assert_int_equal(lg_quota_used(f->db, "red-id", &used, &f->e), 0);
+    assert_true(used.cpu_millis == less.cpu_millis && used.memory_bytes == less.memory_bytes);
+    assert_int_equal(lg_flavor_uses(f->db, "small", &uses, &f->e), 0);
+    assert_int_equal(uses, 0);
 }
 
 /* What flavors there are is a migration's. */
@@ -305,9 +346,10 @@ static void two_writers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {with_fixture(add_and_get),  with_fixture(conflicts),
-                                       with_fixture(changes_tell), with_fixture(addresses_end_and_rest),
-                                       with_fixture(lists),        with_fixture(memory_of_the_reconciler),
-                                       with_fixture(two_writers),  with_fixture(flavors)};
+    const struct CMUnitTest tests[] = {with_fixture(add_and_get),   with_fixture(conflicts),
+                                       with_fixture(changes_tell),  with_fixture(addresses_end_and_rest),
+                                       with_fixture(lists),         with_fixture(memory_of_the_reconciler),
+                                       with_fixture(two_writers),   with_fixture(flavors),
+                                       with_fixture(update_at_work)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
