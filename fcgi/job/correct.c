@@ -11,6 +11,7 @@
 #include "job/reconcile.h"
 
 #define REVIVE_AFTER_MS 10000  /* an engine that keeps the restart policy itself has done so by then */
+#define ROUNDING_MS     1000   /* of an engine's times of start; later by more is a restart by its policy */
 #define REVIVE_MAX_MS   300000 /* longest pause between two tries */
 
 enum act { ACT_NONE, ACT_CHANGE, ACT_REMOVE, ACT_DELETE, ACT_START, ACT_CLEAN };
@@ -149,8 +150,7 @@ static void make_plan(struct lg_rec *rec, struct plan *p, const struct lg_instan
         p->act =
             ACT_CLEAN; /* what a failed create could not take away; it never ran, a start makes it anew */
     } else {
-        /* A second more or less is the engine's rounding; more is a restart by its policy. */
-        bool restarted = in->state == LG_ST_RUNNING && p->ch.started_at > in->started_at + 1000;
+        bool restarted = in->state == LG_ST_RUNNING && p->ch.started_at > in->started_at + ROUNDING_MS;
         p->ch.state = -1;
         p->act = restarted || p->ch.engine_ref || p->ch.health ? ACT_CHANGE : ACT_NONE;
     }
@@ -217,6 +217,22 @@ static int write_plan(struct lg_rec *rec, struct plan *p, int64_t version, const
     return rc;
 }
 
+/* What an engine started by itself may have gone back to the limits it was made with. */
+static bool limits_held(struct lg_rec *rec, const struct lg_driver *d, struct lg_engine *g,
+                        const struct lg_instance *in, const struct lg_truth *t)
+{
+    struct lg_err e = {0};
+    const struct lg_inst_spec s = {.id = in->id,
+                                   .cpu_millis = in->cpu_millis,
+                                   .memory_bytes = in->memory_bytes,
+                                   .pids_limit = rec->r->conf->pids_limit};
+    if (t->st.run != LG_RUN_RUNNING || t->st.started_at <= in->started_at + ROUNDING_MS || !d->revived ||
+        !d->revived(g, &s, &e) || e.code == LG_NOT_FOUND)
+        return true;
+    lg_log_err(LG_WARN, "what the engine started by itself has not got its limits yet", &e);
+    return false;
+}
+
 void lg_correct(struct lg_rec *rec, const char *instance_id)
 {
     struct lg_err e = {0};
@@ -231,12 +247,15 @@ void lg_correct(struct lg_rec *rec, const char *instance_id)
     struct plan p;
     if (!lg_truth_ask(&t, d, g, instance_id, true, &e)) {
         make_plan(rec, &p, &in, &t);
+        bool held = limits_held(rec, d, g, &in, &t); /* if not, nothing is noted: the next look tries again */
         if (p.act == ACT_CLEAN) {
             if (!operation_open(rec,
                                 instance_id)) /* one that comes up now makes it again should it miss it */
                 d->remove(g, instance_id, false, NULL);
-        } else if (p.act != ACT_NONE && write_plan(rec, &p, in.version, instance_id, &e) == -LG_STORAGE)
+        } else if (held && p.act != ACT_NONE &&
+                   write_plan(rec, &p, in.version, instance_id, &e) == -LG_STORAGE) {
             lg_log_err(LG_WARN, "a correction cannot be written; the next sweep tries again", &e);
+        }
     }
     lg_truth_done(&t);
 }

@@ -128,6 +128,18 @@ def test_restart_policy_revives_what_died_with_limits_and_address(system, admin,
     admin.remove(ident)
 
 
+def test_limits_that_were_changed_hold_after_the_engines_own_restart(system, admin, name):
+    """Podman goes back to those of the create; nobody asks Lodge for this start."""
+    ident = admin.create(name, ["sleep", "100000"], memory=64 << 20, cores=0.5, restartPolicy="always")["id"]
+    admin.put(f"/compute/instances/{ident}", {"resources": {"memory": {"limit": 96 << 20}, "cpu": {"cores": 0.25}}}, 200)
+    pid = pid_of(system, ident)
+    assert limits_in_force(pid)[:2] == (96 << 20, 0.25)
+    os.kill(pid, signal.SIGKILL)
+    pid = until("it was started again", lambda: (p := pid_of(system, ident)) and p != pid and p, timeout=60)
+    until("the changed limits are in force", lambda: (limits_in_force(pid_of(system, ident)) or [0])[:2] == (96 << 20, 0.25))
+    admin.remove(ident)
+
+
 def test_without_a_policy_an_ended_process_is_seen(system, admin, tail, name):
     inst = admin.create(name, ["sleep", "100000"])
     os.kill(pid_of(system, inst["id"]), signal.SIGKILL)

@@ -86,6 +86,7 @@ const struct lg_driver lg_driver_container = {
     .remove = lg_ct_remove,
     .inspect = lg_ct_inspect,
     .update = lg_ct_update,
+    .revived = lg_ct_revived,
     .usage = lg_ct_usage,
     .layer = lg_ct_layer,
     .list = lg_ct_list,

@@ -234,3 +234,12 @@ int lg_ct_update(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_er
         return rc; /* the next start sets them */
     return lg_quirk_update(g, name, s, e);
 }
+
+int lg_ct_revived(struct lg_engine *g, const struct lg_inst_spec *s, struct lg_err *e)
+{
+    char limits[LG_LIMITS_LEN];
+    struct lg_ct_look l;
+    int rc = look_ours(g, s->id, true, &l, e);
+    lg_spec_limits(s, limits);
+    return rc || !lg_quirk_forgets_update(g) || !strcmp(limits, l.limits) ? rc : lg_ct_update(g, s, e);
+}

@@ -13,6 +13,7 @@ int lg_ct_pause(struct lg_engine *g, const char *id, struct lg_err *e);
 int lg_ct_unpause(struct lg_engine *g, const char *id, struct lg_err *e);
 int lg_ct_remove(struct lg_engine *g, const char *id, bool force, struct lg_err *e);
 int lg_ct_update(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
+int lg_ct_revived(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
 int lg_ct_inspect(struct lg_engine *g, const char *id, struct lg_inst_status *st, struct lg_err *e);
 int lg_ct_list(struct lg_engine *g, lg_status_fn *fn, void *arg, struct lg_err *e);
 
