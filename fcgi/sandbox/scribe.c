@@ -17,9 +17,10 @@
 
 #define GATHER_MS   500
 #define BATCH_MAX   256
-#define ROW_MAX     65536
 #define PRUNE_EVERY 64 /* batches */
 #define QUEUE_BYTES (4 << 20)
+/* A run as JSON: a control character takes six bytes there. */
+#define ROW_MAX (6 * (LG_CODE_RUN_CODE + LG_CODE_RUN_OUTPUT) + 8192)
 
 /* ---- in the scribe ---- */
 

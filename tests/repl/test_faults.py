@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lodge_system import until
 from repl_names import Repl
 
 PATIENT = {"timeMs": 60000}  # so that on a busy host, too, it is not the time that ends it
@@ -93,6 +94,15 @@ def test_binary_output(repl):
     assert a["success"] and a["binary"] and "\ufffd" in a["stdout"] and "\x00" in a["stdout"]
     said = repl.stream("python", "import sys\nsys.stdout.buffer.write(bytes(range(256)))", query="?format=json")
     assert said[-1][1] == "done"
+
+
+def test_code_that_is_long_to_write_down_is_in_the_history(repl):
+    """Each of its bytes takes six as JSON, on the way to whoever keeps it."""
+    code = "print('\\x01' * 5000)\n#" + "\x01" * 20000
+    a = repl.run("python", code)
+    assert a["success"] and a["stdout"] == "\x01" * 5000 + "\n", a
+    entry = until("it is written", lambda: next((r for r in repl.call("GET", "/runs").json["runs"] if r["id"] == a["id"]), None))
+    assert entry["code"] == code[:16384] and entry["codeBytes"] == len(code) and entry["output"] == "\x01" * 4096
 
 
 def test_unicode_everywhere(repl):
