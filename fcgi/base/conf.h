@@ -90,6 +90,7 @@
     S(sandbox_memory_mib, INT, "256", 16, 65536, "memory of a code run that names none, files included")     \
     S(sandbox_memory_max_mib, INT, "512", 16, 65536, "the most one may name")                                \
     S(sandbox_disk_mib, INT, "64", 1, 65536, "working directory of a code run")                              \
+    S(sandbox_meminfo, STR, "/proc/meminfo", 1, 200, "where the host says how much memory is free")          \
     S(sandbox_cpu_millis, INT, "1000", 50, 256000, "CPU of a code run; 1000 is a core")                      \
     S(sandbox_pids, INT, "64", 8, 4096, "processes and threads of a code run")                               \
     S(sandbox_output_kib, INT, "1024", 1, 8192, "output of a code run that names no limit")                  \

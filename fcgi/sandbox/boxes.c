@@ -21,6 +21,7 @@
 #define DEMAND_MS   10000 /* sandboxes taken within it say how many will be wanted */
 #define RETRY_MS    1000
 #define ENGINE_MS   2000  /* pause after the engine failed to make one */
+#define ASKED_MS    1000  /* somebody waits for one with a network */
 #define NET_WARM_MS 30000 /* one with a network is kept ready so long after the last was asked for */
 
 /* ---- numbers ---- */
@@ -37,25 +38,48 @@ void lg_boxes_count(const struct lg_pool_state *p, const struct lg_class *c, int
     }
 }
 
-static int in_use(const struct lg_pool_state *p)
+static struct lg_box *ready_one(struct lg_pool_state *p, const struct lg_class *c, int keep)
+{
+    int ready, making;
+    lg_boxes_count(p, c, &ready, &making);
+    for (int i = 0; i < LG_BOXES_MAX && ready > keep; i++)
+        if (p->box[i].class == c && p->box[i].state == LG_BOX_READY)
+            return &p->box[i];
+    return NULL;
+}
+
+/* Few places are left. */
+static bool crowded(const struct lg_pool_state *p)
 {
     int n = 0;
     for (int i = 0; i < LG_BOXES_MAX; i++)
         n += p->box[i].state != LG_BOX_NONE;
-    return n;
+    return n * 4 > p->runner->conf->sandbox_max * 3;
 }
 
-/* How many should be ready: what the table says, more while they are taken fast, none when memory is short.
- */
+/* Somebody waits for one of this kind. */
+static bool awaited(const struct lg_pool_state *p, const struct lg_class *c)
+{
+    const struct lg_task *r;
+    TAILQ_FOREACH(r, &p->runs, all)
+    if (r->state == LG_TASK_WAITING && !r->session && !r->network && !strcmp(r->lang->image, c->image->name))
+        return true;
+    return false;
+}
+
+/* How many should be ready: what the table says, more while they are taken fast; when memory is short none
+ * but a plain one for whoever waits. */
 static int wanted(const struct lg_pool_state *p, const struct lg_class *c)
 {
     int64_t now = lg_clock_mono();
     int recent = 0,
         least = c->host && c->host->warm ? (int)c->host->warm : (int)p->runner->conf->sandbox_warm;
-    if (*c->tenant)
-        return !p->end_by && c->asked_at && now - c->asked_at < (p->pressure ? 1000 : NET_WARM_MS);
-    if (p->pressure || p->end_by)
+    if (p->end_by)
         return 0;
+    if (*c->tenant)
+        return c->asked_at && now - c->asked_at < (p->pressure ? 1000 : NET_WARM_MS);
+    if (p->pressure)
+        return !c->host && awaited(p, c);
     for (size_t i = 0; i < sizeof c->used_at / sizeof c->used_at[0]; i++)
         recent += c->used_at[i] && now - c->used_at[i] < DEMAND_MS;
     int most = (int)p->runner->conf->sandbox_max / 2;
@@ -92,9 +116,23 @@ static bool make_one(struct lg_pool_state *p, struct lg_class *c)
     return false;
 }
 
+/* Somebody waits for one of this kind, */
+static bool asked(const struct lg_pool_state *p, const struct lg_class *c)
+{
+    return *c->tenant ? lg_clock_mono() - c->asked_at < ASKED_MS : !c->host && awaited(p, c);
+}
+
+/* and there is none. */
+static bool missing(const struct lg_pool_state *p, const struct lg_class *c)
+{
+    int ready, making;
+    lg_boxes_count(p, c, &ready, &making);
+    return c->image->step == LG_IMAGE_READY && !ready && !making && asked(p, c);
+}
+
 static void refill(struct lg_pool_state *p)
 {
-    bool more = p->swept && !p->end_by && lg_clock_mono() >= p->engine_down_until;
+    bool full = crowded(p), more = p->swept && !p->end_by && lg_clock_mono() >= p->engine_down_until;
     while (more) {
         struct lg_class *most = NULL;
         int lack = 0;
@@ -105,9 +143,8 @@ static void refill(struct lg_pool_state *p)
                 continue;
             lg_boxes_count(p, c, &ready, &making);
             int n = wanted(p, c) - ready - making;
-            /* Under memory pressure one is made for whoever waits. */
-            if (n <= 0 && p->pressure && p->waiting && !ready && !making && !c->host && !*c->tenant)
-                n = 1;
+            if (n > 0 && full && missing(p, c)) /* the last places are for whoever waits */
+                n += LG_BOXES_MAX;
             if (n > lack) {
                 lack = n;
                 most = c;
@@ -132,6 +169,31 @@ static void shrink(struct lg_pool_state *p)
                 over--;
             }
     }
+}
+
+/* Those that are ready take all places, and somebody waits for another kind: one of the commonest goes. */
+static void make_room(struct lg_pool_state *p)
+{
+    const struct lg_class *most = NULL;
+    bool wait = false;
+    int spare = 0;
+    for (int i = 0; i < LG_BOXES_MAX; i++)
+        if (p->box[i].state == LG_BOX_ENDING)
+            return;
+    for (int i = 0; i < CLASSES && !empty_slot(p); i++) {
+        int ready, making;
+        const struct lg_class *c = &p->class[i];
+        if (!c->image)
+            continue;
+        lg_boxes_count(p, c, &ready, &making);
+        wait = wait || missing(p, c);
+        if (ready - asked(p, c) > spare) {
+            spare = ready - asked(p, c);
+            most = c;
+        }
+    }
+    if (wait && most)
+        lg_box_end(ready_one(p, most, 0));
 }
 
 /* An interpreter that waits: its words go in as soon as the sandbox is there, so it is up when it is needed.
@@ -161,16 +223,6 @@ void lg_box_started(struct lg_box *b, int stream, int pidfd, const struct lg_san
 }
 
 /* ---- taking ---- */
-
-static struct lg_box *ready_one(struct lg_pool_state *p, const struct lg_class *c, int keep)
-{
-    int ready, making;
-    lg_boxes_count(p, c, &ready, &making);
-    for (int i = 0; i < LG_BOXES_MAX && ready > keep; i++)
-        if (p->box[i].class == c && p->box[i].state == LG_BOX_READY)
-            return &p->box[i];
-    return NULL;
-}
 
 static struct lg_class *class_of(struct lg_pool_state *p, const struct lg_image_state *im,
                                  const struct lg_language *host)
@@ -247,6 +299,13 @@ int lg_boxes_free_host(const struct lg_pool_state *p, const struct lg_box *b)
     return 0;
 }
 
+/* One of those that are wanted is for anybody, and so are all when no more can be made. */
+static struct lg_box *ready_but(struct lg_pool_state *p, const struct lg_class *c, int keep)
+{
+    int most = empty_slot(p) ? wanted(p, c) - 1 : 0;
+    return ready_one(p, c, keep < most ? keep : most < 0 ? 0 : most);
+}
+
 struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep)
 {
     struct lg_image_state *im = lg_image_of(p, r->lang);
@@ -258,9 +317,9 @@ struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int kee
         return b;
     }
     struct lg_class *own = r->lang->host ? class_of(p, im, r->lang) : NULL, *plain = class_of(p, im, NULL);
-    b = own ? ready_one(p, own, keep) : NULL;
+    b = own ? ready_but(p, own, keep) : NULL;
     struct lg_class *used = own ? own : plain;
-    b = b || !plain ? b : ready_one(p, plain, keep);
+    b = b || !plain ? b : ready_but(p, plain, keep);
     if (b)
         take(used, b)->run = r;
     return b;
@@ -458,8 +517,8 @@ void lg_boxes_tend(struct lg_pool_state *p)
 {
     int64_t now = lg_clock_mono();
     shrink(p);
-    bool crowded = in_use(p) * 4 > p->runner->conf->sandbox_max * 3;
-    if (!crowded)
+    make_room(p);
+    if (!crowded(p))
         refill(p);
     for (int i = 0; i < LG_BOXES_MAX; i++) {
         struct lg_box *b = &p->box[i];

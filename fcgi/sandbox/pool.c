@@ -53,11 +53,11 @@ static int watch_children(struct lg_pool_state *p, struct lg_err *e)
 
 /* ---- once in a while ---- */
 
-static bool memory_is_short(void)
+static bool memory_is_short(const struct lg_conf *c)
 {
     char line[128];
     long long total = 0, available = 1;
-    FILE *f = fopen("/proc/meminfo", "re");
+    FILE *f = fopen(c->sandbox_meminfo, "re");
     while (f && fgets(line, sizeof line, f)) {
         sscanf(line, "MemTotal: %lld", &total);
         if (sscanf(line, "MemAvailable: %lld", &available) == 1)
@@ -91,7 +91,7 @@ static void look_at_images(struct lg_pool_state *p)
 static void on_tick(struct lg_timer *t)
 {
     struct lg_pool_state *p = lg_container_of(t, struct lg_pool_state, tick);
-    p->pressure = memory_is_short();
+    p->pressure = memory_is_short(p->runner->conf);
     look_at_images(p);
     if (!p->end_by)
         lg_scribe_start(p);

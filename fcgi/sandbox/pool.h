@@ -217,7 +217,7 @@ struct lg_pool_state {
 
 /* boxes.c */
 void lg_boxes_tend(struct lg_pool_state *p); /* makes and removes what is due */
-/* NULL: none is ready but the last `keep` of its kind. */
+/* NULL: none is ready but the last `keep` of its kind, or fewer where fewer can be ready. */
 struct lg_box *lg_boxes_take(struct lg_pool_state *p, struct lg_task *r, int keep);
 /* On the network of `tenant`, NULL: on none. */
 struct lg_box *lg_boxes_take_plain(struct lg_pool_state *p, const struct lg_language *l, const char *tenant);
