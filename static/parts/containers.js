@@ -2,10 +2,11 @@
 // ended that were seen here. Nothing is shown while there is none.
 
 import { h, reconcile } from '../dom.js';
+import { del, get } from '../api.js';
 import { age, full } from '../format.js';
 import { announce } from './announce.js';
+import { reading } from './reading.js';
 import { act, cell, change, table } from './table.js';
-import { fail } from './toast.js';
 
 const SHOWN = 20;
 const WORDS = { queued: ['busy', 'Waiting'], running: ['good', 'Running'] };
@@ -16,19 +17,14 @@ function stateOf(c) {
   return c.exitCode ? ['bad', `Exit code ${c.exitCode}`] : ['off', 'Ended'];
 }
 
-async function ask(method, path) {
-  const res = await fetch(`/api/containers${path}`, { method, credentials: 'same-origin', cache: 'no-store', headers: { Accept: 'application/json', 'Content-Type': 'application/json', 'Lodge-CSRF': '1' } });
-  const answer = await res.json();
-  if (!res.ok) throw Object.assign(new Error(answer.error?.message ?? `The server answered ${res.status}.`), { status: res.status });
-  return answer;
-}
+const AT = { base: '/api/containers' };
 
 /** The list beside instances has [name, id, image, state]; these are called run-…. */
-const listed = async () => (await ask('GET', '/list')).filter(([name]) => name.startsWith('run-')).map(([, id, image, state]) => ({ id, image, state }));
+const listed = async () => (await get('/list', AT)).filter(([name]) => name.startsWith('run-')).map(([, id, image, state]) => ({ id, image, state }));
 
 function cells(c) {
   const [tone, word] = stateOf(c);
-  const remove = () => change({ ask: { title: 'End this container?', text: [`${c.image} is ended and removed.`], verb: 'End it' }, send: () => ask('DELETE', `/${c.id}`), said: 'It is being ended', failed: 'It was not ended', reload: () => {} });
+  const remove = () => change({ ask: { title: 'End this container?', text: [`${c.image} is ended and removed.`], verb: 'End it' }, send: () => del(`/${c.id}`, AT), said: 'It is being ended', failed: 'It was not ended', reload: () => {} });
   return [
     cell('Image', h('span', { class: 'name' }, c.image)),
     cell('State', h('span', { class: 'state', dataset: { tone } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, word))),
@@ -52,16 +48,15 @@ export function containers(ctx) {
   const put = (c) => known.set(c.id, { ...known.get(c.id), ...c });
 
   // What comes by events while the list is on its way is newer than it.
-  async function load() {
-    const before = new Set(known.keys());
-    try {
-      const now = await listed();
-      if (ctx.gone) return;
-      for (const id of before) if (known.get(id)?.state !== 'ended' && !now.some((c) => c.id === id)) known.delete(id);
-      for (const c of now) if (known.get(c.id)?.state !== 'ended') known.set(c.id, { ...c, ...known.get(c.id) });
-    } catch (e) {
-      if (!ctx.gone) fail('The containers could not be read', e);
-    }
+  let before = new Set();
+  const read = () => {
+    before = new Set(known.keys());
+    return listed();
+  };
+  const { el, load } = reading({ what: 'The containers', read, draw: take, waiting: '' });
+  function take(now) {
+    for (const id of before) if (known.get(id)?.state !== 'ended' && !now.some((c) => c.id === id)) known.delete(id);
+    for (const c of now) if (known.get(c.id)?.state !== 'ended') known.set(c.id, { ...c, ...known.get(c.id) });
     draw();
   }
 
@@ -76,5 +71,5 @@ export function containers(ctx) {
     load();
   });
   load();
-  return node;
+  return h('div', null, el, node);
 }

@@ -6,6 +6,7 @@ import { get } from '../api.js';
 import { ago, full } from '../format.js';
 import { confirm } from './dialog.js';
 import { clearErrors, formError, showError } from './form.js';
+import { reading } from './reading.js';
 import { fail, toast } from './toast.js';
 
 /** heads: words; '' is the column of actions. `num` are the positions of columns of numbers. */
@@ -54,15 +55,8 @@ export async function change({ ask, send, said, failed, reload }) {
 
 /** A heading, a form, and what `draw(page, load)` makes of what is read from `path`. → {node, load} */
 export function listing({ title, text, form, path, draw, opts, denied = 'This is for the owners of the tenant.' }) {
-  const listed = h('div', { 'aria-live': 'off' }, h('p', { class: 'quiet pad' }, 'Loading…'));
-  const load = async () => {
-    try {
-      fill(listed, draw(await get(path, opts), load));
-    } catch (e) {
-      if (e.status === 401) return;
-      fill(listed, e.status === 403 || e.status === 404 ? h('p', { class: 'quiet pad' }, denied) : h('p', { class: 'row pad', role: 'alert' }, h('span', null, e.message), button('Try again', { kind: 'small', onclick: load })));
-    }
-  };
+  const listed = h('div', null);
+  const { el, load } = reading({ what: title, read: () => get(path, opts), draw: (page) => fill(listed, draw(page, load)), denied });
   load();
-  return { node: h('section', null, h('h2', null, title), text && h('p', { class: 'quiet lead' }, text), form?.(load), listed), load };
+  return { node: h('section', null, h('h2', null, title), text && h('p', { class: 'quiet lead' }, text), form?.(load), el, listed), load };
 }

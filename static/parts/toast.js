@@ -37,6 +37,8 @@ export function toast(tone, text, detail = '', action = null) {
     if (el.dataset.tone !== t) {
       el.dataset.tone = t;
       el.setAttribute('role', t === 'bad' ? 'alert' : 'status');
+      if (t === 'busy') more.setAttribute('aria-live', 'off'); // percents of it: the bar of the operation tells
+      else more.removeAttribute('aria-live');
       fill(mark, t === 'busy' ? h('span', { class: 'spinner' }) : icon(t === 'bad' ? 'alert' : 'check'));
       if (t === 'good' || t === 'info') arm();
     }

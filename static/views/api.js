@@ -1,13 +1,9 @@
 // The API as it describes itself at /api/openapi.json: every route by subject, with what it takes and answers.
 
 import { button, fill, h, icon, setText } from '../dom.js';
+import { get } from '../api.js';
 import { setQuery } from '../router.js';
-
-async function load() {
-  const res = await fetch('/api/openapi.json', { credentials: 'same-origin', headers: { Accept: 'application/json' } });
-  if (!res.ok) throw new Error(`The server answered ${res.status}.`);
-  return res.json();
-}
+import { reading } from '../parts/reading.js';
 
 const last = (ref) => ref.split('/').pop();
 const follow = (doc, node) => (node?.$ref ? node.$ref.slice(2).split('/').reduce((at, key) => at[key], doc) : node);
@@ -92,7 +88,7 @@ function contents(doc, count, empty) {
 }
 
 export default function api(ctx) {
-  const list = h('div', { class: 'api-list' }, h('p', { class: 'quiet pad' }, 'Reading the description…'));
+  const list = h('div', { class: 'api-list' });
   const count = h('span', { class: 'quiet count num', role: 'status' });
   let filter = () => {};
   const clear = () => {
@@ -106,14 +102,15 @@ export default function api(ctx) {
     setQuery({ q: search.value.trim() });
     filter(search.value);
   };
-  const node = h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'API'), count),
-    h('p', { class: 'lead' }, 'Everything this dashboard does, a program can do with a token. The same as ', h('a', { href: '/api/openapi.json' }, 'OpenAPI 3.1'), '. Tokens are made in the ', h('a', { href: '#/settings/tokens' }, 'settings'), '.'),
-    h('div', { class: 'tools', role: 'search' }, h('span', { class: 'search' }, icon('search'), search)), list, empty);
-  load().then((doc) => {
+  const { el, load } = reading({ what: 'The description', read: () => get('/api/openapi.json', { base: '' }), draw: (doc) => {
     const made = contents(doc, count, empty);
     filter = made.filter;
     fill(list, made.nodes);
     filter(search.value);
-  }, (e) => fill(list, h('p', { role: 'alert' }, `The description could not be read. ${e.message}`)));
+  } });
+  const node = h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'API'), count),
+    h('p', { class: 'lead' }, 'Everything this dashboard does, a program can do with a token. The same as ', h('a', { href: '/api/openapi.json' }, 'OpenAPI 3.1'), '. Tokens are made in the ', h('a', { href: '#/settings/tokens' }, 'settings'), '.'),
+    h('div', { class: 'tools', role: 'search' }, h('span', { class: 'search' }, icon('search'), search)), el, list, empty);
+  load();
   return { title: 'API', node };
 }

@@ -5,7 +5,9 @@ import { del, post, put, upload } from '../api.js';
 import { age, bytes, full, parseSize } from '../format.js';
 import { loadImages, store } from '../live.js';
 import { confirm, copyText, formDialog } from '../parts/dialog.js';
+import { announce } from '../parts/announce.js';
 import { field, input, select } from '../parts/form.js';
+import { reading } from '../parts/reading.js';
 import { fail, followOperation, toast } from '../parts/toast.js';
 import { isAdmin } from '../parts/shell.js';
 import { openCreate } from './create.js';
@@ -28,6 +30,8 @@ function openPull() {
   } });
 }
 
+const STORED = 'Stored; the engine takes it over…';
+
 function openUpload() {
   const kind = field('Kind', select([['container', 'Container: a tar, as “podman save” writes it'], ['vm', 'Virtual machine: a disk, qcow2 or raw']], 'container'), { path: 'kind' });
   const file = field('File', h('input', { type: 'file', accept: '.tar,.qcow2,.img,.raw,application/x-tar' }), { path: 'body file' });
@@ -36,7 +40,7 @@ function openUpload() {
   const draw = () => (disk.el.hidden = !vm());
   const name = field('Name', input({ spellcheck: 'false', autocapitalize: 'off' }), { path: 'name' });
   const bar = h('progress', { max: '1', value: 0, hidden: true, 'aria-label': 'Upload' });
-  const said = h('span', { class: 'quiet', role: 'status' });
+  const said = h('span', { class: 'quiet num' }); // the bar is what a screen reader asks how far it is
   let job = null;
   file.control.addEventListener('change', () => {
     const called = file.control.files[0]?.name ?? '';
@@ -54,7 +58,8 @@ function openUpload() {
     const query = new URLSearchParams({ name: name.control.value.trim(), kind: kind.control.value, ...(vm() ? disk.read() : {}) });
     job = upload(`/images/upload?${query}`, f, vm() ? 'application/octet-stream' : 'application/x-tar', (p) => {
       bar.value = p;
-      setText(said, p < 1 ? `${Math.round(p * 100)} % of ${bytes(f.size)}` : 'Stored; the engine takes it over…');
+      setText(said, p < 1 ? `${Math.round(p * 100)} % of ${bytes(f.size)}` : STORED);
+      if (p === 1) announce(STORED);
     });
     const { data, operation } = await job.done.finally(() => (bar.hidden = true));
     job = null;
@@ -180,7 +185,7 @@ export default function images(ctx) {
   const body = h('tbody', { role: 'rowgroup' });
   const head = ['Name', 'State', 'Source', 'Reference', 'Digest', 'Size', 'Age', ''].map((w) => h('th', { role: 'columnheader', scope: 'col', class: HEAD[w] ?? '' }, w || h('span', { class: 'sr-only' }, 'Actions')));
   const table = h('table', { class: 'list cards-small images', role: 'table', 'aria-label': 'Images' }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, head)), body);
-  const empty = h('div', { class: 'empty' }, h('p', { class: 'quiet' }, 'Loading…'));
+  const empty = h('div', { class: 'empty' }, icon('box'), h('h2', null, 'No images'), h('p', null, 'Pull one from a registry, or upload one as a tar file.'), button('Pull an image', { icon: 'download', kind: 'primary', onclick: openPull }));
   const count = h('span', { class: 'quiet count' });
   const nodes = new Map();
   const draw = () => {
@@ -193,12 +198,12 @@ export default function images(ctx) {
     });
     table.hidden = !list.length;
     setText(count, list.length ? String(list.length) : '');
-    empty.hidden = list.length > 0;
-    if (!list.length && store.imagesLoaded) fill(empty, icon('box'), h('h2', null, 'No images'), h('p', null, 'Pull one from a registry, or upload one as a tar file.'), button('Pull an image', { icon: 'download', kind: 'primary', onclick: openPull }));
+    empty.hidden = !store.imagesLoaded || list.length > 0;
   };
   ctx.on('images', draw);
   ctx.on('operation', (id) => store.operations.get(id)?.kind.startsWith('image.') && draw());
-  loadImages().catch((e) => fail('The images could not be read', e));
+  const { el, load } = reading({ what: 'The images', read: loadImages, waiting: store.imagesLoaded ? '' : 'Loading…' });
+  load();
   draw();
-  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), count, button('Upload', { icon: 'upload', onclick: openUpload }), button('Fetch a disk', { icon: 'globe', onclick: openFetch }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), table, empty) };
+  return { title: 'Images', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Images'), count, button('Upload', { icon: 'upload', onclick: openUpload }), button('Fetch a disk', { icon: 'globe', onclick: openFetch }), button('Pull image', { icon: 'download', kind: 'primary', onclick: openPull })), el, table, empty) };
 }

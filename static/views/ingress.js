@@ -4,8 +4,8 @@ import { button, fill, h, icon } from '../dom.js';
 import { all } from '../api.js';
 import { store } from '../live.js';
 import { copyButton } from '../parts/dialog.js';
+import { reading } from '../parts/reading.js';
 import { setState, stateBadge } from '../parts/state.js';
-import { fail } from '../parts/toast.js';
 import { ACCESS, removeRule } from './instance-ingress.js';
 
 /** The overview's rules name their instance; in older answers only the instances' own lists do. */
@@ -39,14 +39,10 @@ export default function ingress(ctx) {
     empty.hidden = rules.length > 0;
     count.textContent = rules.length ? String(rules.length) : '';
   };
-  const load = async () => {
-    try {
-      rules = (await all('/ingress', 'ingress')).items.sort((a, b) => a.host.localeCompare(b.host));
-      draw();
-    } catch (e) {
-      fail('The web addresses could not be read', e);
-    }
-  };
+  const { el, load } = reading({ what: 'The web addresses', read: () => all('/ingress', 'ingress'), draw: ({ items }) => {
+    rules = items.sort((a, b) => a.host.localeCompare(b.host));
+    draw();
+  } });
   let frame = 0;
   const later = () => (frame ||= requestAnimationFrame(() => ((frame = 0), draw())));
   ctx.on('ingress', load);
@@ -56,5 +52,5 @@ export default function ingress(ctx) {
   ctx.dispose(() => cancelAnimationFrame(frame));
   load();
   table.hidden = true;
-  return { title: 'Ingress', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Ingress'), count), table, empty) };
+  return { title: 'Ingress', node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Ingress'), count), el, table, empty) };
 }

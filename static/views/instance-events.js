@@ -4,6 +4,7 @@ import { fill, h } from '../dom.js';
 import { get } from '../api.js';
 import { bytes, clock, full } from '../format.js';
 import { store } from '../live.js';
+import { reading } from '../parts/reading.js';
 import { opDetail, opTitle } from '../parts/toast.js';
 
 const BACK = 1000; // events looked through for the past
@@ -45,17 +46,20 @@ async function past(since) {
 export function events(ctx, inst) {
   const list = h('ol', { class: 'events', 'aria-label': 'Events, newest first' });
   const known = new Map();
+  let read = false;
   const draw = () => {
     const items = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MAX);
     fill(list, items.map((ev) => h('li', null, h('time', { dateTime: ev.at, title: full(ev.at), class: 'num' }, clock(ev.at)), h('span', { class: 'kind mono' }, ev.kind), h('span', null, sentence(ev)))));
-    empty.hidden = items.length > 0;
+    empty.hidden = !read || items.length > 0;
   };
   const empty = h('p', { class: 'quiet pad' }, 'Nothing has happened lately. What happens from now on appears here by itself.');
   ctx.on('event', (ev) => about(ev, inst.id) && (known.set(ev.id, ev), draw()));
-  past(Math.max(0, store.last - BACK)).then((list) => {
-    for (const ev of list) if (about(ev, inst.id)) known.set(ev.id, ev);
+  const { el, load } = reading({ what: 'What happened before', read: () => past(Math.max(0, store.last - BACK)), draw: (before) => {
+    for (const ev of before) if (about(ev, inst.id)) known.set(ev.id, ev);
+    read = true;
     draw();
-  }, () => {});
+  } });
   draw();
-  return { node: h('div', null, empty, list) };
+  load();
+  return { node: h('div', null, el, empty, list) };
 }

@@ -24,14 +24,15 @@ class Log {
   build() {
     this.out = h('div', { class: 'log', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': `Log of ${this.inst.name}` });
     this.out.addEventListener('scroll', () => (this.stick = this.out.scrollHeight - this.out.scrollTop - this.out.clientHeight < 30));
-    this.status = h('span', { class: 'quiet', role: 'status' }, 'Connecting…');
+    this.status = h('span', { role: 'status' }, 'Connecting…');
+    this.held = h('span', null); // counts on: nothing to be spoken
     this.pauseBtn = button('Pause', { icon: 'pause', kind: 'small', 'aria-pressed': 'false', onclick: () => this.pause(!this.paused) });
     this.wrap = h('input', { type: 'checkbox', checked: localStorage.getItem('lodge.wrap') !== 'no', onchange: () => this.setWrap() });
     this.search = h('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search the log; Enter goes to the next, Shift and Enter to the one before', dataset: { search: '1' }, oninput: () => this.find(),
       onkeydown: (e) => e.key === 'Enter' && (e.preventDefault(), this.step(e.shiftKey ? -1 : 1)) });
     this.found = h('span', { class: 'quiet num', role: 'status' });
     const url = `/api/v1/compute/instances/${this.inst.id}/logs?tail=100000`;
-    this.node = h('div', { class: 'log-pane' }, h('div', { class: 'tools' }, h('span', { class: 'search' }, this.search), this.found, this.status, h('span', { class: 'grow' }),
+    this.node = h('div', { class: 'log-pane' }, h('div', { class: 'tools' }, h('span', { class: 'search' }, this.search), this.found, h('span', { class: 'quiet num' }, this.status, this.held), h('span', { class: 'grow' }),
       h('label', { class: 'inline' }, this.wrap, 'Wrap'), this.pauseBtn, h('a', { class: 'btn small', href: url, download: `${this.inst.name}.log` }, 'Download')), this.out);
     this.nothing = h('p', { class: 'quiet log-empty' }, 'It has written nothing yet.');
     this.out.append(this.nothing);
@@ -56,7 +57,8 @@ class Log {
 
   say(text) {
     this.word = text ?? this.word;
-    setText(this.status, this.paused ? `Paused${this.pending.length ? `, ${this.pending.length} new lines` : ''}` : this.word);
+    setText(this.status, this.paused ? 'Paused' : this.word);
+    setText(this.held, this.paused && this.pending.length ? `, ${this.pending.length} new lines` : '');
   }
 
   // ── the stream ──

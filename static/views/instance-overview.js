@@ -5,6 +5,7 @@ import { get } from '../api.js';
 import { ago, bytes, full, percent } from '../format.js';
 import { putOperation, store } from '../live.js';
 import { copyText } from '../parts/dialog.js';
+import { reading } from '../parts/reading.js';
 import { opDetail, opTitle } from '../parts/toast.js';
 import { drawSparkline, latest, observeUsage, sparkline } from '../parts/usage.js';
 
@@ -97,15 +98,21 @@ function usageCards(ctx, inst) {
 
 function history(ctx, inst) {
   const box = h('ul', { class: 'history' });
+  let read = false;
   const draw = () => {
     const ops = [...store.operations.values()].filter((o) => o.instance === inst.id).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).slice(0, 10);
-    fill(box, !ops.length && h('li', { class: 'quiet' }, 'Nothing lately.'), ops.map((o) => h('li', { dataset: { tone: { done: 'good', failed: 'bad' }[o.status] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', null, opTitle(o)), h('span', { class: 'quiet' }, opDetail(o)),
+    fill(box, read && !ops.length && h('li', { class: 'quiet' }, 'Nothing lately.'), ops.map((o) => h('li', { dataset: { tone: { done: 'good', failed: 'bad' }[o.status] ?? 'busy' } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', null, opTitle(o)), h('span', { class: 'quiet' }, opDetail(o)),
       h('span', { class: 'quiet end' }, o.requestedBy ? `${typeof o.requestedBy === 'object' ? o.requestedBy.username : o.requestedBy}, ` : '', time(o.endedAt ?? o.createdAt)))));
   };
   ctx.on('operation', (id) => store.operations.get(id)?.instance === inst.id && draw());
-  get(`/operations?instance=${encodeURIComponent(inst.id)}&pageSize=10`).then((p) => p.operations?.forEach(putOperation), () => {});
+  const { el, load } = reading({ what: 'The operations', read: () => get(`/operations?instance=${encodeURIComponent(inst.id)}&pageSize=10`), waiting: '', draw: ({ operations }) => {
+    read = true;
+    operations.forEach(putOperation);
+    draw();
+  } });
   draw();
-  return h('section', { class: 'card wide-card' }, h('h2', null, 'Recent operations'), box);
+  load();
+  return h('section', { class: 'card wide-card' }, h('h2', null, 'Recent operations'), el, box);
 }
 
 export function overview(ctx, inst) {

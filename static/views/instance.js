@@ -8,6 +8,7 @@ import { loadPart, subContext } from '../router.js';
 import { act, remove } from '../parts/actions.js';
 import { copyText } from '../parts/dialog.js';
 import { openEdit } from '../parts/edit.js';
+import { unread } from '../parts/reading.js';
 import { TABS } from '../views.js';
 import { kindIcon, refusal, setState, stateBadge, TRANSIENT, VERBS, VM_VERBS, why } from '../parts/state.js';
 
@@ -33,7 +34,7 @@ class Detail {
     } catch (e) {
       // seen before, it went while nobody told: the stream of events was away for a moment
       if (e.status === 404) this.gone(this.inst ? `${this.inst.name} was deleted.` : 'There is no such instance. It may have been deleted.');
-      else if (!this.built) this.gone(e.message);
+      else if (!this.built && e.status !== 401) fill(this.node, h('h1', { class: 'sr-only' }, 'Instance'), unread('The instance', e, () => this.load()));
       else if (!this.ended) setTimeout(() => this.ended || this.load(), 2000);
     }
   }

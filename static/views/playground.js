@@ -2,10 +2,12 @@
 
 import { button, fill, h, icon, setBlocked, setText } from '../dom.js';
 import { ago, bytes, full } from '../format.js';
+import { get, post } from '../api.js';
 import { store } from '../live.js';
 import { codeEditor } from '../parts/editor.js';
 import { announce } from '../parts/announce.js';
 import { containers } from '../parts/containers.js';
+import { reading } from '../parts/reading.js';
 import { execute, stop } from '../parts/run.js';
 
 const OUTPUT_MAX = 400000; // characters shown
@@ -43,6 +45,8 @@ function keep(what, value) {
     /* full or forbidden: it works without */
   }
 }
+
+const REPL = { base: '/api/repl' };
 
 const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`);
 
@@ -123,18 +127,19 @@ export default function playground(ctx) {
   let chosen = ctx.query.get('language') ?? kept('language', 'python');
   let job = null; // of the run at work: {abort: AbortController, id}
   let tick = 0;
+  let told = ''; // the language and its state
   const drafts = kept('drafts', {});
 
-  const picker = h('select', { 'aria-label': 'Language' });
+  const picker = h('select', { 'aria-label': 'Language' }, h('option', { value: chosen }, wordOf(chosen)));
   const runBtn = button('Run', { icon: 'play', kind: 'primary', 'aria-keyshortcuts': 'Control+Enter', onclick: () => run() });
   const stopBtn = button('Stop', { icon: 'stop', onclick: () => halt() });
-  const status = h('span', { class: 'run-status', role: 'status' });
+  const status = h('span', { class: 'run-status' }); // a clock is no status: its end alone is spoken
   const host = h('div', { class: 'editor' });
   const input = h('textarea', { class: 'run-in', rows: '3', spellcheck: 'false', autocapitalize: 'off', 'aria-label': 'Standard input', value: kept('input', '') });
   const out = new Output();
   const list = h('ul', { class: 'run-history' });
   const notice = h('div', { class: 'failure', role: 'alert', hidden: true });
-  const building = h('div', { class: 'building', role: 'status', hidden: true });
+  const building = h('div', { class: 'building', hidden: true });
 
   const example = (name) => languages.find((l) => l.name === name)?.example || EXAMPLES[name] || '';
   const editor = codeEditor(host, { label: 'Code', text: drafts[chosen] ?? example(chosen), onrun: () => run(), onchange: () => {
@@ -232,7 +237,7 @@ export default function playground(ctx) {
     out.flush();
     if (!out.size) out.clear('It wrote nothing.');
     say(tone, words);
-    announce(words);
+    if (notice.hidden) announce(words); // else it has told
     buttons();
     remember(tone, words, asked);
   }
@@ -260,17 +265,11 @@ export default function playground(ctx) {
   const current = () => languages.find((l) => l.name === chosen);
   const isReady = () => current()?.state === 'ready';
 
-  async function ask(method, path) {
-    const res = await fetch(`/api/repl${path}`, { method, credentials: 'same-origin', cache: 'no-store', headers: { Accept: 'application/json', ...(method === 'GET' ? {} : { 'Lodge-CSRF': '1' }) } });
-    const answer = await res.json();
-    if (!res.ok) throw new Error(answer.error?.message ?? `The server answered ${res.status}.`);
-    return answer;
-  }
-
   /** A language that is not there yet: how far it is, or the way to build it. */
   function showBuilding() {
     const l = current();
     const busy = l?.state === 'building' || l?.state === 'looking';
+    tellBuilding(l);
     clearTimeout(tick.build);
     building.hidden = !l || l.state === 'ready';
     if (building.hidden) return;
@@ -280,22 +279,30 @@ export default function playground(ctx) {
     if (busy) tick.build = setTimeout(load, 1000);
   }
 
+  /** What is drawn every second is spoken when it changes. */
+  function tellBuilding(l) {
+    const before = told;
+    told = l && `${l.name} ${l.state}`;
+    if (before === told || !before?.startsWith(`${l?.name} `)) return;
+    if (l.state === 'building') announce(`${wordOf(l.name)} is being built`);
+    if (l.state === 'ready') announce(`${wordOf(l.name)} is built`);
+    if (l.state === 'error') announce(`${wordOf(l.name)} could not be built: ${l.message}`);
+  }
+
   async function prepare(name) {
     try {
-      await ask('POST', `/languages/${encodeURIComponent(name)}/prepare`);
+      await post(`/languages/${encodeURIComponent(name)}/prepare`, undefined, REPL);
     } catch (e) {
       refuse(e);
     }
     await load();
   }
 
-  async function load() {
-    try {
-      languages = (await ask('GET', '/languages')).details;
-    } catch (e) {
-      refuse({ message: `The languages could not be read. ${e.message}` });
-    }
+  const { el: unread, load } = reading({ what: 'The languages', read: () => get('/languages', REPL), draw: take, waiting: '' });
+
+  function take({ details }) {
     if (ctx.gone) return;
+    languages = details;
     const word = (l) => wordOf(l.name) + (l.version ? ` ${l.version}` : l.state === 'ready' ? '' : ' (not built)');
     fill(picker, languages.map((l) => h('option', { value: l.name }, word(l))));
     picker.hidden = !languages.length;
@@ -322,7 +329,7 @@ export default function playground(ctx) {
     button('Example', { kind: 'ghost small', title: 'Put the example of this language here', onclick: () => (editor.set(example(chosen)), editor.focus()) }));
   return {
     title: 'Run code',
-    node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), notice, building, tools,
+    node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), unread, notice, building, tools,
       h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past, containers(ctx)),
   };
 }

@@ -6,7 +6,7 @@ import { age, full } from '../format.js';
 import { setQuery } from '../router.js';
 import { copyText } from '../parts/dialog.js';
 import { announce } from '../parts/announce.js';
-import { fail } from '../parts/toast.js';
+import { reading } from '../parts/reading.js';
 
 const TONE = { Healthy: 'good', Unhealthy: 'bad', Starting: 'busy', Stopping: 'hold' };
 const FLASH_MS = 1600;
@@ -70,20 +70,18 @@ export default function services(ctx) {
   const soon = () => (later ||= requestAnimationFrame(() => ((later = 0), draw())));
 
   // Events that come while the list is on its way are newer than it.
-  let meanwhile = null;
-  const load = async () => {
+  let meanwhile = [];
+  const read = async () => {
     meanwhile = [];
-    try {
-      const list = (await get('/services')).services;
-      known.clear();
-      for (const s of list) known.set(keyOf(s), s);
-      for (const ev of meanwhile) take(ev);
-      draw();
-    } catch (e) {
-      fail('The services could not be read', e);
-    }
-    meanwhile = null;
+    return (await get('/services')).services;
   };
+  const { el, load } = reading({ what: 'The services', read, draw: (list) => {
+    known.clear();
+    for (const s of list) known.set(keyOf(s), s);
+    for (const ev of meanwhile) take(ev);
+    meanwhile = null;
+    draw();
+  } });
   function take(ev) {
     const s = ev.data.service;
     const gone = ev.kind === 'service.deregistered' || ev.kind === 'service.expired';
@@ -104,6 +102,6 @@ export default function services(ctx) {
   const how = h('p', { class: 'quiet services-how' }, 'Services register at ', h('code', null, 'POST /api/registry/register'), ' and keep their lease alive; an entry whose lease ends disappears. Lodge’s own processes are here for as long as they live.');
   return {
     title: 'Services',
-    node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Services'), count), h('div', { class: 'tools' }, h('div', { class: 'search' }, icon('search'), search)), table, empty, how),
+    node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Services'), count), h('div', { class: 'tools' }, h('div', { class: 'search' }, icon('search'), search)), el, table, empty, how),
   };
 }

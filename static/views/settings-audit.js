@@ -4,6 +4,7 @@ import { button, fill, h, icon, setText } from '../dom.js';
 import { get } from '../api.js';
 import { full } from '../format.js';
 import { setQuery, state as route } from '../router.js';
+import { reading } from '../parts/reading.js';
 import { cell, nothing, row, table } from '../parts/table.js';
 
 const SIZE = 50;
@@ -20,12 +21,12 @@ class Audit {
     this.q = route.query.get('q') ?? '';
     this.search = h('input', { type: 'search', value: this.q, placeholder: 'Filter', 'aria-label': 'Filter by who, what, on what, from where or result', dataset: { search: '1' }, title: 'Press / to come here', oninput: () => this.typed(), onkeydown: (e) => e.key === 'Escape' && this.search.value && ((this.search.value = ''), this.typed()) });
     this.count = h('span', { class: 'quiet num', role: 'status' });
-    this.listed = h('div', null, h('p', { class: 'quiet pad' }, 'Loading…'));
+    this.listed = h('div', null);
+    this.reading = reading({ what: 'The audit log', read: () => this.read(), draw: (got) => this.draw(got), denied: 'This is for the owners of the tenant and for admins.' });
     this.more = button('Show older', { onclick: () => this.load(this.page + 1) });
     this.more.hidden = true;
-    this.node = h('section', { class: 'audit' }, h('h2', null, 'Audit log'), h('div', { class: 'tools', role: 'search' }, h('span', { class: 'search' }, icon('search'), this.search), this.count, h('span', { class: 'grow' }), button('Refresh', { icon: 'restart', kind: 'small', onclick: () => this.load(1) })), this.listed, this.more);
+    this.node = h('section', { class: 'audit' }, h('h2', null, 'Audit log'), h('div', { class: 'tools', role: 'search' }, h('span', { class: 'search' }, icon('search'), this.search), this.count, h('span', { class: 'grow' }), button('Refresh', { icon: 'restart', kind: 'small', onclick: () => this.load(1) })), this.reading.el, this.listed, this.more);
     ctx.dispose(() => clearTimeout(this.timer));
-    this.turn = 0;
     this.load(1);
   }
 
@@ -36,23 +37,23 @@ class Audit {
     this.timer = setTimeout(() => this.load(1), 250);
   }
 
-  async load(page) {
-    const mine = ++this.turn;
-    try {
-      const got = await get(`/audit?page=${page}&pageSize=${SIZE}${this.q ? `&q=${encodeURIComponent(this.q)}` : ''}`);
-      if (mine !== this.turn) return;
-      this.page = page;
-      this.rows = [...(page > 1 ? this.rows : []), ...got.audit.map(line)];
-      setText(this.count, `${this.rows.length === got.total ? '' : `${this.rows.length} of `}${got.total}`);
-      this.more.hidden = this.rows.length >= (got.total ?? 0);
-      fill(this.listed, this.rows.length ? table('Audit log', ['When', 'Who', 'From', 'What', 'On', 'Result'], this.rows)
-        : this.q ? nothing('search', 'None matches', 'Nothing that is recorded fits the filter.', button('Clear the filter', { onclick: () => ((this.search.value = ''), this.typed()) })) : nothing('search', 'Nothing is recorded yet', 'Every change is, with who made it and from where.'));
-    } catch (e) {
-      if (mine !== this.turn) return;
-      this.more.hidden = true;
-      setText(this.count, '');
-      fill(this.listed, h('p', { class: 'quiet pad', role: 'alert' }, e.status === 403 || e.status === 404 ? 'This is for the owners of the tenant and for admins.' : e.message));
-    }
+  load(page) {
+    this.wanted = page;
+    return this.reading.load();
+  }
+
+  async read() {
+    const page = this.wanted;
+    return { page, ...(await get(`/audit?page=${page}&pageSize=${SIZE}${this.q ? `&q=${encodeURIComponent(this.q)}` : ''}`)) };
+  }
+
+  draw({ page, audit: lines, total = 0 }) {
+    this.page = page;
+    this.rows = [...(page > 1 ? this.rows : []), ...lines.map(line)];
+    setText(this.count, `${this.rows.length === total ? '' : `${this.rows.length} of `}${total}`);
+    this.more.hidden = this.rows.length >= total;
+    fill(this.listed, this.rows.length ? table('Audit log', ['When', 'Who', 'From', 'What', 'On', 'Result'], this.rows)
+      : this.q ? nothing('search', 'None matches', 'Nothing that is recorded fits the filter.', button('Clear the filter', { onclick: () => ((this.search.value = ''), this.typed()) })) : nothing('search', 'Nothing is recorded yet', 'Every change is, with who made it and from where.'));
   }
 }
 

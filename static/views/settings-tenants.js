@@ -1,11 +1,12 @@
 // Tenants, and of each: what it may have, what it has, who belongs to it.
 
-import { button, fill, h, icon } from '../dom.js';
+import { button, fill, h } from '../dom.js';
 import { del, get, post, request } from '../api.js';
 import { ago, bytes, parseSize } from '../format.js';
 import { formDialog } from '../parts/dialog.js';
 import { field, input } from '../parts/form.js';
 import { isAdmin, tenantsChanged } from '../parts/shell.js';
+import { reading } from '../parts/reading.js';
 import { act, cell, change, lineForm, listing, nothing, row, table, when } from '../parts/table.js';
 import { toast } from '../parts/toast.js';
 import { membersOf, tenantNow } from './settings-people.js';
@@ -100,14 +101,13 @@ function codeOf(tenant, load) {
 
 /** One tenant: its quota, its code's network, and its members. */
 function tenantPage(id) {
-  const node = h('section', null, h('p', { class: 'quiet pad' }, 'Loading…'));
-  const back = h('div', { class: 'crumb' }, h('a', { href: '#/settings/tenants' }, 'Tenants'));
-  const load = () => get('/tenants?pageSize=500').then(({ tenants: all }) => {
+  const body = h('div', null);
+  const { el, load } = reading({ what: 'The tenant', read: () => get('/tenants?pageSize=500'), draw: ({ tenants: all }) => {
     const t = all.find((x) => x.id === id);
-    fill(node, back, t ? [quotaOf(t), codeOf(t, load), membersOf(t)] : nothing('alert', 'There is no such tenant', 'It may have been deleted.'));
-  }, (e) => fill(node, back, h('p', { role: 'alert' }, icon('alert'), e.message)));
+    fill(body, t ? [quotaOf(t), codeOf(t, load), membersOf(t)] : nothing('alert', 'There is no such tenant', 'It may have been deleted.'));
+  } });
   load();
-  return node;
+  return h('section', null, h('div', { class: 'crumb' }, h('a', { href: '#/settings/tenants' }, 'Tenants')), el, body);
 }
 
 export function tenants(ctx) {

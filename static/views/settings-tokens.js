@@ -5,6 +5,7 @@ import { del, get, post } from '../api.js';
 import { full } from '../format.js';
 import { confirm, copy } from '../parts/dialog.js';
 import { clearErrors, field, formError, input, select, showError } from '../parts/form.js';
+import { reading } from '../parts/reading.js';
 import { cell, nothing, table, when } from '../parts/table.js';
 import { fail, toast } from '../parts/toast.js';
 
@@ -26,14 +27,8 @@ function expiry(t) {
 export function tokens() {
   const listed = h('div', null);
   const shown = h('div', null);
-  const load = async () => {
-    try {
-      const page = await get('/tokens?pageSize=500');
-      fill(listed, page.tokens.length ? table('API tokens', ['Name', 'Begins with', 'Tenant', 'Last used', 'Expires', ''], page.tokens.map(row)) : nothing('key', 'No tokens yet', 'A token is what curl, scripts and the lodge command sign in with.'));
-    } catch (e) {
-      fail('The tokens could not be read', e);
-    }
-  };
+  const draw = (page) => fill(listed, page.tokens.length ? table('API tokens', ['Name', 'Begins with', 'Tenant', 'Last used', 'Expires', ''], page.tokens.map(row)) : nothing('key', 'No tokens yet', 'A token is what curl, scripts and the lodge command sign in with.'));
+  const { el, load } = reading({ what: 'The tokens', read: () => get('/tokens?pageSize=500'), draw });
   const revoke = async (t) => {
     if (!(await confirm({ title: `Revoke ${t.name}?`, text: ['Whatever uses it is signed out at once.'], verb: 'Revoke' }))) return;
     try {
@@ -66,5 +61,5 @@ export function tokens() {
     }
   });
   load();
-  return h('section', null, h('h2', null, 'API tokens'), form, shown, listed);
+  return h('section', null, h('h2', null, 'API tokens'), form, shown, el, listed);
 }

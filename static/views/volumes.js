@@ -6,6 +6,7 @@ import { bytes, parseSize } from '../format.js';
 import { store } from '../live.js';
 import { confirm, formDialog } from '../parts/dialog.js';
 import { field, input, select } from '../parts/form.js';
+import { reading } from '../parts/reading.js';
 import { act, cell, row, table, when } from '../parts/table.js';
 import { fail, followOperation, toast } from '../parts/toast.js';
 
@@ -59,24 +60,20 @@ const attachments = (path, thing, what) => (thing.attachments.length ? h('span',
 
 /** A page that reads `path` again whenever an event of `family` tells of a change. */
 function page(ctx, { title, family, path, heads, cells, empty, verb, open }) {
-  const listed = h('div', null, h('p', { class: 'quiet' }, 'Loading…'));
+  const listed = h('div', null);
   const count = h('span', { class: 'quiet count' });
   let timer = 0;
-  const load = async () => {
-    try {
-      const list = (await get(`${path}?pageSize=500`))[family + 's'];
-      count.textContent = list.length || '';
-      fill(listed, list.length ? table(title, heads, list.map((x) => row(...cells(x)))) : h('div', { class: 'empty' }, icon(empty.icon), h('h2', null, empty.title), h('p', null, empty.text), button(verb, { icon: 'plus', kind: 'primary', onclick: open })));
-    } catch (e) {
-      fail(`The ${title.toLowerCase()} could not be read`, e);
-    }
+  const draw = (list) => {
+    count.textContent = list.length || '';
+    fill(listed, list.length ? table(title, heads, list.map((x) => row(...cells(x)))) : h('div', { class: 'empty' }, icon(empty.icon), h('h2', null, empty.title), h('p', null, empty.text), button(verb, { icon: 'plus', kind: 'primary', onclick: open })));
   };
+  const { el, load } = reading({ what: `The ${title.toLowerCase()}`, read: async () => (await get(`${path}?pageSize=500`))[`${family}s`], draw });
   const soon = () => (clearTimeout(timer), (timer = setTimeout(load, 120)));
   ctx.on('event', (ev) => ev.kind.startsWith(`${family}.`) && soon());
   ctx.on('gone', load);
   ctx.dispose(() => clearTimeout(timer));
   load();
-  return { title, node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, title), count, h('span', { class: 'grow' }), button(verb, { icon: 'plus', kind: 'primary', onclick: open })), listed) };
+  return { title, node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, title), count, h('span', { class: 'grow' }), button(verb, { icon: 'plus', kind: 'primary', onclick: open })), el, listed) };
 }
 
 // ── volumes ────────────────────────────────────────────────────────────────────────────────────────

@@ -431,7 +431,7 @@ function upgrade(s, wss, req, socket, head) {
   });
 }
 
-/** → {url, state, close()}. Give `state` again to start another server over the same memory. */
+/** → {url, state, close(), cut(): every WebSocket}. Give `state` again to start another server over the same memory. */
 export async function startMock({ port = 0, state = new State() } = {}) {
   const s = state;
   const server = createServer(async (req, res) => {
@@ -467,7 +467,8 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     server.close(r);
     server.closeAllConnections();
   });
-  return { url: `http://127.0.0.1:${s.port}`, port: s.port, state: s, close };
+  const cut = () => wss.clients.forEach((ws) => ws.terminate());
+  return { url: `http://127.0.0.1:${s.port}`, port: s.port, state: s, close, cut };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
