@@ -1,11 +1,13 @@
 // What mock.mjs serves of running code and of the service registry.
 
+import { ApiFail } from './mock-state.mjs';
+
 const language = (name, version, aliases, more = {}) => ({ name, version, aliases, title: name, state: 'ready', progress: 1, message: '', file: '', compiled: false, sessions: false, warm: 1, example: '', ...more });
 const LANGUAGES = [language('python', '3.11', ['py'], { example: 'print("hello")\n' }), language('javascript', '18.20', ['js', 'node']), language('bash', '5.2', ['sh']),
   language('c', '12.2', []), language('sql', '', ['sqlite'], { state: 'absent', progress: 0 })];
 
 /** `s.languages`: other details, for tests. One that is built gets further with each look. */
-export function languages(s) {
+function languages(s) {
   s.languages ??= structuredClone(LANGUAGES);
   for (const l of s.languages) {
     if (l.state !== 'building') continue;
@@ -15,7 +17,7 @@ export function languages(s) {
   return { languages: s.languages.filter((l) => l.state === 'ready').map((l) => l.name), details: s.languages };
 }
 
-export function prepare(s, name) {
+function prepare(s, name) {
   const l = s.languages.find((x) => x.name === name);
   Object.assign(l, { state: 'building', progress: 0.2, message: 'fetching and unpacking packages' });
   return l;
@@ -43,16 +45,19 @@ const send = (res, event, data, id) => res.write(`id: ${id}\nevent: ${event}\nda
 const output = (res, stream, text, id) => send(res, 'output', { stream, text }, id);
 
 /** POST: to be listened to under its id. */
-export function addRun(s, body) {
+function addRun(s, body) {
+  if (s.refuseRuns) throw new ApiFail(429, 'RATE_LIMITED', 'too many runs of this tenant', {}, { 'Retry-After': '2' });
   const id = `run-${(s.runs = (s.runs ?? 0) + 1)}`;
   (s.kept ??= new Map()).set(id, { ...body, listened: 0, stop: () => {} });
   return { id, language: body.language, state: 'queued', stream: `/api/repl/runs/${id}/stream` };
 }
 
-/** DELETE: false when there is none. */
-export function stopRun(s, id) {
-  s.kept?.get(id)?.stop();
-  return s.kept?.delete(id) ?? false;
+function stopRun(s, id) {
+  const run = s.kept?.get(id);
+  if (!run) throw new ApiFail(404, 'NOT_FOUND', 'no such run is waiting or running');
+  run.stop();
+  s.kept.delete(id);
+  return { status: 204 };
 }
 
 /** The code is a script for the mock: a line "out …", "err …", "sleep ms", "hold" (until the test calls `letGo`), "exit n", "limit what", "many n"; "read" echoes the input, "break" and "blink" lose the connection, always or once. */
@@ -91,7 +96,7 @@ export async function listen(s, res, run) {
   res.end();
 }
 
-export const oneshots = (s) => (s.oneshots ??= new Map());
+const oneshots = (s) => (s.oneshots ??= new Map());
 
 /** For tests: a container of one command begins, runs, ends. */
 export function oneshotEvent(s, kind, id, more = {}) {
@@ -100,7 +105,18 @@ export function oneshotEvent(s, kind, id, more = {}) {
   s.emit(`container.${kind}`, { type: 'container', id, name: c.image }, { container: c });
 }
 
-export function endOneshot(s, id) {
+function endOneshot(s, id) {
   oneshotEvent(s, 'ended', id, { error: 'stopped' });
   return { id, message: 'the container is ended and removed' };
 }
+
+const listed = (s) => [...oneshots(s).values()].filter((c) => c.state !== 'ended').map((c) => [`run-${c.id}`, c.id, c.image, c.state]);
+
+export const runRoutes = [
+  ['GET', '/api/repl/languages', (s) => ({ body: languages(s) })],
+  ['POST', '/api/repl/languages/:name/prepare', (s, r) => ({ status: 202, body: prepare(s, r.params.name) })],
+  ['POST', '/api/repl/runs', (s, r) => ({ status: 201, body: addRun(s, r.body) })],
+  ['DELETE', '/api/repl/runs/:id', (s, r) => stopRun(s, r.params.id)],
+  ['GET', '/api/containers/list', (s) => ({ body: listed(s) })],
+  ['DELETE', '/api/containers/:id', (s, r) => ({ body: endOneshot(s, r.params.id) })],
+];

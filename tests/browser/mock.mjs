@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { addRun, endOneshot, languages, listen, oneshots, prepare, services, stopRun } from './mock-run.mjs';
+import { listen, runRoutes, services } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
 import { resizeInstance, updateInstance } from './mock-update.mjs';
 import { ApiFail, State } from './mock-state.mjs';
@@ -290,7 +290,7 @@ const ROUTES = [
 ];
 const parsed = (list) => list.map(([method, pattern, handler, open]) => ({ method, parts: pattern.split('/').slice(1), handler, open }));
 const NATIVE = parsed(ROUTES);
-const ROOT = parsed(CLOUD);
+const ROOT = parsed([...CLOUD, ...runRoutes]);
 
 function route(list, method, path) {
   const parts = path.split('/').slice(1);
@@ -438,18 +438,9 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     const url = new URL(req.url, 'http://x');
     if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
-    if (url.pathname === '/api/repl/languages') return answer(res, { body: languages(s) });
-    if (/\/prepare$/.test(url.pathname)) return answer(res, { status: 202, body: prepare(s, url.pathname.split('/')[4]) });
-    if (url.pathname === '/api/containers/list') return answer(res, { body: [...oneshots(s).values()].filter((c) => c.state !== 'ended').map((c) => [`run-${c.id}`, c.id, c.image, c.state]) });
-    if (/^\/api\/containers\/./.test(url.pathname)) return answer(res, { body: endOneshot(s, url.pathname.split('/')[3]) });
-    const ran = /^\/api\/repl\/runs\/([^/]+)/.exec(url.pathname);
-    if (ran && req.method === 'DELETE') return answer(res, { status: stopRun(s, ran[1]) ? 204 : 404 });
+    const ran = /^\/api\/repl\/runs\/([^/]+)\/stream$/.exec(url.pathname);
     if (ran && s.kept?.has(ran[1])) return listen(s, res, s.kept.get(ran[1]));
-    if (url.pathname === '/api/repl/runs') {
-      if (s.refuseRuns) return answer(res, { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'RATE_LIMITED', message: 'too many runs of this tenant', details: {} } } });
-      return answer(res, { status: 201, body: addRun(s, await readBody(req)) });
-    }
-    if (!/^\/(api\/v1|compute)\//.test(url.pathname)) return file(req, res, url.pathname);
+    if (!/^\/(api|compute)\//.test(url.pathname)) return file(req, res, url.pathname);
     try {
       answer(res, await api(s, req, url));
     } catch (e) {
