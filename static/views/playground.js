@@ -9,6 +9,7 @@ import { announce } from '../parts/announce.js';
 import { containers } from '../parts/containers.js';
 import { reading } from '../parts/reading.js';
 import { execute, stop } from '../parts/run.js';
+import { sessions } from '../parts/sessions.js';
 
 const OUTPUT_MAX = 400000; // characters shown
 const KEPT = 20;
@@ -330,6 +331,6 @@ export default function playground(ctx) {
   return {
     title: 'Run code',
     node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), unread, notice, building, tools,
-      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past, containers(ctx)),
+      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past, sessions(ctx, wordOf), containers(ctx)),
   };
 }

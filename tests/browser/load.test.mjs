@@ -18,6 +18,7 @@ const VIEWS = [
   ['/ingress', '**/api/v1/ingress?*', 'The web addresses', () => page.getByText('Nothing is published')],
   ['/run', '**/api/repl/languages', 'The languages', () => page.locator('button:not([aria-disabled])', { hasText: /^Run$/ })],
   ['/run', '**/api/containers/list', 'The containers', () => row(/earlier/)],
+  ['/run', '**/api/repl/sessions', 'The sessions', () => page.getByText('None is open.')],
   ['/api', '**/api/openapi.json', 'The description', () => page.getByText('Creates an instance')],
   ['/settings/tokens', '**/api/v1/tokens?*', 'The tokens', () => page.getByText('No tokens yet')],
   ['/settings/audit', '**/api/v1/audit?*', 'The audit log', () => page.getByText('Nothing is recorded yet')],

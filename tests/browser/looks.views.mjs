@@ -1,5 +1,7 @@
 // Every view there is and how to bring it before one's eyes; used by the tests of its looks and by the screenshots.
 
+import { openSession } from './mock-run.mjs';
+
 const press = (name) => (page) => page.getByRole('button', { name, exact: true }).first().click();
 
 /** [name, address, what to do there] over a mock's memory */
@@ -13,6 +15,8 @@ export function views(state) {
   up.createdAt = new Date(Date.now() - 26 * 3600e3).toISOString();
   state.quotas.set(state.tenants[0].id, { limit: { instances: all.length, cpu: 16, memory: 8 * 2 ** 30, tokens: 5 }, version: 1, updatedAt: up.createdAt });
   const one = `/instances/${up.id}`;
+  openSession(state, 'his');
+  openSession(state, 'hers', { user: state.users[1].id, language: 'javascript', state: 'running' });
   if (!state.byName('desk')) state.addImage({ name: 'tiny', kind: 'vm', aliases: ['centos-8', 'debian-11', 'nginx-1.24', 'postgresql-15', 'ubuntu-20.04', 'ubuntu-22.04', 'ubuntu:22.04'], source: 'built', reference: 'localhost/lodge-tiny:1', sizeBytes: 17e6, default: true, public: true, tenant: null, vm: { format: 'qcow2', url: null, sha256: null, virtualBytes: 2 ** 28, minDiskBytes: 2 ** 28, minMemoryBytes: 2 ** 27, defaultUser: 'root', cloudInit: true } });
   const vm = state.byName('desk') ?? state.addInstance({ name: 'desk', type: 'vm' }, 'admin', 'running');
   return [

@@ -112,11 +112,26 @@ function endOneshot(s, id) {
 
 const listed = (s) => [...oneshots(s).values()].filter((c) => c.state !== 'ended').map((c) => [`run-${c.id}`, c.id, c.image, c.state]);
 
+const sessions = (s) => (s.replSessions ??= new Map());
+
+/** For tests: somebody opens a session. */
+export function openSession(s, id, more = {}) {
+  const at = Date.now();
+  sessions(s).set(id, { id, language: 'python', state: 'idle', user: s.users[0].id, ttlSeconds: 600, createdAt: new Date(at - 120e3).toISOString(), expiresAt: new Date(at + 485e3).toISOString(), ...more });
+}
+
+function endSession(s, id) {
+  if (!sessions(s).delete(id)) throw new ApiFail(404, 'NOT_FOUND', 'there is no such session, or it has ended');
+  return { status: 204 };
+}
+
 export const runRoutes = [
   ['GET', '/api/repl/languages', (s) => ({ body: languages(s) })],
   ['POST', '/api/repl/languages/:name/prepare', (s, r) => ({ status: 202, body: prepare(s, r.params.name) })],
   ['POST', '/api/repl/runs', (s, r) => ({ status: 201, body: addRun(s, r.body) })],
   ['DELETE', '/api/repl/runs/:id', (s, r) => stopRun(s, r.params.id)],
+  ['GET', '/api/repl/sessions', (s) => ({ body: { sessions: [...sessions(s).values()] } })],
+  ['DELETE', '/api/repl/sessions/:id', (s, r) => endSession(s, r.params.id)],
   ['GET', '/api/containers/list', (s) => ({ body: listed(s) })],
   ['DELETE', '/api/containers/:id', (s, r) => ({ body: endOneshot(s, r.params.id) })],
 ];

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { again, axe, browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
-import { oneshotEvent, serviceEvent } from './mock-run.mjs';
+import { oneshotEvent, openSession, serviceEvent } from './mock-run.mjs';
 
 oneMock();
 
@@ -179,6 +179,38 @@ test('containers of one command come, run and are ended by themselves', { skip: 
   await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
   await row('earlier').getByText('Ended: stopped').waitFor();
   mock.state.oneshots.clear();
+  clean(page);
+  await page.close();
+});
+
+test('open sessions: whose, how long still, ended by hand and by themselves', { skip: real }, async () => {
+  const [, ada] = mock.state.users;
+  openSession(mock.state, 'mine');
+  openSession(mock.state, 'hers', { user: ada.id, language: 'bash', state: 'running' });
+  openSession(mock.state, 'lost', { user: 'somebody who left', language: 'javascript', expiresAt: new Date(Date.now() + 42e3).toISOString() });
+  const page = await playground();
+  const list = page.getByRole('table', { name: 'Open sessions' });
+  const row = (name) => list.getByRole('row', { name });
+  await row(/Python Waiting you 2 min ago ends in 8 min/).waitFor();
+  await row(/Bash Running a snippet ada .* 10 min after the snippet/).waitFor();
+  await row(/JavaScript Waiting – .* ends in \d+ s/).waitFor();
+  await axe(page, 'sessions');
+  await row(/Python/).getByRole('button', { name: 'End the Python session opened by you' }).focus();
+  mock.state.replSessions.delete('lost'); // its lease
+  await row(/JavaScript/).waitFor({ state: 'detached' });
+  assert.match(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), /End the Python/); // drawn again without taking the focus
+  mock.state.replSessions.get('hers').state = 'idle';
+  await row(/Bash Waiting ada/).waitFor();
+  await row(/Bash/).getByRole('button', { name: /^End/ }).click();
+  await page.getByRole('dialog').getByText('It was opened by ada.').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
+  await row(/Bash/).waitFor({ state: 'detached' });
+  assert.equal(mock.state.replSessions.has('hers'), false);
+  await row(/Python/).getByRole('button', { name: /^End/ }).click();
+  mock.state.replSessions.delete('mine'); // it ends while one is asked
+  await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
+  await page.getByText('The Python session is ended').waitFor();
+  await page.getByText('None is open.').waitFor();
   clean(page);
   await page.close();
 });
