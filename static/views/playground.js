@@ -1,19 +1,21 @@
-// The playground: a piece of code, what it reads, what it wrote as it writes it. The last runs are kept in this browser.
+// The playground: a piece of code, what it reads, what it wrote as it writes it, and what ran before.
 
 import { button, fill, h, icon, setBlocked, setText } from '../dom.js';
-import { ago, bytes, full } from '../format.js';
+import { ago } from '../format.js';
 import { get, post } from '../api.js';
 import { store } from '../live.js';
 import { codeEditor } from '../parts/editor.js';
 import { announce } from '../parts/announce.js';
 import { containers } from '../parts/containers.js';
+import { outcome, seconds } from '../parts/outcome.js';
+import { pastRuns } from '../parts/past-runs.js';
 import { reading } from '../parts/reading.js';
 import { execute, stop } from '../parts/run.js';
 import { sessions } from '../parts/sessions.js';
 
 const OUTPUT_MAX = 400000; // characters shown
-const KEPT = 20;
-const KEPT_CODE = 20000; // characters of code in the history
+const OUTPUT_KEPT = 4096; // bytes of it that the server keeps
+const KEPT_INPUT = 20000; // characters of it in this browser
 const ANSI = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
 const EXAMPLES = {
@@ -49,8 +51,6 @@ function keep(what, value) {
 
 const REPL = { base: '/api/repl' };
 
-const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`);
-
 /** What standard output and standard error wrote, in the order it came; the newest OUTPUT_MAX characters. */
 class Output {
   constructor() {
@@ -62,7 +62,6 @@ class Output {
 
   clear(hint = '') {
     this.size = 0;
-    this.all = '';
     this.last = null;
     this.pending = [];
     fill(this.el, hint ? h('p', { class: 'quiet log-empty' }, hint) : null);
@@ -83,7 +82,6 @@ class Output {
       if (this.last?.dataset.kind === kind) this.last.firstChild.appendData(text);
       else this.el.append((this.last = h('span', { class: `run-${kind}`, dataset: { kind } }, text)));
       this.size += text.length;
-      if (kind === 'out') this.all += text;
     }
     this.pending = [];
     while (this.size > OUTPUT_MAX && this.el.firstChild) {
@@ -105,24 +103,6 @@ function read(ev) {
   return { kind: data.stream === 'stderr' ? 'err' : 'out', text: data.text };
 }
 
-const LIMITS = { time: 'It took too long', cpu: 'It used too much CPU time', memory: 'It used too much memory', output: 'It wrote too much', disk: 'Its disk was full', processes: 'It made too many processes', cancelled: 'It was stopped', stopped: 'It was stopped' };
-
-function why(end) {
-  if (end.error) return end.error.message;
-  if (end.compile && !end.compile.success) return 'It did not compile';
-  if (end.limit) return LIMITS[end.limit] ?? `It was ended: ${end.limit}`;
-  if (end.signal) return `It was ended by ${end.signal}`;
-  return end.exitCode ? `Exit code ${end.exitCode}` : '';
-}
-
-/** One line about how it ended: [tone, words] */
-function outcome(end, ms) {
-  const bad = why(end);
-  const facts = [bad || 'Done', seconds(end.timeMs ?? ms)];
-  if (end.memoryBytes) facts.push(bytes(end.memoryBytes));
-  return [bad ? 'bad' : 'good', facts.join(' · ')];
-}
-
 export default function playground(ctx) {
   let languages = [];
   let chosen = ctx.query.get('language') ?? kept('language', 'python');
@@ -130,6 +110,7 @@ export default function playground(ctx) {
   let tick = 0;
   let told = ''; // the language and its state
   const drafts = kept('drafts', {});
+  localStorage.removeItem(place('history')); // the server keeps it
 
   const picker = h('select', { 'aria-label': 'Language' }, h('option', { value: chosen }, wordOf(chosen)));
   const runBtn = button('Run', { icon: 'play', kind: 'primary', 'aria-keyshortcuts': 'Control+Enter', onclick: () => run() });
@@ -138,7 +119,6 @@ export default function playground(ctx) {
   const host = h('div', { class: 'editor' });
   const input = h('textarea', { class: 'run-in', rows: '3', spellcheck: 'false', autocapitalize: 'off', 'aria-label': 'Standard input', value: kept('input', '') });
   const out = new Output();
-  const list = h('ul', { class: 'run-history' });
   const notice = h('div', { class: 'failure', role: 'alert', hidden: true });
   const building = h('div', { class: 'building', hidden: true });
 
@@ -163,7 +143,7 @@ export default function playground(ctx) {
     buttons();
   }
   picker.addEventListener('change', () => choose(picker.value));
-  input.addEventListener('input', () => keep('input', input.value.slice(0, KEPT_CODE)));
+  input.addEventListener('input', () => keep('input', input.value.slice(0, KEPT_INPUT)));
 
   function say(tone, text) {
     status.dataset.tone = tone;
@@ -175,33 +155,25 @@ export default function playground(ctx) {
     setBlocked(stopBtn, job ? null : 'Nothing runs.');
   }
 
-  // ── history ──
+  // ── earlier runs ──
 
-  function restore(entry) {
-    if (languages.some((l) => l.name === entry.language)) choose(entry.language);
-    editor.set(entry.code);
-    input.value = entry.input ?? '';
+  const past = pastRuns(ctx, { wordOf, restore: (asked, run) => {
+    if (languages.some((l) => l.name === asked.language)) choose(asked.language);
+    editor.set(asked.code);
+    if (asked.stdin !== undefined) input.value = asked.stdin;
     editor.focus();
-  }
+    if (!job) show(run, asked.cut);
+  } });
 
-  function drawHistory() {
-    const entries = kept('history', []);
-    const item = (e) => h('li', null, h('button', { type: 'button', class: 'run-entry', title: full(e.at), onclick: () => restore(e) },
-      h('span', { class: 'state', dataset: { tone: e.tone } }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', { class: 'word' }, wordOf(e.language))),
-      h('code', null, e.code.split('\n').find((line) => line.trim()) ?? ''), h('span', { class: 'quiet' }, `${e.said} · ${ago(e.at)}`)));
-    fill(list, entries.map(item));
-    past.hidden = !entries.length;
+  /** What an earlier run wrote, and how it went. */
+  function show(run, cut) {
+    const [tone, words] = outcome(run);
+    out.clear(run.output ? '' : 'It wrote nothing.');
+    if (run.output) out.add('out', run.output);
+    if (run.output && new TextEncoder().encode(run.output).length >= OUTPUT_KEPT) out.add('note', '\n… only the beginning is kept');
+    say(tone, `${words} · ${ago(run.createdAt)}${cut ? ' · only the beginning of its code is kept' : ''}`);
+    announce(status.textContent);
   }
-
-  function remember(tone, said, asked) {
-    const entries = kept('history', []).filter((e) => e.code !== asked.code || e.language !== asked.language || (e.input ?? '') !== asked.stdin);
-    entries.unshift({ at: new Date().toISOString(), tone, said, language: asked.language, code: asked.code.slice(0, KEPT_CODE), input: asked.stdin });
-    keep('history', entries.slice(0, KEPT));
-    drawHistory();
-  }
-
-  const past = h('section', { class: 'run-past', hidden: true, 'aria-label': 'Earlier runs' }, h('div', { class: 'run-past-head' }, h('h2', null, 'Earlier runs'),
-    button('Forget them', { kind: 'ghost small', onclick: () => (keep('history', []), drawHistory()) })), list);
 
   // ── running ──
 
@@ -240,7 +212,7 @@ export default function playground(ctx) {
     say(tone, words);
     if (notice.hidden) announce(words); // else it has told
     buttons();
-    remember(tone, words, asked);
+    if (mine.id) past.ran(mine.id, asked);
   }
 
   /** The server ends it and says so; where it cannot be told, leaving does it. */
@@ -324,13 +296,12 @@ export default function playground(ctx) {
     editor.destroy();
   });
   buttons();
-  drawHistory();
   load();
   const tools = h('div', { class: 'tools' }, picker, runBtn, stopBtn, status, h('span', { class: 'grow' }),
     button('Example', { kind: 'ghost small', title: 'Put the example of this language here', onclick: () => (editor.set(example(chosen)), editor.focus()) }));
   return {
     title: 'Run code',
     node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), unread, notice, building, tools,
-      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past, sessions(ctx, wordOf), containers(ctx)),
+      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past.node, sessions(ctx, wordOf), containers(ctx)),
   };
 }

@@ -19,6 +19,7 @@ const VIEWS = [
   ['/run', '**/api/repl/languages', 'The languages', () => page.locator('button:not([aria-disabled])', { hasText: /^Run$/ })],
   ['/run', '**/api/containers/list', 'The containers', () => row(/earlier/)],
   ['/run', '**/api/repl/sessions', 'The sessions', () => page.getByText('None is open.')],
+  ['/run', '**/api/repl/runs?*', 'Earlier runs', () => page.getByText('Nothing has run yet.')],
   ['/api', '**/api/openapi.json', 'The description', () => page.getByText('Creates an instance')],
   ['/settings/tokens', '**/api/v1/tokens?*', 'The tokens', () => page.getByText('No tokens yet')],
   ['/settings/audit', '**/api/v1/audit?*', 'The audit log', () => page.getByText('Nothing is recorded yet')],

@@ -42,13 +42,29 @@ export function serviceEvent(s, kind, name, id, more = {}) {
 }
 
 const send = (res, event, data, id) => res.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-const output = (res, stream, text, id) => send(res, 'output', { stream, text }, id);
 
 /** POST: to be listened to under its id. */
-function addRun(s, body) {
+/** The server writes a run down a moment after its end. */
+function writeDown(s, run, end, output) {
+  const { id, user, language, code } = run;
+  const { success, exitCode, limit, timeMs, memoryBytes } = end;
+  setTimeout(() => past(s).unshift({ id, user, language, success, exitCode, limit, error: null, timeMs, memoryBytes, queueMs: 0, codeBytes: Buffer.byteLength(code), code: code.slice(0, 16384), output: output.slice(0, 4096), createdAt: new Date().toISOString() }), 300);
+}
+
+/** What ran, newest first; tests put theirs in. */
+export const past = (s) => (s.pastRuns ??= []);
+
+function listPast(s, q) {
+  const size = Number(q.get('pageSize') ?? 50);
+  const at = q.get('cursor') ? past(s).findIndex((r) => r.id === q.get('cursor')) + 1 : 0;
+  const runs = past(s).slice(at, at + size);
+  return { body: { runs, total: past(s).length, page: 1, pageSize: size, next: at + size < past(s).length ? runs.at(-1).id : null } };
+}
+
+function addRun(s, body, user) {
   if (s.refuseRuns) throw new ApiFail(429, 'RATE_LIMITED', 'too many runs of this tenant', {}, { 'Retry-After': '2' });
   const id = `run-${(s.runs = (s.runs ?? 0) + 1)}`;
-  (s.kept ??= new Map()).set(id, { ...body, listened: 0, stop: () => {} });
+  (s.kept ??= new Map()).set(id, { ...body, id, user: user.id, listened: 0, stop: () => {} });
   return { id, language: body.language, state: 'queued', stream: `/api/repl/runs/${id}/stream` };
 }
 
@@ -65,15 +81,22 @@ export async function listen(s, res, run) {
   const body = run;
   run.listened++;
   let id = 0;
+  let written = '';
+  const output = (to, stream, text, n) => {
+    written += text;
+    send(to, 'output', { stream, text }, n);
+  };
   let end = { exitCode: 0, signal: null, limit: null, timeMs: 12, memoryBytes: 9 << 20, success: true };
   s.running = (s.running ?? 0) + 1;
   let gone = false;
   res.on('close', () => ((gone = true), s.running--));
   run.stop = () => {
     if (gone) return;
-    send(res, 'done', { ...end, limit: 'stopped', exitCode: null, success: false }, ++id);
+    end = { ...end, limit: 'stopped', exitCode: null, success: false };
+    send(res, 'done', end, ++id);
     res.end();
     gone = true;
+    writeDown(s, run, end, written);
   };
   res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
   send(res, 'state', { state: 'running', id: 'run' }, ++id);
@@ -94,6 +117,7 @@ export async function listen(s, res, run) {
   if (gone) return;
   send(res, 'done', end, ++id);
   res.end();
+  writeDown(s, run, end, written);
 }
 
 const oneshots = (s) => (s.oneshots ??= new Map());
@@ -128,7 +152,8 @@ function endSession(s, id) {
 export const runRoutes = [
   ['GET', '/api/repl/languages', (s) => ({ body: languages(s) })],
   ['POST', '/api/repl/languages/:name/prepare', (s, r) => ({ status: 202, body: prepare(s, r.params.name) })],
-  ['POST', '/api/repl/runs', (s, r) => ({ status: 201, body: addRun(s, r.body) })],
+  ['POST', '/api/repl/runs', (s, r) => ({ status: 201, body: addRun(s, r.body, r.user) })],
+  ['GET', '/api/repl/runs', (s, r) => listPast(s, r.query)],
   ['DELETE', '/api/repl/runs/:id', (s, r) => stopRun(s, r.params.id)],
   ['GET', '/api/repl/sessions', (s) => ({ body: { sessions: [...sessions(s).values()] } })],
   ['DELETE', '/api/repl/sessions/:id', (s, r) => endSession(s, r.params.id)],

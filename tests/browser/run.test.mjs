@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { again, axe, browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
-import { oneshotEvent, openSession, serviceEvent } from './mock-run.mjs';
+import { oneshotEvent, openSession, past, serviceEvent } from './mock-run.mjs';
 
 oneMock();
 
@@ -40,12 +40,15 @@ test('output comes while it runs, in order and by its stream', { skip: real }, a
   await said(page, /Done · 12 ms · 9 MiB/);
   assert.equal(await output(page).textContent(), 'one\ntwo\nthree\n');
   assert.equal(await output(page).locator('.run-err').textContent(), 'two\n');
+  await page.getByRole('button', { name: /Python out one Done/ }).waitFor(); // the server has written it down
   clean(page);
   await page.close();
 });
 
 test('standard input, languages with their own drafts, and earlier runs', { skip: real }, async () => {
+  past(mock.state).length = 0;
   const page = await playground();
+  await page.getByText('Nothing has run yet.').waitFor();
   assert.match(await page.locator('.cm-content').textContent(), /hello/);
   await page.locator('.tok-string').first().waitFor();
   await page.getByLabel('Standard input').fill('Grüße <b>\n');
@@ -61,13 +64,50 @@ test('standard input, languages with their own drafts, and earlier runs', { skip
   assert.equal(await output(page).textContent(), 'It wrote nothing.');
   await page.getByLabel('Language').selectOption('python');
   assert.equal(await page.locator('.cm-line').first().textContent(), 'read');
+  await page.getByRole('button', { name: /JavaScript exit 7 Exit code 7/ }).waitFor(); // written down by the server
   await again(page);
   await page.getByRole('button', { name: /JavaScript exit 7/ }).click();
   assert.equal(await page.getByLabel('Language').inputValue(), 'javascript');
   assert.equal(await page.locator('.cm-line').first().textContent(), 'exit 7');
   assert.equal(await page.locator('.run-entry').count(), 2);
-  await page.getByRole('button', { name: 'Forget them' }).click();
-  assert.equal(await page.locator('.run-past').isVisible(), false);
+  await page.getByLabel('Standard input').fill('');
+  await page.getByRole('button', { name: /Python read Done/ }).click();
+  assert.equal(await page.getByLabel('Standard input').inputValue(), 'Grüße <b>\n', 'what the server does not keep is remembered here');
+  assert.equal(await output(page).textContent(), 'Grüße <b>\n');
+  await said(page, /Done · 12 ms · 9 MiB · just now/);
+  clean(page);
+  await page.close();
+});
+
+test('earlier runs are the server’s: of others too, page by page, and what is cut says so', { skip: real }, async () => {
+  const runs = past(mock.state);
+  const [me, ada] = mock.state.users;
+  const ran = (n, more = {}) => ({ id: `past-${n}`, user: me.id, language: 'python', success: true, exitCode: 0, limit: null, error: null, timeMs: 5, memoryBytes: 0, queueMs: 0, codeBytes: 9, code: `print(${n})`, output: `${n}\n`, createdAt: new Date(Date.now() - n * 60e3).toISOString(), ...more });
+  runs.length = 0;
+  for (let n = 0; n < 25; n++) runs.push(ran(n));
+  Object.assign(runs[3], { user: ada.id, success: false, exitCode: null, limit: 'memory', code: `x = "${'a'.repeat(16380)}`, codeBytes: 50000, output: 'b'.repeat(4096) });
+  const page = await playground();
+  const entries = page.locator('.run-entry');
+  await page.getByText('print(9)').waitFor();
+  assert.equal(await entries.count(), 10);
+  await page.getByRole('button', { name: /It used too much memory · 5 ms · ada · 3 min ago/ }).click();
+  await said(page, /only the beginning of its code is kept/);
+  await output(page).getByText('only the beginning is kept').waitFor();
+  for (const shown of [20, 25]) {
+    await page.getByRole('button', { name: 'Show older' }).click();
+    await page.waitForFunction((n) => document.querySelectorAll('.run-entry').length === n, shown);
+  }
+  assert.equal(await page.getByRole('button', { name: 'Show older' }).isVisible(), false);
+  await page.route('**/api/repl/runs?*', (route) => route.fulfill({ status: 503, json: { error: { code: 'X', message: 'the disk is full', details: {} } } }));
+  await page.getByRole('button', { name: /print\(2\)/ }).focus();
+  runs.unshift(ran(-1, { user: ada.id, createdAt: new Date().toISOString() }));
+  await page.evaluate(() => document.dispatchEvent(new CustomEvent('lodge:tick')));
+  await page.unroute('**/api/repl/runs?*');
+  await page.evaluate(() => document.dispatchEvent(new CustomEvent('lodge:tick')));
+  await page.getByText('print(-1)').waitFor();
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /print\(2\)/);
+  assert.equal(await entries.count(), 26);
+  runs.length = 0;
   clean(page);
   await page.close();
 });
