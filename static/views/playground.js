@@ -11,6 +11,7 @@ import { outcome, seconds } from '../parts/outcome.js';
 import { pastRuns } from '../parts/past-runs.js';
 import { reading } from '../parts/reading.js';
 import { execute, stop } from '../parts/run.js';
+import { runMore } from '../parts/run-more.js';
 import { sessions } from '../parts/sessions.js';
 
 const OUTPUT_MAX = 400000; // characters shown
@@ -119,6 +120,11 @@ export default function playground(ctx) {
   const host = h('div', { class: 'editor' });
   const input = h('textarea', { class: 'run-in', rows: '3', spellcheck: 'false', autocapitalize: 'off', 'aria-label': 'Standard input', value: kept('input', '') });
   const out = new Output();
+  const more = runMore(() => {
+    const asked = more.read();
+    if (JSON.stringify(asked).length <= KEPT_INPUT) keep('more', asked);
+  });
+  more.set(kept('more', {}));
   const notice = h('div', { class: 'failure', role: 'alert', hidden: true });
   const building = h('div', { class: 'building', hidden: true });
 
@@ -160,7 +166,10 @@ export default function playground(ctx) {
   const past = pastRuns(ctx, { wordOf, restore: (asked, run) => {
     if (languages.some((l) => l.name === asked.language)) choose(asked.language);
     editor.set(asked.code);
-    if (asked.stdin !== undefined) input.value = asked.stdin;
+    if (asked.stdin !== undefined) {
+      input.value = asked.stdin;
+      more.set(asked);
+    }
     editor.focus();
     if (!job) show(run, asked.cut);
   } });
@@ -178,8 +187,8 @@ export default function playground(ctx) {
   // ── running ──
 
   async function run() {
-    if (job || !isReady()) return;
-    const asked = { language: chosen, code: editor.text(), stdin: input.value };
+    if (job || !isReady() || !more.fits()) return;
+    const asked = { language: chosen, code: editor.text(), stdin: input.value, ...more.read() };
     const began = performance.now();
     const mine = (job = { abort: new AbortController(), id: '' });
     let end = null;
@@ -202,7 +211,7 @@ export default function playground(ctx) {
     } catch (e) {
       words = e.name === 'AbortError' ? stopped() : e.message;
       if (e.name === 'AbortError') tone = 'hold';
-      else refuse(e);
+      else if (!more.showError(e)) refuse(e);
     }
     clearInterval(tick.clock);
     job = null;
@@ -302,6 +311,6 @@ export default function playground(ctx) {
   return {
     title: 'Run code',
     node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), unread, notice, building, tools,
-      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input)), out.el), past.node, sessions(ctx, wordOf), containers(ctx)),
+      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input), more.el), out.el), past.node, sessions(ctx, wordOf), containers(ctx)),
   };
 }

@@ -62,6 +62,9 @@ function listPast(s, q) {
 }
 
 function addRun(s, body, user) {
+  for (const f of body.files ?? []) if (/(^|\/)\.{0,2}(\/|$)/.test(f.path)) throw new ApiFail(400, 'INVALID_REQUEST', 'files.path must be relative, without empty, . or .. parts', { field: 'files.path' });
+  if (body.limits?.memoryBytes > 2 ** 27) throw new ApiFail(403, 'RESOURCE_LIMIT_EXCEEDED', `limits.memoryBytes of ${body.limits.memoryBytes} is more than the tenant's code may have`, { limit: 'codeMemory', field: 'limits.memoryBytes', total: String(2 ** 27), scope: 'tenant', raisedBy: 'administrator' });
+  s.lastRun = body;
   if (s.refuseRuns) throw new ApiFail(429, 'RATE_LIMITED', 'too many runs of this tenant', {}, { 'Retry-After': '2' });
   const id = `run-${(s.runs = (s.runs ?? 0) + 1)}`;
   (s.kept ??= new Map()).set(id, { ...body, id, user: user.id, listened: 0, stop: () => {} });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { again, axe, browser, clean, mock, oneMock, openPage, real, signIn, visit } from './harness.mjs';
+import { again, axe, browser, clean, mock, noSideways, oneMock, openPage, real, signIn, visit } from './harness.mjs';
 import { oneshotEvent, openSession, past, serviceEvent } from './mock-run.mjs';
 
 oneMock();
@@ -108,6 +108,59 @@ test('earlier runs are the server’s: of others too, page by page, and what is 
   assert.match(await page.evaluate(() => document.activeElement.textContent), /print\(2\)/);
   assert.equal(await entries.count(), 26);
   runs.length = 0;
+  clean(page);
+  await page.close();
+});
+
+test('arguments, files and limits go along, are told at their field, and come back', { skip: real }, async () => {
+  past(mock.state).length = 0;
+  const page = await playground();
+  const fold = page.locator('.run-more');
+  await write(page, 'out with more');
+  await fold.locator('summary').click();
+  await page.getByLabel('Arguments', { exact: true }).fill('one "two words" \'\'');
+  await page.getByRole('button', { name: 'Add file' }).click();
+  await page.getByLabel('Name of the file').fill('../data.csv');
+  await page.getByLabel('Contents of the file').fill('a,b\n1,2\n');
+  await page.getByLabel('Files of this computer').setInputFiles([{ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Grüße\n') }, { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50, 0xff, 0xfe]) }]);
+  await fold.getByText('cat.png is not text in UTF-8, and only text goes along.').waitFor();
+  await page.getByLabel('Time', { exact: true }).fill('soon');
+  await run(page);
+  await fold.getByText('A number of seconds above 0, or nothing.').waitFor();
+  assert.equal(await page.getByLabel('Time', { exact: true }).evaluate((e) => e === document.activeElement), true);
+  assert.equal(await page.getByLabel('Time', { exact: true }).evaluate((e) => document.elementFromPoint(e.getBoundingClientRect().x + 20, e.getBoundingClientRect().y + 8) === e), true, 'in sight');
+  await page.getByLabel('Time', { exact: true }).fill('2.5');
+  await page.getByLabel('Memory', { exact: true }).fill('1G');
+  await page.getByRole('textbox', { name: 'Output' }).fill('64K');
+  await run(page);
+  await fold.getByText('It must be relative, without empty, . or .. parts').waitFor();
+  await page.getByLabel('Name of the file').first().fill('in/data.csv');
+  await fold.locator('summary').click(); // shut: the error opens it
+  await run(page);
+  await fold.getByText('The tenant’s code may have at most 128 MiB. An administrator can raise that.').waitFor();
+  assert.equal(await page.locator('.failure').isVisible(), false);
+  await axe(page, 'arguments, files and limits');
+  await noSideways(page, 'arguments, files and limits');
+  await page.getByLabel('Memory', { exact: true }).fill('64M');
+  await fold.getByText('3 arguments, 2 files, at most 2.50 s, at most 64 MiB, at most 64 KiB').waitFor();
+  await run(page);
+  await said(page, /Done/);
+  const { language, args, files, limits } = mock.state.lastRun;
+  assert.deepEqual({ language, args, files, limits }, { language: 'python', args: ['one', 'two words', ''], files: [{ path: 'in/data.csv', content: 'a,b\n1,2\n' }, { path: 'notes.txt', content: 'Grüße\n' }], limits: { timeMs: 2500, memoryBytes: 2 ** 26, outputBytes: 2 ** 16 } });
+  await page.getByRole('button', { name: /out with more Done/ }).waitFor();
+  await again(page);
+  await fold.getByText(/3 arguments, 2 files/).waitFor();
+  await page.locator('.cm-content').waitFor();
+  await fold.locator('summary').click();
+  await page.getByLabel('Arguments', { exact: true }).fill('');
+  for (let i = 0; i < 2; i++) await page.getByRole('button', { name: 'Remove this file' }).first().click();
+  await fold.getByText(/^at most 2.50 s/).waitFor();
+  await page.getByRole('button', { name: /out with more Done/ }).click();
+  await fold.getByText('3 arguments, 2 files, at most 2.50 s, at most 64 MiB, at most 64 KiB').waitFor();
+  await run(page);
+  await said(page, /Done/);
+  assert.deepEqual(mock.state.lastRun.args, ['one', 'two words', '']);
+  assert.deepEqual(mock.state.lastRun.files, files);
   clean(page);
   await page.close();
 });
