@@ -2,6 +2,7 @@
  * `driver-guest NAME` runs one test. */
 #include "setup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -492,6 +493,43 @@ static void test_hung_libvirtd(void **state)
     rig.conf.engine_timeout_ms = before;
 }
 
+static int threads(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/task");
+    for (const struct dirent *f; d && (f = readdir(d));)
+        n += f->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* However often it is asked for, one connection is on its way, and it is taken when it comes. */
+static void test_a_hung_libvirtd_is_dialled_once(void **state)
+{
+    (void)state;
+    struct lg_err e = {0};
+    long before = rig.conf.engine_timeout_ms;
+    ok(&e, D->probe(G, NULL, &e));
+    rig.conf.engine_timeout_ms = 200;
+    D->close(G);
+    ok(&e, D->open(&rig.ctx, &G, &e));
+    kill(rig.service, SIGSTOP);
+    int rc = D->probe(G, NULL, &e), n = threads(), again = 0;
+    for (int i = 0; i < 5; i++)
+        again |= D->probe(G, NULL, &e) + (int)LG_UNAVAILABLE;
+    int then = threads();
+    kill(rig.service, SIGCONT);
+    assert_int_equal(rc, -LG_UNAVAILABLE);
+    assert_int_equal(again, 0);
+    assert_int_equal(then, n);
+    until(!D->probe(G, NULL, &e));
+    until(threads() < n);
+    rig.conf.engine_timeout_ms = before;
+    D->close(G);
+    ok(&e, D->open(&rig.ctx, &G, &e));
+}
+
 struct killer {
     pthread_t thread;
     int ms;
@@ -589,15 +627,11 @@ static void test_foreign_domains(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_foreign_domains),
-        cmocka_unit_test(test_a_life),
-        cmocka_unit_test(test_ends_are_seen),
-        cmocka_unit_test(test_guests_outlive_libvirtd),
-        cmocka_unit_test(test_hung_libvirtd),
-        cmocka_unit_test(test_killed_libvirtd),
-        cmocka_unit_test(test_neighbours_and_spoofing),
-        cmocka_unit_test(test_devices_come_and_go),
-        cmocka_unit_test(test_debian),
+        cmocka_unit_test(test_foreign_domains),     cmocka_unit_test(test_a_life),
+        cmocka_unit_test(test_ends_are_seen),       cmocka_unit_test(test_guests_outlive_libvirtd),
+        cmocka_unit_test(test_hung_libvirtd),       cmocka_unit_test(test_a_hung_libvirtd_is_dialled_once),
+        cmocka_unit_test(test_killed_libvirtd),     cmocka_unit_test(test_neighbours_and_spoofing),
+        cmocka_unit_test(test_devices_come_and_go), cmocka_unit_test(test_debian),
     };
     if (!rig_up(&rig, "kvm"))
         return 0;

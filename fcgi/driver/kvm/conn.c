@@ -67,8 +67,8 @@ static void start_loop(void)
 
 /* ---- connecting ---- */
 
-/* A call that cannot be interrupted is left to a thread; who comes last of it and its caller cleans up. */
-struct dial {
+/* A call that cannot be interrupted is left to a thread; who comes last of it and its handle cleans up. */
+struct lg_vm_dial {
     pthread_mutex_t lock;
     pthread_cond_t done_cond;
     char uri[LG_VM_URI_LEN];
@@ -77,7 +77,7 @@ struct dial {
     bool done, abandoned;
 };
 
-static void dial_free(struct dial *d)
+static void dial_free(struct lg_vm_dial *d)
 {
     if (d->conn)
         virConnectClose(d->conn);
@@ -88,7 +88,7 @@ static void dial_free(struct dial *d)
 
 static void *dial_main(void *arg)
 {
-    struct dial *d = arg;
+    struct lg_vm_dial *d = arg;
     virConnectPtr conn = virConnectOpen(d->uri);
     const char *why = conn ? "" : virGetLastErrorMessage();
     pthread_mutex_lock(&d->lock);
@@ -103,9 +103,9 @@ static void *dial_main(void *arg)
     return NULL;
 }
 
-static struct dial *dial_begin(const char *uri)
+static struct lg_vm_dial *dial_begin(const char *uri)
 {
-    struct dial *d = calloc(1, sizeof *d);
+    struct lg_vm_dial *d = calloc(1, sizeof *d);
     pthread_t t;
     pthread_condattr_t attr;
     if (!d)
@@ -123,7 +123,7 @@ static struct dial *dial_begin(const char *uri)
 }
 
 /* Waits for it in short pieces, so that a cancel is seen. True when it has ended. */
-static bool dial_wait(const struct lg_engine *g, struct dial *d, int64_t deadline)
+static bool dial_wait(const struct lg_engine *g, struct lg_vm_dial *d, int64_t deadline)
 {
     pthread_mutex_lock(&d->lock);
     while (!d->done && lg_clock_mono() < deadline && !lg_vm_cancelled(g)) {
@@ -135,9 +135,19 @@ static bool dial_wait(const struct lg_engine *g, struct dial *d, int64_t deadlin
         pthread_cond_timedwait(&d->done_cond, &d->lock, &t);
     }
     bool done = d->done;
-    d->abandoned = !done;
     pthread_mutex_unlock(&d->lock);
     return done;
+}
+
+/* Nobody will wait for it any more. */
+static void dial_abandon(struct lg_vm_dial *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool done = d->done;
+    d->abandoned = true;
+    pthread_mutex_unlock(&d->lock);
+    if (done)
+        dial_free(d);
 }
 
 static void keep_alive(const struct lg_engine *g, virConnectPtr conn)
@@ -148,22 +158,36 @@ static void keep_alive(const struct lg_engine *g, virConnectPtr conn)
                                g->ctx.conf->engine_timeout_ms < 4000 ? 1 : KEEPALIVE_COUNT);
 }
 
-int lg_vm_dial(const struct lg_engine *g, virConnectPtr *out, struct lg_err *e)
+static int dial(struct lg_engine *g, virConnectPtr *out, int64_t deadline, struct lg_err *e)
 {
-    pthread_once(&loop_once, start_loop);
-    struct dial *d = loop_runs ? dial_begin(g->uri) : NULL;
+    struct lg_vm_dial *d = g->dial ? g->dial : loop_runs ? dial_begin(g->uri) : NULL;
+    g->dial = d;
     if (!d)
         return lg_fail(e, LG_INTERNAL, "cannot set up libvirt's event loop");
-    if (!dial_wait(g, d, lg_clock_mono() + g->ctx.conf->engine_timeout_ms))
+    if (!dial_wait(g, d, deadline))
         return lg_vm_cancelled(g) ? lg_vm_cancel_error(e)
                                   : lg_fail(e, LG_UNAVAILABLE, "libvirt does not answer (%s)", g->uri);
     *out = d->conn;
     d->conn = NULL;
     int rc = *out ? 0 : lg_fail(e, LG_UNAVAILABLE, "libvirt cannot be reached: %s", d->why);
     dial_free(d);
+    g->dial = NULL;
     if (!rc)
         keep_alive(g, *out);
     return rc;
+}
+
+int lg_vm_dial(struct lg_engine *g, virConnectPtr *out, struct lg_err *e)
+{
+    int64_t deadline = lg_clock_mono() + g->ctx.conf->engine_timeout_ms;
+    bool earlier = g->dial;
+    pthread_once(&loop_once, start_loop);
+    int rc = dial(g, out, deadline, e);
+    if (!rc || !earlier || g->dial)
+        return rc;
+    if (e) /* the failure of a daemon that may have been replaced since */
+        lg_err_clear(e);
+    return dial(g, out, deadline, e);
 }
 
 void lg_vm_disconnect(struct lg_engine *g)
@@ -202,6 +226,8 @@ void lg_vm_close(struct lg_engine *g)
     if (!g)
         return;
     lg_vm_disconnect(g);
+    if (g->dial)
+        dial_abandon(g->dial);
     lg_fd_close(&g->console_lock);
     free(g->usage);
     free(g);

@@ -15,10 +15,12 @@
 #define LG_VM_NS       "https://lodge.invalid/xmlns/instance/1"
 
 struct lg_vm_usage_of; /* usage.c's */
+struct lg_vm_dial;     /* conn.c's */
 
 struct lg_engine {
     struct lg_driver_ctx ctx;
-    virConnectPtr conn; /* NULL: not connected */
+    virConnectPtr conn;      /* NULL: not connected */
+    struct lg_vm_dial *dial; /* a connection on its way that a call gave up waiting for; NULL none */
     char uri[LG_VM_URI_LEN];
     bool test; /* libvirt's test driver: no disks, consoles, statistics */
     bool own;  /* the private daemon: disks are given to uid and gid */
@@ -37,8 +39,9 @@ void lg_vm_close(struct lg_engine *g);
 int lg_vm_connect(struct lg_engine *g, struct lg_err *e);
 /* Gives up the connection: it is broken, or was. */
 void lg_vm_disconnect(struct lg_engine *g);
-/* A connection for somebody else's use (watch), the caller's to close. */
-int lg_vm_dial(const struct lg_engine *g, virConnectPtr *out, struct lg_err *e);
+/* A connection for somebody else's use (watch), the caller's to close. What does not come in time goes on
+ * coming, and the next call of this handle waits for the same: a daemon that hangs costs one thread. */
+int lg_vm_dial(struct lg_engine *g, virConnectPtr *out, struct lg_err *e);
 
 /* The last libvirt error as ours, with `what` in front; call it right after the call that failed. */
 int lg_vm_fail(struct lg_engine *g, struct lg_err *e, const char *what);
