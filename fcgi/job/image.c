@@ -134,8 +134,7 @@ static int64_t fetch_room(const struct lg_job *j, int own)
     int64_t max = (int64_t)j->runner->conf->upload_max_mib << 20;
     if (fstatvfs(own, &fs))
         return max;
-    int64_t room = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize - LG_IMAGE_RESERVE;
-    room /= 2; /* it is stored, then imported */
+    int64_t room = lg_image_space(&fs) / 2; /* it is stored, then imported */
     return room < max ? room : max;
 }
 

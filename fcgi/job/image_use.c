@@ -2,14 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 
-#define LOW_SHARE   10                /* free below a tenth of the disk: images go early */
-#define LOW_KEEP_MS ((int64_t)600000) /* but not before what they were pulled for has begun */
-#define HOUR_MS     ((int64_t)3600000)
+#define RESERVE_SHARE 20 /* a twentieth of a small disk stays free, */
+#define RESERVE_MAX   ((int64_t)512 << 20)
+#define LOW_SHARE     10                /* free below a tenth of the disk: images go early */
+#define LOW_KEEP_MS   ((int64_t)600000) /* but not before what they were pulled for has begun */
+#define HOUR_MS       ((int64_t)3600000)
 
 static bool low(const struct lg_conf *c)
 {
@@ -17,10 +18,16 @@ static bool low(const struct lg_conf *c)
     return !statvfs(c->state_dir, &fs) && fs.f_bavail < fs.f_blocks / LOW_SHARE;
 }
 
+int64_t lg_image_space(const struct statvfs *fs)
+{
+    int64_t unit = (int64_t)fs->f_frsize, share = (int64_t)fs->f_blocks * unit / RESERVE_SHARE;
+    return (int64_t)fs->f_bavail * unit - (share < RESERVE_MAX ? share : RESERVE_MAX);
+}
+
 int lg_image_room(const struct lg_conf *c, struct lg_err *e)
 {
     struct statvfs fs;
-    if (statvfs(c->state_dir, &fs) || (int64_t)fs.f_bavail * (int64_t)fs.f_frsize > LG_IMAGE_RESERVE)
+    if (statvfs(c->state_dir, &fs) || lg_image_space(&fs) > 0)
         return 0;
     return lg_fail(e, LG_LIMIT, "the host's disk has no room for an image");
 }

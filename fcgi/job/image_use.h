@@ -6,10 +6,12 @@
 #ifndef LG_JOB_IMAGE_USE_H
 #define LG_JOB_IMAGE_USE_H
 
+#include <sys/statvfs.h>
+
 #include "job/job.h"
 
-#define LG_IMAGE_RESERVE ((int64_t)512 << 20) /* bytes that stay free for the database and the engines */
-
+/* What of this file system an image may take, in bytes: some stays free for the database and the engines. */
+int64_t lg_image_space(const struct statvfs *fs);
 /* LG_LIMIT when the host's disk has no room for an image, however small. */
 int lg_image_room(const struct lg_conf *c, struct lg_err *e);
 

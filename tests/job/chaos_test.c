@@ -85,6 +85,23 @@ static void round_of(struct site *s, int round)
     all_settled(s);
 }
 
+/* How many operations ended otherwise than done or cancelled; says how. */
+static int tell_failures(struct site *s)
+{
+    sqlite3_stmt *st;
+    int n = 0;
+    assert_int_equal(sqlite3_prepare_v2(s->f->raw,
+                                        "SELECT kind, error_code, error_text, log FROM operation WHERE "
+                                        "error_code NOT IN ('', 'CANCELLED')",
+                                        -1, &st, NULL),
+                     SQLITE_OK);
+    for (; sqlite3_step(st) == SQLITE_ROW; n++)
+        print_error("%s: %s %s\n%s\n", sqlite3_column_text(st, 0), sqlite3_column_text(st, 1),
+                    sqlite3_column_text(st, 2), sqlite3_column_text(st, 3));
+    sqlite3_finalize(st);
+    return n;
+}
+
 static void nothing_is_lost(void **state)
 {
     struct site *s = *state;
@@ -99,8 +116,7 @@ static void nothing_is_lost(void **state)
     until(engine_count(s) == 0);
     assert_int_equal(fixture_int(s->f, "SELECT count(*) FROM quarantine"), 0);
     assert_int_equal(fixture_int(s->f, "SELECT count(*) FROM instance_port"), 0);
-    assert_int_equal(
-        fixture_int(s->f, "SELECT count(*) FROM operation WHERE error_code NOT IN ('', 'CANCELLED')"), 0);
+    assert_int_equal(tell_failures(s), 0);
 }
 
 /* The engine's service dies again and again, answers get lost, and still everything comes up once. */
