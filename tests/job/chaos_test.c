@@ -32,6 +32,13 @@ static int64_t open_operations(struct site *s)
     return fixture_int(s->f, "SELECT count(*) FROM operation WHERE status IN ('queued','running')");
 }
 
+/* What a busy host makes slow is hit again and again; one that has died four times is rightly given up. */
+static bool hit_enough(struct site *s)
+{
+    return fixture_int(s->f, "SELECT coalesce(max(attempts), 0) FROM operation WHERE status = 'running'") >=
+           3;
+}
+
 /* Kills while there is work, at most `kills` times; a worker more often than the master. */
 static void havoc(struct site *s, int kills)
 {
@@ -46,7 +53,8 @@ static void havoc(struct site *s, int kills)
             kill_helper(s);
             break;
         default:
-            kill_one_worker(s);
+            if (!hit_enough(s))
+                kill_one_worker(s);
         }
     }
 }
