@@ -196,7 +196,8 @@ struct lg_driver {
     int (*open)(const struct lg_driver_ctx *ctx, struct lg_engine **out, struct lg_err *e);
     void (*close)(struct lg_engine *g); /* NULL is fine */
 
-    /* Quick health check (no more than 2 s); fills info when it is not NULL. */
+    /* Health check; fills info when it is not NULL. As every call it may take the handle's engine_timeout_ms:
+     * who must not wait for an engine that hangs opens its handle with less. */
     int (*probe)(struct lg_engine *g, struct lg_engine_info *info, struct lg_err *e);
 
     /* Images. pull: from a registry, LG_BACKEND with the registry's sentence. import: for containers a tar

@@ -24,6 +24,7 @@
 #define CHECKPOINT_MS      1000 /* the first commit after one syncs twice, so not after each */
 #define WAL_FULL_BYTES     ((int64_t)8 << 20)
 #define PROBE_MS           2000
+#define ANSWER_MS          2000  /* what an engine is given to answer: all else waits for it */
 #define TELL_MS            10000 /* an unchanged engine state is written again after this */
 #define PRUNE_MS           5000
 #define PRUNE_STEP         1000 /* events forgotten in one transaction */
@@ -39,6 +40,7 @@
 struct keeper {
     const struct lg_runner *r;
     struct lg_db *db;
+    struct lg_conf impatient; /* what the engines' handles are opened with */
     struct lg_engines engines;
     struct lg_engine_state told[LG_DRIVERS_MAX];
     int64_t version, checked_at, truncated_at;
@@ -164,6 +166,10 @@ void lg_keeper_main(const struct lg_runner *r, int arg)
     k.r = r;
     k.db = lg_child_db(r);
     lg_engines_init(&k.engines, r, NULL);
+    k.impatient = *r->conf;
+    if (k.impatient.engine_timeout_ms > ANSWER_MS)
+        k.impatient.engine_timeout_ms = ANSWER_MS;
+    k.engines.ctx.conf = &k.impatient;
     int64_t probe_at = 0, prune_at = 0, expiry_at = 0, operations_at = lg_clock_mono() + 60000,
             leftovers_at = 0, records_at = 0;
     for (;;) {

@@ -35,7 +35,7 @@ int site_up(void **state)
     if (fixture_up((void **)&s->f))
         return -1;
     s->db = s->f->db;
-    static const char *const dirs[] = {"run", "keys", "uploads", "fake"};
+    static const char *const dirs[] = {"run", "keys", "uploads", "fake", "fake-vm"};
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)
         folder(s, dirs[i]);
     char path[128];
@@ -162,16 +162,16 @@ static void add_op(struct site *s, struct lg_operation *op, const char *kind, co
     snprintf(op->subject_name, sizeof op->subject_name, "%s", in->name);
 }
 
-struct wish wish_create_full(struct site *s, const char *name, const char *config, const char *image,
-                             const char *params)
+static struct wish wish_create_of(struct site *s, const char *type, const char *name, const char *config,
+                                  const char *image, const char *params)
 {
     static struct lg_operation op;
     struct wish w = {0};
     struct lg_instance in = {.state = LG_ST_CREATING, .cpu_millis = 1000, .memory_bytes = 64 << 20};
     memcpy(in.tenant_id, s->tenant, sizeof in.tenant_id);
     snprintf(in.name, sizeof in.name, "%s", name);
-    snprintf(in.type, sizeof in.type, "container");
-    snprintf(in.backend, sizeof in.backend, "docker");
+    snprintf(in.type, sizeof in.type, "%s", type);
+    snprintf(in.backend, sizeof in.backend, "%s", strcmp(type, "vm") ? "docker" : "kvm");
     snprintf(in.desired, sizeof in.desired, "running");
     snprintf(in.image, sizeof in.image, "%s", image);
     snprintf(in.image_ref, sizeof in.image_ref, "%s", image);
@@ -185,6 +185,17 @@ struct wish wish_create_full(struct site *s, const char *name, const char *confi
     memcpy(w.op, op.id, sizeof w.op);
     lg_instance_done(&in);
     return w;
+}
+
+struct wish wish_create_full(struct site *s, const char *name, const char *config, const char *image,
+                             const char *params)
+{
+    return wish_create_of(s, "container", name, config, image, params);
+}
+
+struct wish wish_create_vm(struct site *s, const char *name, const char *image)
+{
+    return wish_create_of(s, "vm", name, "{}", image, NULL);
 }
 
 struct wish wish_create(struct site *s, const char *name, const char *command, const char *params)
@@ -303,9 +314,14 @@ int engine_count(struct site *s)
 
 void faults(struct site *s, const char *lines)
 {
-    char path[160], tmp[160];
-    snprintf(path, sizeof path, "%s/fake/faults", s->f->dir);
-    snprintf(tmp, sizeof tmp, "%s/fake/faults.new", s->f->dir);
+    faults_of(s, "fake", lines);
+}
+
+void faults_of(struct site *s, const char *folder, const char *lines)
+{
+    char path[160], tmp[170];
+    snprintf(path, sizeof path, "%s/%s/faults", s->f->dir, folder);
+    snprintf(tmp, sizeof tmp, "%s.new", path);
     FILE *f = fopen(tmp, "we");
     assert_non_null(f);
     fputs(lines, f);

@@ -48,6 +48,8 @@ int runner_children(const struct site *s, const char *name, pid_t *out, int cap)
 struct wish wish_create(struct site *s, const char *name, const char *command, const char *params);
 struct wish wish_create_full(struct site *s, const char *name, const char *config, const char *image,
                              const char *params);
+/* The same of a virtual machine, whose image is in the engine already. */
+struct wish wish_create_vm(struct site *s, const char *name, const char *image);
 /* As PUT …/<verb> and DELETE: op "" when it was refused (s->f->e says why). */
 struct wish wish_verb(struct site *s, const char *id, enum lg_verb v, const char *params, bool force);
 void cancel(struct site *s, const char *op);
@@ -62,8 +64,9 @@ const char *reason_of(struct site *s, const char *id);  /* JSON or "" (static) *
 struct lg_inst_status engine_status(struct site *s, const char *id);
 int engine_count(struct site *s); /* things of our site in the engine */
 
-/* Replaces the engine's faults ("" : none). */
+/* Replaces the engine's faults ("" : none); those of the engine in this folder. */
 void faults(struct site *s, const char *lines);
+void faults_of(struct site *s, const char *folder, const char *lines);
 
 #define until(cond)                                                                                          \
     do {                                                                                                     \
