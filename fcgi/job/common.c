@@ -9,10 +9,12 @@
 
 #include "base/log.h"
 
-void lg_hint(const struct lg_runner *r, const char *instance_id)
+void lg_hint(const struct lg_runner *r, int driver, const char *instance_id)
 {
     /* Lossy by design: a full socket means the reconciler has plenty to look at, and it sweeps anyway. */
-    (void)!send(r->hints[1], instance_id, strlen(instance_id), MSG_DONTWAIT | MSG_NOSIGNAL);
+    for (int i = 0; i < r->drivers; i++)
+        if (driver == i || driver == LG_ALL_DRIVERS)
+            (void)!send(r->hints[i][1], instance_id, strlen(instance_id), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void lg_pause_ms(int ms)

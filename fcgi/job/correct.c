@@ -240,8 +240,7 @@ void lg_correct(struct lg_rec *rec, const char *instance_id)
     const struct lg_driver *d;
     struct lg_engine *g;
     if (!lg_id_valid(instance_id) || operation_open(rec, instance_id) ||
-        lg_instance_get(rec->db, "", instance_id, &in, &e) ||
-        lg_engines_get(&rec->engines, in.backend, &d, &g, &e))
+        lg_instance_get(rec->db, "", instance_id, &in, &e) || lg_rec_engine(rec, in.backend, &d, &g, &e))
         return;
     struct lg_truth t = {0};
     struct plan p;

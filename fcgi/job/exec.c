@@ -61,11 +61,15 @@ static void end_orphan(struct lg_rec *rec, int dir, const char *name)
     struct lg_engine *g;
     char backend[16] = "";
     const char *dash = strchr(name, '-');
-    lg_cleanup_fd int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || !dash || (size_t)(dash - name) >= sizeof backend || flock(fd, LOCK_EX | LOCK_NB))
+    if (!dash || (size_t)(dash - name) >= sizeof backend)
         return;
     memcpy(backend, name, (size_t)(dash - name));
-    if (!lg_engines_get(&rec->engines, backend, &d, &g, NULL) && d->exec_end)
+    if (lg_rec_engine(rec, backend, &d, &g, NULL))
+        return;
+    lg_cleanup_fd int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+        return;
+    if (d->exec_end)
         d->exec_end(g, dash + 1);
     unlinkat(dir, name, 0);
 }

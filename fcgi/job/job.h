@@ -1,6 +1,6 @@
 /*
  * lodge-runner from the inside. One master (queue, deadlines, children; never speaks to an engine) and its
- * children: job workers, one watcher per driver, the reconciler, the keeper and the stream server. Each child
+ * children: job workers, a watcher and a reconciler per driver, the keeper and the stream server. Each child
  * opens its own database connection and engine handles after fork, and dies with the master
  * (PR_SET_PDEATHSIG).
  *
@@ -27,6 +27,7 @@
 #include "store/volume.h"
 
 #define LG_DRIVERS_MAX 4
+#define LG_ALL_DRIVERS -1
 #define LG_LOG_LINES   50 /* of a container that ended by itself, kept in its reason */
 
 /* What every process of the runner knows; made by the master before the first fork, read-only afterwards. */
@@ -34,18 +35,19 @@ struct lg_runner {
     const struct lg_conf *conf;
     char site[LG_ID_LEN];
     struct lg_key env_key;
-    int gid;      /* group of run_user for sockets, -1: leave it */
-    int lock_fd;  /* flock(2)ed; inherited by every child, so a new master waits for all of them */
-    int hints[2]; /* datagrams, each an instance id the reconciler should look at: [0] read, [1] written,
-                     lossy */
+    int gid;     /* group of run_user for sockets, -1: leave it */
+    int lock_fd; /* flock(2)ed; inherited by every child, so a new master waits for all of them */
     const struct lg_driver *driver[LG_DRIVERS_MAX];
+    int hints[LG_DRIVERS_MAX][2]; /* datagrams, each an instance id the driver's reconciler should look at:
+                                     [0] read, [1] written, lossy */
     int drivers;
     /* The sandbox pool's process (fcgi/sandbox), when there is one. */
     void (*sandbox)(const struct lg_runner *r, int arg);
 };
 
-/* Asks the reconciler to look at an instance; never blocks, may be lost. */
-void lg_hint(const struct lg_runner *r, const char *instance_id);
+/* Asks the reconciler of a driver, or with LG_ALL_DRIVERS whichever has it, to look at an instance; never
+ * blocks, may be lost. */
+void lg_hint(const struct lg_runner *r, int driver, const char *instance_id);
 
 /* ---- engine handles of one process ---- */
 
@@ -249,7 +251,7 @@ struct lg_word_msg {
 
 int lg_master_main(struct lg_runner *r, struct lg_err *e); /* returns after SIGTERM or SIGINT */
 void lg_worker_main(const struct lg_runner *r, int sock) __attribute__((noreturn));
-void lg_reconcile_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
+void lg_reconcile_main(const struct lg_runner *r, int driver_index) __attribute__((noreturn));
 void lg_keeper_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_layers_main(const struct lg_runner *r, int arg) __attribute__((noreturn));
 void lg_streams_main(const struct lg_runner *r, int arg) __attribute__((noreturn));

@@ -28,7 +28,7 @@
 #define REMOVE_MS  10500 /* for helpers to remove what nobody should find later */
 #define GRACE_MS   2000  /* for operations at work when asked to end */
 
-/* Children that are not job workers. Watchers: one per driver. */
+/* Children that are not job workers. Watchers and reconcilers: one per driver. */
 struct helper {
     const char *name;
     void (*main)(const struct lg_runner *r, int arg);
@@ -40,7 +40,7 @@ struct helper {
 struct master {
     struct lg_runner *r;
     struct lg_queue q;
-    struct helper helper[5 + LG_DRIVERS_MAX];
+    struct helper helper[5 + 2 * LG_DRIVERS_MAX];
     int helpers;
     int signals, bell;
     bool ending;
@@ -298,8 +298,9 @@ static int prepare(struct master *m, struct lg_err *e)
         rc = read_site(r, e);
     if (rc)
         return rc;
-    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, r->hints))
-        return lg_fail_errno(e, LG_INTERNAL, "cannot make a socket pair");
+    for (int i = 0; i < r->drivers; i++)
+        if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, r->hints[i]))
+            return lg_fail_errno(e, LG_INTERNAL, "cannot make a socket pair");
     if ((m->bell = lg_bell_open(lg_conf_path(r->conf, path, sizeof path, "run/runner.bell"), r->gid, e)) < 0)
         return m->bell;
     return (m->signals = own_signals(e)) < 0 ? m->signals : 0;
@@ -307,7 +308,9 @@ static int prepare(struct master *m, struct lg_err *e)
 
 static void list_helpers(struct master *m)
 {
-    m->helper[m->helpers++] = (struct helper){.name = "lodge-reconcile", .main = lg_reconcile_main};
+    for (int i = 0; i < m->r->drivers; i++)
+        m->helper[m->helpers++] =
+            (struct helper){.name = "lodge-reconcile", .main = lg_reconcile_main, .arg = i};
     m->helper[m->helpers++] = (struct helper){.name = "lodge-keeper", .main = lg_keeper_main};
     m->helper[m->helpers++] = (struct helper){.name = "lodge-streams", .main = lg_streams_main};
     m->helper[m->helpers++] = (struct helper){.name = "lodge-oneshots", .main = lg_oneshots_main};

@@ -128,29 +128,40 @@ int lg_settle_network_change(struct lg_job *j, const struct lg_err *why, struct 
 
 /* ---- the reconciler ---- */
 
-void lg_networks_keep_one(struct lg_rec *rec, const char *instance_id)
+/*
+ * Its bridges, or with the first process of a container the cards in it. The lock is held from before the
+ * rows are read: what an operation has detached since is not made again. No engine is asked under it, or one
+ * that hangs would stop every start that has cards to make. 1: a container, so there are cards to see to.
+ */
+static int keep(struct lg_rec *rec, const char *instance_id, int64_t pid, struct lg_err *e)
 {
-    struct lg_err e = {0};
     lg_cleanup_instance struct lg_instance in = {0};
-    struct lg_inst_status st;
     struct lg_operation op;
     const struct lg_driver *d;
     struct lg_engine *g;
-    /* Held from before its rows are read: what an operation has detached since is not made again. */
-    lg_cleanup_fd int lock = lock_cards(&rec->engines.ctx, NULL);
-    if (lock < 0 || !lg_id_valid(instance_id) || lg_instance_get(rec->db, "", instance_id, &in, NULL) ||
-        in.state != LG_ST_RUNNING || lg_nic_load(rec->db, &in, NULL) || !in.nic_count ||
-        lg_operation_open_of(rec->db, in.id, &op, NULL) ||
-        lg_engines_get(&rec->engines, in.backend, &d, &g, NULL))
-        return;
-    int rc = lg_networks_ready(&rec->engines.ctx, &in, &e);
-    if (!rc)
-        rc = d->inspect(g, in.id, &st, &e);
-    if (!rc && st.run == LG_RUN_RUNNING)
-        rc = sync_cards(&rec->engines.ctx, &in, st.pid, &e);
-    if (rc && rc != -(int)LG_UNAVAILABLE)
+    lg_cleanup_fd int lock = lock_cards(&rec->engines.ctx, e);
+    if (lock < 0 || lg_instance_get(rec->db, "", instance_id, &in, NULL) || in.state != LG_ST_RUNNING ||
+        lg_rec_engine(rec, in.backend, &d, &g, NULL) || lg_nic_load(rec->db, &in, NULL) || !in.nic_count ||
+        lg_operation_open_of(rec->db, in.id, &op, NULL))
+        return lock < 0 ? lock : 0;
+    int rc = pid ? sync_cards(&rec->engines.ctx, &in, pid, e) : lg_networks_ready(&rec->engines.ctx, &in, e);
+    return rc ? rc : !strcmp(in.type, "container");
+}
+
+void lg_networks_keep_one(struct lg_rec *rec, const char *instance_id)
+{
+    struct lg_err e = {0};
+    struct lg_inst_status st = {.run = LG_RUN_ABSENT};
+    const struct lg_driver *d = rec->r->driver[rec->driver];
+    struct lg_engine *g;
+    int rc = lg_id_valid(instance_id) ? keep(rec, instance_id, 0, &e) : 0;
+    if (rc > 0 && !(rc = lg_engines_get(&rec->engines, d->backend, &d, &g, &e)))
+        rc = d->inspect(g, instance_id, &st, &e);
+    if (!rc && st.run == LG_RUN_RUNNING && st.pid)
+        rc = keep(rec, instance_id, st.pid, &e);
+    if (rc < 0 && rc != -(int)LG_UNAVAILABLE)
         lg_log(LG_WARN, "an instance's cards could not be made; the next round tries again", "instance",
-               in.id, "error", e.msg, NULL);
+               instance_id, "error", e.msg, NULL);
 }
 
 /* Their numbers are nobody's until then. */
@@ -162,7 +173,8 @@ void lg_networks_remove(struct lg_rec *rec)
         int64_t left = 1;
         struct lg_err e = {0};
         lg_own_bridge(rec->r->site, number[i], bridge);
-        if (lg_network_count_all(rec->db, &left, NULL))
+        lg_cleanup_fd int lock = lock_cards(&rec->engines.ctx, NULL); /* no reconciler makes it again */
+        if (lock < 0 || lg_network_count_all(rec->db, &left, NULL))
             continue;
         if (lg_own_network_remove(&rec->engines.ctx, bridge, !left && i == n - 1, &e)) {
             lg_log_err(LG_WARN, "a deleted network's bridge cannot be removed yet", &e);

@@ -263,7 +263,7 @@ static bool consider(struct lg_queue *q, struct scan *sc, int at)
         int rc = write_op(q, it->id, &why);
         if (!rc)
             forget_note(q, it->id);
-        lg_hint(q->runner, it->instance);
+        lg_hint(q->runner, LG_ALL_DRIVERS, it->instance);
         return !rc;
     }
     if (it->running && !fails &&

@@ -1,7 +1,7 @@
 /*
- * The reconciler: compares what should be with what is, at start, on hints (engine events, the master), and
- * every reconcile_ms. What is of our site and unknown is noted and left alone; what was deleted and turns up
- * late is removed.
+ * A driver's reconciler: compares what should be with what is, at start, on hints (engine events, the
+ * master), and every reconcile_ms. What is of our site and unknown is noted and left alone; what was deleted
+ * and turns up late is removed.
  */
 #include "job/reconcile.h"
 
@@ -27,7 +27,6 @@ struct seen {
 
 struct sweep {
     struct lg_rec *rec;
-    int driver; /* index */
     struct seen *seen;
     int count, cap;
     char (*suspect)[LG_ID_LEN]; /* owned; what to look at closely */
@@ -75,18 +74,6 @@ static struct seen *find_seen(struct sweep *s, const char *id)
     return s->count ? bsearch(&key, s->seen, (size_t)s->count, sizeof *s->seen, by_id) : NULL;
 }
 
-static void note_running(struct sweep *s, const char *id)
-{
-    struct lg_rec *rec = s->rec;
-    void *p = rec->running;
-    if (!grow(&p, rec->running_count, &rec->running_cap, sizeof *rec->running))
-        return;
-    rec->running = p;
-    struct lg_running *r = &rec->running[rec->running_count++];
-    memcpy(r->id, id, sizeof r->id);
-    r->driver = s->driver;
-}
-
 /* ---- what should be ---- */
 
 static void suspect(struct sweep *s, const char *id)
@@ -108,7 +95,7 @@ static void compare(void *arg, struct lg_instance *in)
     if (at)
         at->known = true;
     if (run == LG_RUN_RUNNING)
-        note_running(s, in->id);
+        lg_ids_add(&s->rec->running, in->id);
     bool wants_up = !strcmp(in->desired, "running");
     bool fine =
         (in->state == LG_ST_RUNNING && run == LG_RUN_RUNNING) ||
@@ -215,12 +202,21 @@ static void strangers(struct sweep *s, const struct lg_driver *d, struct lg_engi
 
 /* ---- sweeps ---- */
 
-static void sweep_driver(struct lg_rec *rec, int driver)
+int lg_rec_engine(struct lg_rec *rec, const char *backend, const struct lg_driver **d, struct lg_engine **g,
+                  struct lg_err *e)
 {
-    struct sweep s = {.rec = rec, .driver = driver};
-    const struct lg_driver *d = rec->r->driver[driver];
+    if (strcmp(backend, rec->r->driver[rec->driver]->backend))
+        return lg_fail(e, LG_UNAVAILABLE, "another reconciler looks after it");
+    return lg_engines_get(&rec->engines, backend, d, g, e);
+}
+
+static void sweep(struct lg_rec *rec)
+{
+    struct sweep s = {.rec = rec};
+    const struct lg_driver *d = rec->r->driver[rec->driver];
     struct lg_engine *g = NULL;
     struct lg_err e = {0};
+    rec->running.count = 0;
     int rc = lg_engines_get(&rec->engines, d->backend, &d, &g, &e);
     if (!rc)
         rc = d->list(g, take_status, &s, &e);
@@ -241,15 +237,14 @@ static void sweep_driver(struct lg_rec *rec, int driver)
 static void ensure_networks(struct lg_rec *rec)
 {
     bool done[1 << 16] = {false};
-    for (int i = 0; i < rec->running_count; i++) {
+    for (int i = 0; i < rec->running.count; i++) {
         struct lg_err e = {0};
         lg_cleanup_instance struct lg_instance in = {0};
         struct lg_net net;
         const struct lg_driver *d;
         struct lg_engine *g;
-        if (lg_instance_get(rec->db, "", rec->running[i].id, &in, &e) || in.net_index < 0 ||
-            in.net_index >= 1 << 16 || done[in.net_index] ||
-            lg_engines_get(&rec->engines, in.backend, &d, &g, &e))
+        if (lg_instance_get(rec->db, "", rec->running.at[i], &in, &e) || in.net_index < 0 ||
+            in.net_index >= 1 << 16 || done[in.net_index] || lg_rec_engine(rec, in.backend, &d, &g, &e))
             continue;
         done[in.net_index] = true;
         int rc = lg_net_of(rec->r->conf->subnet_pool, rec->r->site, in.net_index, &net, &e);
@@ -297,13 +292,6 @@ static void remove_networks(struct lg_rec *rec)
     }
 }
 
-static void sweep(struct lg_rec *rec)
-{
-    rec->running_count = 0;
-    for (int i = 0; i < rec->r->drivers; i++)
-        sweep_driver(rec, i);
-}
-
 /* Looks at each hinted instance once. True when a whole sweep is the better answer. */
 static bool read_hints(struct lg_rec *rec)
 {
@@ -312,7 +300,7 @@ static bool read_hints(struct lg_rec *rec)
     bool all = false;
     for (;;) {
         char msg[LG_ID_LEN] = "";
-        ssize_t got = recv(rec->r->hints[0], msg, sizeof msg - 1, MSG_DONTWAIT);
+        ssize_t got = recv(rec->r->hints[rec->driver][0], msg, sizeof msg - 1, MSG_DONTWAIT);
         if (got <= 0)
             break;
         bool again = false;
@@ -337,30 +325,50 @@ static int until(int64_t a, int64_t b)
     return left < 0 ? 0 : (int)left;
 }
 
-void lg_reconcile_main(const struct lg_runner *r, int arg)
+/* Which one looks after what is no single driver's: the containers', whose engine has its part in tenants'
+ * networks. libvirt has none, so nothing of it waits for libvirt. */
+static int host_driver(const struct lg_runner *r)
 {
-    (void)arg;
+    for (int i = 0; i < r->drivers; i++)
+        if (!strcmp(r->driver[i]->backend, "docker"))
+            return i;
+    return 0;
+}
+
+/* Everything looked at; with `all` also what is made again where somebody took it away. */
+static void look_after(struct lg_rec *rec, bool all)
+{
+    sweep(rec);
+    if (rec->host) {
+        remove_networks(rec);
+        lg_networks_remove(rec);
+    }
+    lg_terminals_keep(rec);
+    if (all) {
+        ensure_networks(rec);
+        lg_volumes_keep(rec);
+        lg_networks_keep(rec);
+    }
+}
+
+void lg_reconcile_main(const struct lg_runner *r, int driver_index)
+{
     static struct lg_rec rec;
     rec.r = r;
+    rec.driver = driver_index;
+    rec.host = driver_index == host_driver(r);
     rec.db = lg_child_db(r);
     lg_engines_init(&rec.engines, r, NULL);
     int64_t sweep_at = 0, sample_at = lg_clock_mono() + r->conf->sample_ms, networks_at = 0;
     for (;;) {
-        struct pollfd f = {r->hints[0], POLLIN, 0};
+        struct pollfd f = {r->hints[driver_index][0], POLLIN, 0};
         if (poll(&f, 1, until(sweep_at, sample_at)) > 0 && read_hints(&rec))
             sweep_at = 0;
         int64_t now = lg_clock_mono();
         if (now >= sweep_at) {
-            sweep(&rec);
-            remove_networks(&rec);
-            lg_networks_remove(&rec);
-            lg_terminals_keep(&rec);
-            if (now >= networks_at) {
-                ensure_networks(&rec);
-                lg_volumes_keep(&rec);
-                lg_networks_keep(&rec);
-                networks_at = now + NETWORKS_EVERY_MS;
-            }
+            bool all = now >= networks_at;
+            look_after(&rec, all);
+            networks_at = all ? now + NETWORKS_EVERY_MS : networks_at;
             sweep_at = lg_clock_mono() + r->conf->reconcile_ms;
         }
         if (now >= sample_at) {

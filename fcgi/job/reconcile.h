@@ -1,4 +1,8 @@
-/* Private to the reconciler's process: reconcile.c (sweeps), correct.c (one instance), sample.c (usage). */
+/*
+ * Private to the reconcilers, one process per driver, so that an engine that hangs keeps nobody from seeing
+ * what happens in the other: reconcile.c (sweeps), correct.c (one instance), sample.c (usage). Each looks
+ * after the instances of its own driver alone.
+ */
 #ifndef LG_JOB_RECONCILE_H
 #define LG_JOB_RECONCILE_H
 
@@ -15,6 +19,8 @@ struct lg_revive {
 
 struct lg_rec {
     const struct lg_runner *r;
+    int driver; /* index */
+    bool host;  /* what is no single driver's is done by this one */
     struct lg_db *db;
     struct lg_engines engines;
     struct lg_db *history; /* samples.db; opened with the first sample */
@@ -22,16 +28,15 @@ struct lg_rec {
     int64_t rolled_at;     /* wall clock, ms: when the wider buckets were made last; 0 not yet */
     struct lg_revive revive[LG_REVIVES];
     int next_revive;
-    struct lg_running { /* as of the last sweep; what the sampler measures */
-        char id[LG_ID_LEN];
-        int driver;
-    } * running; /* owned */
-    int running_count, running_cap;
+    struct lg_ids running; /* as of the last sweep; what the sampler measures */
 };
 
+/* Driver and handle of an instance with this backend; LG_UNAVAILABLE when it is another driver's. */
+int lg_rec_engine(struct lg_rec *rec, const char *backend, const struct lg_driver **d, struct lg_engine **g,
+                  struct lg_err *e);
 /* Makes the database say what the engine says about one instance, unless an operation is at work on it. */
 void lg_correct(struct lg_rec *rec, const char *instance_id);
-/* Usage of everything running, in one transaction. */
+/* Usage of everything that runs, in one transaction. */
 void lg_sample_sweep(struct lg_rec *rec);
 
 /* volume_keep.c: mounts of running instances, and places nobody needs; one instance's alone. */

@@ -29,14 +29,15 @@ static double cpu_percent(const struct measured *m)
 static int measure(struct lg_rec *rec, struct measured *out)
 {
     int n = 0;
-    for (int i = 0; i < rec->running_count; i++) {
-        const struct lg_driver *d = rec->r->driver[rec->running[i].driver];
-        struct lg_engine *g;
+    const struct lg_driver *d = rec->r->driver[rec->driver];
+    struct lg_engine *g;
+    if (!d->usage || lg_engines_get(&rec->engines, d->backend, &d, &g, NULL))
+        return 0;
+    for (int i = 0; i < rec->running.count; i++) {
+        const char *id = rec->running.at[i];
         struct lg_usage u;
         struct lg_err e = {0};
-        if (!d->usage || lg_engines_get(&rec->engines, d->backend, &d, &g, &e))
-            continue;
-        int rc = d->usage(g, rec->running[i].id, &u, &e);
+        int rc = d->usage(g, id, &u, &e);
         if (rc == -LG_UNAVAILABLE)
             break;
         if (rc)
@@ -49,7 +50,7 @@ static int measure(struct lg_rec *rec, struct measured *out)
                                     .tx_bytes = u.tx_bytes,
                                     .disk_bytes = u.disk_bytes,
                                     .pids = u.pids};
-        memcpy(m->now.instance_id, rec->running[i].id, sizeof m->now.instance_id);
+        memcpy(m->now.instance_id, id, sizeof m->now.instance_id);
         struct lg_layer_row layer; /* measured by a process of its own */
         if (m->now.disk_bytes < 0 && lg_layer_get(rec->db, m->now.instance_id, &layer, NULL) == 1)
             m->now.disk_bytes = layer.bytes;
@@ -90,7 +91,8 @@ static void look_whether_gone(void *arg, const char *id)
 static int tidy(struct lg_rec *rec, int64_t now, struct lg_err *e)
 {
     struct gone gone = {.rec = rec};
-    int rc = lg_history_roll(rec->history, rec->rolled_at, now, e);
+    /* From a minute before: another reconciler writes what it measured until then a moment later. */
+    int rc = lg_history_roll(rec->history, rec->rolled_at - ROLL_MS, now, e);
     if (!rc)
         rc = lg_history_each(rec->history, look_whether_gone, &gone, e);
     for (int i = 0; !rc && i < gone.ids.count; i++)
@@ -102,7 +104,7 @@ static int tidy(struct lg_rec *rec, int64_t now, struct lg_err *e)
 static int write_history(struct lg_rec *rec, const struct measured *m, int n, struct lg_err *e)
 {
     int64_t now = lg_clock_ms();
-    bool roll = now / ROLL_MS != rec->rolled_at / ROLL_MS;
+    bool roll = rec->host && now / ROLL_MS != rec->rolled_at / ROLL_MS; /* everybody's samples, once */
     if (!n && !roll)
         return 0;
     int rc = rec->history ? 0 : lg_history_open(&rec->history, rec->r->conf, e);
@@ -125,7 +127,7 @@ static int write_history(struct lg_rec *rec, const struct measured *m, int n, st
 void lg_sample_sweep(struct lg_rec *rec)
 {
     struct lg_err e = {0};
-    struct measured *m = calloc((size_t)rec->running_count + 1, sizeof *m);
+    struct measured *m = calloc((size_t)rec->running.count + 1, sizeof *m);
     int n = m ? measure(rec, m) : 0;
     write_newest(rec, m, n);
     bool failed = write_history(rec, m, n, &e) != 0;

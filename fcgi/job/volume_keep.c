@@ -1,5 +1,5 @@
 /*
- * The reconciler's part in volumes: after a reboot, or when an engine has started a container by itself,
+ * The reconcilers' part in volumes: after a reboot, or when an engine has started a container by itself,
  * mounts come back; places of deleted instances and of what was detached go. Files are never touched here:
  * one that nobody knows is shown by `lodge doctor`.
  */
@@ -24,7 +24,7 @@ void lg_volumes_keep_one(struct lg_rec *rec, const char *instance_id)
     struct lg_engine *g;
     if (!lg_id_valid(instance_id) || lg_instance_get(rec->db, "", instance_id, &in, NULL) ||
         lg_attachment_load(rec->db, &in, NULL) || !in.attachment_count || in.state != LG_ST_RUNNING ||
-        at_work(rec, in.id) || lg_engines_get(&rec->engines, in.backend, &d, &g, NULL))
+        at_work(rec, in.id) || lg_rec_engine(rec, in.backend, &d, &g, NULL))
         return;
     int rc = d->inspect(g, in.id, &st, &e);
     if (!rc && st.run == LG_RUN_RUNNING) {
@@ -61,5 +61,6 @@ void lg_volumes_keep(struct lg_rec *rec)
     if (!lg_attachment_instances(rec->db, lg_ids_add, &l, NULL))
         for (int i = 0; i < l.count; i++)
             lg_volumes_keep_one(rec, l.at[i]);
-    lg_place_each(rec->r->conf, judge, rec);
+    if (rec->host)
+        lg_place_each(rec->r->conf, judge, rec);
 }

@@ -48,8 +48,7 @@ static int set_up(struct lg_runner *r, struct lg_conf *c, struct lg_err *e)
     if (rc)
         return rc;
     lg_log_init("lodge-runner", c->log_debug ? LG_DEBUG : LG_INFO);
-    *r = (struct lg_runner){
-        .conf = c, .gid = socket_group(c), .lock_fd = -1, .hints = {-1, -1}, .sandbox = lg_sandbox_main};
+    *r = (struct lg_runner){.conf = c, .gid = socket_group(c), .lock_fd = -1, .sandbox = lg_sandbox_main};
     if ((rc = lg_crypto_init(e)) || (rc = lg_driver_each(c, add_driver, r, e)))
         return rc;
     if ((rc = make_folder(c, "run", 0770, r->gid, e)) || (rc = make_folder(c, "keys", 0700, -1, e)))

@@ -1,7 +1,7 @@
 /*
  * Usage history: what each instance used, in buckets of 10 s for an hour, 1 min for a day and 15 min for a
- * month, in a SQLite file of its own (samples.db, opened by lg_history_open). Only lodge-runner's reconciler
- * writes it; lodge-api reads. Each takes an `hdb` of that file, never the database's own connection.
+ * month, in a SQLite file of its own (samples.db, opened by lg_history_open). Only lodge-runner's reconcilers
+ * write it; lodge-api reads. Each takes an `hdb` of that file, never the database's own connection.
  */
 #ifndef LG_STORE_HISTORY_H
 #define LG_STORE_HISTORY_H

@@ -375,9 +375,13 @@ def test_libvirtd_hangs_and_dies(host, owner, key, guest):
         i = owner.post(BASE, {"name": "hung", "type": "vm", "resources": TINY}, 201).json
         until("its create is at work", lambda: owner.get(f"/operations?instance={i['id']}").json["operations"][0]["status"] == "running")
         assert owner.instance(guest["id"])["state"] == "running", "the API goes on answering"
+        short = owner.create("short", ["sh", "-c", "sleep 3"], memory=4 * MIB, wait=False)
+        owner.until(short["id"], "stopped", timeout=20)  # libvirt is waited for longer
+        until("that alone is told", lambda: dict(host.query("SELECT backend, healthy FROM engine_state")) == {"docker": 1, "kvm": 0}, timeout=20)
     finally:
         os.kill(pid, signal.SIGCONT)
     owner.until(i["id"], "running", timeout=120)
+    owner.remove(short["id"])
     owner.delete(f"{BASE}/{i['id']}?force=true", (200, 202), Prefer="wait=0")
     os.kill(pid, signal.SIGKILL)
     until("it is deleted all the same", lambda: owner.get(f"{BASE}/{i['id']}", None).status == 404, timeout=120)
