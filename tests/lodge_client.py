@@ -204,6 +204,14 @@ class Api(Http):
                 return o
             assert time.monotonic() < end, f"operation does not end: {o}"
 
+    def cancel_all(self):
+        """Every open operation of this tenant, and the wait for their end."""
+        open_ones = [o["id"] for o in self.get("/operations?pageSize=100").json["operations"] if not o["endedAt"]]
+        for ident in open_ones:
+            self.delete(f"/operations/{ident}", None)
+        for ident in open_ones:
+            self.operation(ident)
+
     # Streams --------------------------------------------------------------------------------------------------
     def websocket(self, path, timeout=60, header=(), **kw):
         own = [f"{k}: {v}" for k, v in self.headers.items()]

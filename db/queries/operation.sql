@@ -45,10 +45,12 @@ SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, us
 FROM operation
 WHERE instance_id = ?1 AND status IN ('queued', 'running') AND cancel = 0 ORDER BY seq;
 
--- Every tenant's first one, then every tenant's second one: no backlog of one hides the others'.
+-- Every tenant's first one, then every tenant's second one: no backlog of one hides the others'. Last, whether its image may
+-- have to come first: it is not in the catalogue, or on its way.
 -- name: operation_open
 SELECT seq, id, kind, status, tenant_id, instance_id, subject_name, image_id, user_id, username, request_id, params, step, progress,
-       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id
+       log, error_code, error_text, cancel, attempts, created_at, started_at, ended_at, volume_id,
+       kind = 'instance.create' AND NOT EXISTS (SELECT 1 FROM image m WHERE m.id = o.image_id AND m.state = 'ready')
 FROM operation o
 JOIN (SELECT seq AS s, row_number() OVER (PARTITION BY tenant_id ORDER BY seq) AS turn
       FROM operation WHERE status IN ('queued', 'running') ORDER BY turn, s LIMIT ?1) ON o.seq = s

@@ -149,6 +149,7 @@ struct lg_kind {
     int deadline_s;    /* 0: setting operation_timeout_s, which also is the upper bound of every other */
     int retries;       /* of an engine that does not answer, with growing pauses */
     bool waits;        /* its `timeout` parameter is added to the deadline */
+    bool fetches;      /* brings an image here, which takes as long as its sender likes */
     int (*run)(struct lg_job *j, struct lg_err *e); /* the engine calls; idempotent; no transaction */
     /* Facts after it, within the transaction that ends the operation. `why` NULL: it succeeded. */
     int (*settle)(struct lg_job *j, const struct lg_err *why, struct lg_err *e);

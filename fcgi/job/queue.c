@@ -16,7 +16,7 @@
 
 struct item {
     char id[LG_ID_LEN], key[LG_ID_LEN], instance[LG_ID_LEN], tenant[LG_ID_LEN];
-    bool running, cancel, fetches;
+    bool running, cancel, fetches, waits;
     int64_t attempts, deadline_ms;
 };
 
@@ -83,13 +83,15 @@ static bool key_held(const struct lg_queue *q, const char *key)
 /* Would one more of its sort leave nothing for the others? */
 static bool has_its_share(const struct lg_queue *q, const struct item *it)
 {
-    int same_tenant = 0, fetching = 0, half = q->slots / 2 ? q->slots / 2 : 1;
+    int same_tenant = 0, fetching = 0, waiting = 0;
+    int half = q->slots > 1 ? q->slots / 2 : 1, most = q->slots > 1 ? q->slots - 1 : 1;
     for (int i = 0; i < q->slots; i++) {
         const struct lg_slot *s = &q->slot[i];
         same_tenant += s->busy && !strcmp(s->tenant, it->tenant);
         fetching += s->busy && s->fetches;
+        waiting += s->busy && s->waits;
     }
-    return (q->slots > 1 && same_tenant >= q->slots - 1) || (it->fetches && fetching >= half);
+    return same_tenant >= most || (it->fetches && fetching >= half) || (it->waits && waiting >= most);
 }
 
 void lg_queue_lost(struct lg_queue *q, struct lg_slot *s)
@@ -162,7 +164,8 @@ static void collect(void *arg, const struct lg_operation *op)
     memcpy(it->key, key, sizeof it->key);
     memcpy(it->instance, op->instance_id, sizeof it->instance);
     memcpy(it->tenant, op->tenant_id, sizeof it->tenant);
-    it->fetches = !strcmp(op->kind, "image.pull") || !strcmp(op->kind, "image.import");
+    it->fetches = k && k->fetches;
+    it->waits = it->fetches || op->needs_image;
 }
 
 /* Runs one small write of the master's own; the operation struct carries the id only. */
@@ -209,6 +212,7 @@ static void order(struct lg_slot *s, const struct item *it, const struct lg_err 
     memcpy(s->key, it->key, sizeof s->key);
     memcpy(s->tenant, it->tenant, sizeof s->tenant);
     s->fetches = it->fetches;
+    s->waits = it->waits;
 }
 
 /* Why this one must end instead of run; false when it may run. */

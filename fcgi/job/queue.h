@@ -1,7 +1,8 @@
 /*
  * The master's queue: which open operation goes to which worker. Knows workers as slots; starting and reaping
  * them is master.c's. One operation at a time per instance or image, in queue order. No tenant ever holds
- * all workers, nor do images on their way more than half: what hangs for one delays nobody else for long.
+ * all workers, nor do images on their way more than half, nor those and creates that may have to wait for
+ * their image all of them: what hangs for some delays nobody else for long.
  */
 #ifndef LG_JOB_QUEUE_H
 #define LG_JOB_QUEUE_H
@@ -17,6 +18,7 @@ struct lg_slot {
     char op[LG_ID_LEN], key[LG_ID_LEN]; /* of the operation it holds; key: the instance or image */
     char tenant[LG_ID_LEN];
     bool fetches; /* it brings an image here, which may take as long as the network likes */
+    bool waits;   /* that, or a create that may have to wait for its image as long */
     enum lg_order order;
     int64_t deadline; /* mono ms; INT64_MAX: none any more */
     bool told;        /* cancellation was signalled */

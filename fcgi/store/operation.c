@@ -34,6 +34,7 @@ static void read_row(lg_stmt *s, struct lg_operation *op)
     op->started_at = lg_col_int(s, 20);
     op->ended_at = lg_col_int(s, 21);
     lg_col_copy(s, 22, op->volume_id, sizeof op->volume_id);
+    op->needs_image = sqlite3_column_count(s) > 23 && lg_col_int(s, 23); /* operation_open's alone */
 }
 
 /* 1 and the row, 0 none. */

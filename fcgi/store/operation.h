@@ -17,7 +17,8 @@ struct lg_operation {
     char step[128];
     double progress; /* 0…1, -1 unknown */
     char error_code[32], error_text[480];
-    bool cancel; /* somebody asked to cancel */
+    bool cancel;      /* somebody asked to cancel */
+    bool needs_image; /* a create whose image may have to come first; set by lg_operation_open_each alone */
     int64_t attempts;
     int64_t created_at, started_at, ended_at; /* 0: not yet */
     char log[16385];                          /* lines */

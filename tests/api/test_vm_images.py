@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from lodge_client import operation_of
-from lodge_system import System
+from lodge_system import System, until
 
 MIB = 1 << 20
 DISK = os.urandom(300000)
@@ -102,7 +102,7 @@ class Mirror:
                         "2", "-keyout", key, "-out", self.cert, "-subj", "/CN=mirror", "-addext",
                         "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.2"], check=True, capture_output=True)
         mirror = self
-        self.seen = []
+        self.seen, self.enough = [], threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -120,6 +120,8 @@ class Mirror:
                     return self.answer(404, b"nothing here")
                 if self.path == "/endless":
                     return self.endless()
+                if self.path.startswith("/trickle/"):
+                    return self.trickle()
                 if self.path == "/cut":
                     self.send_response(200)
                     self.send_header("Content-Length", str(len(DISK) * 2))
@@ -137,6 +139,17 @@ class Mirror:
                 try:
                     while True:
                         self.wfile.write(bytes(MIB))
+                except OSError:
+                    pass
+
+            def trickle(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(3 * MIB))
+                self.end_headers()
+                self.close_connection = True
+                try:
+                    while not mirror.enough.wait(1):
+                        self.wfile.write(bytes(2048))
                 except OSError:
                     pass
 
@@ -162,6 +175,7 @@ def mirror(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("mirror")
     m = Mirror(str(tmp))
     yield m
+    m.enough.set()
     m.server.shutdown()
 
 
@@ -236,6 +250,20 @@ def test_inner_addresses_are_never_spoken_to(fetching, label, url):
                                  "https://127.0.0.1/a#b", "https://127.0.0.1/a b", "https://127.0.0.1/\r\nX: y", ""])
 def test_bad_addresses(fetching, label, url):
     assert fetch(fetching, url, label, 400).json["error"]["details"]["field"] == "url"
+
+
+def test_fetches_of_all_tenants_leave_workers(fetching, mirror, label):
+    """A server that trickles keeps a fetch at work for as long as an operation may take."""
+    one, two, other = (fetching.tenant(f"{label}-{who}") for who in ("one", "two", "other"))
+    for n in range(6):
+        for api in (one, two):
+            api.post("/images", {"url": f"{mirror.url}/trickle/{n}", "name": f"slow-{n}"}, 202)
+    until("fetches are at work", lambda: len([p for p in mirror.seen if p.startswith("/trickle/")]) >= 3)
+    i = other.post("/compute/instances", {"name": "still-served", "resources": {"memory": {"limit": 4 << 20}}}, 201, Prefer="wait=60").json
+    assert i["state"] == "running"
+    other.remove(i["id"])
+    for api in (one, two):
+        api.cancel_all()
 
 
 def test_without_the_setting_loopback_is_inner_too(make_system, mirror, label):

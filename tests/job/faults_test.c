@@ -65,6 +65,57 @@ static void hanging_pulls_leave_workers(void **state)
     made(s, "web");
 }
 
+/* As another tenant's: creates of images that are not here, in a row. */
+static void creates_of(struct site *s, const char *tenant, const char *slug, int count)
+{
+    char own[LG_ID_LEN], name[32], image[64];
+    memcpy(own, s->tenant, sizeof own);
+    snprintf(s->tenant, sizeof s->tenant, "%s", tenant);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s-%d", slug, i);
+        snprintf(image, sizeof image, "registry.test/%s:%d", slug, i);
+        wish_create_full(s, name, "{}", image, NULL);
+    }
+    memcpy(s->tenant, own, sizeof own);
+}
+
+/* One tenant's creates pull, another's wait for an image of the catalogue that is on its way. */
+static void creates_that_wait_leave_a_worker(void **state)
+{
+    static const char red[] = "10000000-0000-4000-8000-000000000001",
+                      blue[] = "20000000-0000-4000-8000-000000000002";
+    struct site *s = *state;
+    struct lg_image im = {.name = "late",
+                          .kind = "container",
+                          .state = "pulling",
+                          .source = "pull",
+                          .reference = "registry.test/blue:0"};
+    char sql[400];
+    snprintf(sql, sizeof sql, "INSERT INTO tenant VALUES('%s','red','Red',101,1),('%s','blue','Blue',102,1)",
+             red, blue);
+    fixture_raw(s->f, sql);
+    setenv("LODGE_OPERATION_TIMEOUT_S", "600", 1);
+    runner_start(s);
+    struct wish one = made(s, "one");
+    runner_signal(s, SIGTERM);
+    faults(s, "image_pull slow=600000\n");
+    creates_of(s, red, "red", 6);
+    creates_of(s, blue, "blue", 6);
+    ok(s, lg_tx_write(s->db, &s->f->e));
+    ok(s, lg_image_add(s->db, &im, &s->f->e));
+    ok(s, lg_tx_commit(s->db, &s->f->e));
+    snprintf(
+        sql, sizeof sql,
+        "UPDATE instance SET image_id = '%s' WHERE tenant_id = '%s'; UPDATE operation SET image_id = '%s' "
+        "WHERE tenant_id = '%s'",
+        im.id, blue, im.id, blue);
+    fixture_raw(s->f, sql);
+    runner_start(s);
+    setenv("LODGE_OPERATION_TIMEOUT_S", "60", 1);
+    until(fixture_int(s->f, "SELECT count(*) FROM operation WHERE status = 'running'") >= 5);
+    ended(s, wish_verb(s, one.id, LG_V_STOP, NULL, false).op, "done");
+}
+
 static void engine_is_gone(void **state)
 {
     struct site *s = *state;
@@ -351,6 +402,7 @@ int main(void)
                                        with_site(engine_dies_in_the_middle),
                                        with_site(engine_is_gone),
                                        with_site(hanging_pulls_leave_workers),
+                                       with_site(creates_that_wait_leave_a_worker),
                                        with_site(failed_create_leaves_nothing),
                                        with_site(failed_verb_keeps_the_truth),
                                        with_site(worker_dies_before_or_after),
