@@ -85,6 +85,9 @@
     S(sandbox_running, INT, "0", 0, 256, "code runs at the same time; 0: four a core; one tenant gets half") \
     S(sandbox_queue, INT, "256", 1, 100000, "code runs that may wait")                                       \
     S(sandbox_tenant_queue, INT, "64", 1, 100000, "of these, one tenant's")                                  \
+    S(sandbox_room_mib, INT, "256", 32, 65536,                                                               \
+      "memory for code that waits and for answers that nobody has fetched yet")                              \
+    S(sandbox_tenant_room_mib, INT, "64", 32, 65536, "of it, one tenant's")                                  \
     S(sandbox_time_ms, INT, "10000", 100, 3600000, "wall clock of a code run that names none")               \
     S(sandbox_time_max_ms, INT, "60000", 100, 3600000, "the most one may name")                              \
     S(sandbox_memory_mib, INT, "256", 16, 65536, "memory of a code run that names none, files included")     \

@@ -266,6 +266,15 @@ void lg_task_bury(struct lg_task *r); /* out of every list; freed at the end of 
 /* As lg_task_submit, into a session; it has begun already when it is its turn. */
 int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e);
 
+/* Seconds until it is worth trying again, from how long the queue takes. */
+int lg_task_retry_after(const struct lg_pool_state *p);
+
+/* room.c: the memory that runs and sessions hold */
+/* For `n` bytes more of this tenant; LG_RATE: too much is held already. One alone always finds room. */
+int lg_room_for(const struct lg_pool_state *p, const char *tenant, size_t n, struct lg_err *e);
+/* What begins will have something to say: not while too much of what others said is not fetched yet. */
+bool lg_room_to_begin(const struct lg_pool_state *p, const char *tenant);
+
 /* listener.c */
 /* Nobody listens; or whoever does is to be replaced, and told everything `again`. */
 bool lg_task_may_attach(const struct lg_task *r, bool again);

@@ -327,6 +327,7 @@ static int question_of_session(struct lg_peer *c, const json_t *q, const char *b
         return 0;
     }
     int rc = lg_peer_may_wait(c, s->tenant, e);
+    rc = rc ? rc : lg_room_for(c->pool, s->tenant, n, e);
     rc = rc ? rc : lg_repl_files(s, order, lg_json_text(q, "path"), blob, n, c, lg_peer_answer, e);
     if (rc > 0 && !c->answered)
         lg_peer_wait(c, s->tenant, s);

@@ -98,17 +98,23 @@ static void step_done(struct lg_task_step *s)
     lg_buf_done(&s->err);
 }
 
-void lg_task_free(struct lg_task *r)
+/* What only its beginning, its history and its answer are made of. */
+static void forget_parts(struct lg_task *r)
 {
-    json_decref(r->args);
-    free(r->files);
     lg_buf_done(&r->blob);
     lg_buf_done(&r->code_head);
-    lg_buf_done(&r->in);
-    lg_buf_done(&r->out);
     lg_buf_done(&r->mixed);
     step_done(&r->compile);
     step_done(&r->step);
+}
+
+void lg_task_free(struct lg_task *r)
+{
+    forget_parts(r);
+    json_decref(r->args);
+    free(r->files);
+    lg_buf_done(&r->in);
+    lg_buf_done(&r->out);
     free(r);
 }
 
@@ -190,6 +196,7 @@ static void finish(struct lg_task *r)
     lg_timer_cancel(&p->loop.timers, &r->deadline);
     lg_scribe_write(r);
     say_end(r);
+    forget_parts(r);
     if (r->client.fd < 0 && !r->gone)
         lg_timer_set(&p->loop.timers, &r->deadline, lg_clock_mono() + ATTACH_MS);
     else if (!r->gone)
@@ -217,8 +224,7 @@ void lg_task_box_gone(struct lg_task *r, const char *why)
     finish(r);
 }
 
-/* Seconds until it is worth trying again, from how long the queue takes. */
-static int retry_after(const struct lg_pool_state *p)
+int lg_task_retry_after(const struct lg_pool_state *p)
 {
     int64_t ms = (p->pace_ms + 100) * (p->waiting + 1) / going_max(p);
     return ms < 1000 ? 1 : ms > 60000 ? 60 : (int)(ms / 1000);
@@ -234,7 +240,7 @@ static void give_up(struct lg_task *r)
     }
     lg_fail(&r->failed, LG_RATE,
             r->session ? "its turn did not come in time" : "no sandbox was free in time");
-    lg_err_detail(&r->failed, "retryAfter", "%d", retry_after(p));
+    lg_err_detail(&r->failed, "retryAfter", "%d", lg_task_retry_after(p));
     finish(r);
 }
 
@@ -385,7 +391,7 @@ static struct lg_box *box_for(struct lg_pool_state *p, const struct lg_tenant_qu
 static bool start_one(struct lg_pool_state *p, struct lg_tenant_queue *t)
 {
     struct lg_task *r = TAILQ_FIRST(&t->waiting);
-    if (!r || t->going >= going_max_of_one(p))
+    if (!r || t->going >= going_max_of_one(p) || !lg_room_to_begin(p, t->tenant))
         return false;
     struct lg_box *b = box_for(p, t, r);
     const struct lg_err *no =
@@ -427,13 +433,14 @@ static int admit(struct lg_pool_state *p, const struct lg_task *r, const struct 
                  struct lg_err *e)
 {
     int rc = lg_image_check(lg_image_of(p, r->lang), r->lang, e);
+    rc = rc ? rc : lg_room_for(p, r->tenant, r->blob.cap, e);
     if (rc)
         return rc;
     if (p->waiting < p->runner->conf->sandbox_queue &&
         t->waiting_count < p->runner->conf->sandbox_tenant_queue)
         return 0;
     lg_fail(e, LG_RATE, "too many runs are waiting already");
-    return lg_err_detail(e, "retryAfter", "%d", retry_after(p));
+    return lg_err_detail(e, "retryAfter", "%d", lg_task_retry_after(p));
 }
 
 static void set_up(struct lg_pool_state *p, struct lg_task *r)
@@ -486,7 +493,8 @@ int lg_task_submit(struct lg_pool_state *p, struct lg_task *r, struct lg_err *e)
 int lg_task_enter(struct lg_pool_state *p, struct lg_task *r, struct lg_repl *s, struct lg_err *e)
 {
     struct lg_tenant_queue *t = tenant_of(p, r->tenant, true);
-    int rc = t ? lg_repl_enter(s, r, e) : lg_fail(e, LG_INTERNAL, "out of memory");
+    int rc = t ? lg_room_for(p, r->tenant, r->blob.cap, e) : lg_fail(e, LG_INTERNAL, "out of memory");
+    rc = rc ? rc : lg_repl_enter(s, r, e);
     if (rc)
         return rc;
     set_up(p, r);
@@ -508,7 +516,9 @@ static void output(struct lg_task *r, int type, const char *p, size_t n)
     if (over)
         n = room > 0 ? (size_t)room : 0;
     r->output += (int64_t)n;
-    lg_buf_add(&r->mixed, p, n);
+    /* A listener has it, and history keeps the head. */
+    size_t head = r->mixed.len < LG_CODE_RUN_OUTPUT ? LG_CODE_RUN_OUTPUT - r->mixed.len : 0;
+    lg_buf_add(&r->mixed, p, r->whole || n < head ? n : head);
     if (r->whole)
         lg_buf_add(err ? &s->err : &s->out, p, n);
     else if (n && !lg_task_emit(r, err ? LG_RUN_FRAME_ERR : LG_RUN_FRAME_OUT, p, n))
