@@ -23,6 +23,7 @@
 #define ABOUT_MS        10000 /* a tenant counts for so long after its last run */
 #define KEPT_FOR_OTHERS 2     /* ready sandboxes of a kind that a tenant with many runs leaves alone */
 #define MIXED_MAX       ((size_t)9 << 20)
+#define OUT_MAX         ((size_t)64 << 20) /* lodge-stream takes no larger answer */
 #define TAKES_NOTHING   "the sandbox does not take the code"
 
 /* ---- tenants ---- */
@@ -148,17 +149,28 @@ static void leave(struct lg_task *r)
     }
 }
 
+static void say_error(struct lg_task *r, const struct lg_err *e)
+{
+    lg_cleanup_buf struct lg_buf text = {.max = 8192};
+    lg_json_error(&text, e);
+    lg_task_emit(r, LG_RUN_FRAME_ERROR, text.data, text.len);
+}
+
 static void say_end(struct lg_task *r)
 {
-    lg_cleanup_buf struct lg_buf text = {.max = (size_t)64 << 20};
+    lg_cleanup_buf struct lg_buf text = {.max = OUT_MAX - 4096};
+    struct lg_err e = {0};
     if (r->failed.code) {
-        lg_json_error(&text, &r->failed);
-        lg_task_emit(r, LG_RUN_FRAME_ERROR, text.data, text.len);
+        say_error(r, &r->failed);
         return;
     }
     lg_task_json(r, r->whole, &text);
-    if (!text.failed)
+    if (!text.failed) {
         lg_task_emit(r, LG_RUN_FRAME_END, text.data, text.len);
+        return;
+    }
+    lg_fail(&e, LG_TOO_LARGE, "what it printed is too large for one answer: use .../execute/stream");
+    say_error(r, &e);
 }
 
 /* It could not make a process, and it did not end well: also when it then went on until its time was over. */
@@ -451,7 +463,7 @@ static void set_up(struct lg_pool_state *p, struct lg_task *r)
     r->created_at = lg_clock_ms();
     r->queued_mono = lg_clock_mono();
     r->deadline.fire = on_deadline;
-    r->out.max = (size_t)64 << 20;
+    r->out.max = OUT_MAX;
     r->mixed.max = MIXED_MAX;
     r->in.max = (size_t)1 << 20;
     r->compile.out.max = r->compile.err.max = r->step.out.max = r->step.err.max = MIXED_MAX;

@@ -19,7 +19,7 @@ enum {
     RETRY_MS = 50,
     ATTEMPTS = 100,
     READ_MAX = 16384,
-    ANSWER_MAX = 64 << 20, /* a whole answer; the pool keeps far below it */
+    ANSWER_MAX = 64 << 20, /* a whole answer; the pool keeps below it */
 };
 
 static void fail(struct lg_client *c, enum lg_code code, const char *msg)

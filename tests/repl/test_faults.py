@@ -96,6 +96,15 @@ def test_binary_output(repl):
     assert said[-1][1] == "done"
 
 
+def test_output_that_is_long_to_tell(repl):
+    """As a whole answer it would be a hundred megabytes of JSON."""
+    code, limits = "head -c 8388608 /dev/zero | tr '\\0' '\\1'", {"outputBytes": 8 * MIB, **PATIENT}
+    a = repl.call("POST", "/execute", {"language": "bash", "code": code, "limits": limits})
+    assert a.status == 413 and "/execute/stream" in a.json["error"]["message"], a
+    said = repl.stream("bash", code, query="?format=json", limits=limits)
+    assert said[-1][1] == "done" and '"success":true' in said[-1][2]
+
+
 def test_code_that_is_long_to_write_down_is_in_the_history(repl):
     """Each of its bytes takes six as JSON, on the way to whoever keeps it."""
     code = "print('\\x01' * 5000)\n#" + "\x01" * 20000
