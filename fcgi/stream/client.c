@@ -15,7 +15,8 @@ enum {
     ACCEPTS_PER_TURN = 64,
     READ_PER_TURN = 65536, /* bytes */
     HEAD_TIMEOUT_MS = 10000,
-    CLOSE_TIMEOUT_MS = 5000,
+    CLOSE_TIMEOUT_MS = 5000, /* and a millisecond more for each so many bytes that are yet to be taken: */
+    CLOSE_BYTES_A_MS = 100,
     GOODBYE_TIMEOUT_MS = 600, /* all of them, when the process ends */
     STALL_TIMEOUT_MS = 60000, /* bytes are queued and none gets written */
     EXTRA_CONNECTIONS = 512,  /* above stream_clients_max, to say 503 on */
@@ -207,7 +208,8 @@ void lg_client_finish(struct lg_client *c)
     if (c->state == LG_CLIENT_DEAD || c->state == LG_CLIENT_CLOSING)
         return;
     c->state = LG_CLIENT_CLOSING;
-    lg_client_timer(c, c->server->stopping ? GOODBYE_TIMEOUT_MS : CLOSE_TIMEOUT_MS);
+    int64_t patience = CLOSE_TIMEOUT_MS + (int64_t)lg_client_pending(c) / CLOSE_BYTES_A_MS;
+    lg_client_timer(c, c->server->stopping ? GOODBYE_TIMEOUT_MS : patience);
     make_dirty(c);
 }
 

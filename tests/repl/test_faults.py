@@ -1,4 +1,6 @@
 """What strangers' code may try. Each attempt is contained, gets a clear answer, and leaves others alone and nothing behind."""
+import http.client
+import json
 import socket
 import subprocess
 import threading
@@ -103,6 +105,17 @@ def test_output_that_is_long_to_tell(repl):
     assert a.status == 413 and "/execute/stream" in a.json["error"]["message"], a
     said = repl.stream("bash", code, query="?format=json", limits=limits)
     assert said[-1][1] == "done" and '"success":true' in said[-1][2]
+
+
+def test_a_long_answer_is_told_to_who_reads_slowly(system, repl):
+    c = http.client.HTTPSConnection("localhost", system.https_port, context=system.tls, timeout=120)
+    c.request("POST", "/api/repl/execute", json.dumps({"language": "bash", "code": "head -c 8388608 /dev/zero | tr '\\0' x",
+                                                       "limits": {"outputBytes": 8 * MIB, **PATIENT}}),
+              {"Content-Type": "application/json", **repl.api.headers})
+    r = c.getresponse()
+    time.sleep(8)  # a slow line
+    assert json.loads(r.read())["stdout"] == "x" * 8 * MIB
+    c.close()
 
 
 def test_code_that_is_long_to_write_down_is_in_the_history(repl):
