@@ -407,6 +407,17 @@ static void frame(struct lg_box *b, int type, const char *p, size_t n)
     }
 }
 
+static void lost(struct lg_box *b, const char *why)
+{
+    struct lg_task *r = b->run;
+    struct lg_repl *s = b->session;
+    lg_box_end(b);
+    if (r)
+        lg_task_box_gone(r, why);
+    else if (s)
+        lg_repl_end_because(s, why);
+}
+
 /* Bytes of lodge-box, in whatever pieces they come. Output goes on at once, the rest is collected. */
 static void inner(struct lg_box *b, const uint8_t *p, size_t n)
 {
@@ -420,7 +431,7 @@ static void inner(struct lg_box *b, const uint8_t *p, size_t n)
                       b->head[4];
             lg_buf_reset(&b->text);
             if (b->left > LG_BOX_FRAME_MAX) {
-                lg_box_end(b);
+                lost(b, "the sandbox does not keep to its protocol");
                 return;
             }
         }
@@ -439,17 +450,6 @@ static void inner(struct lg_box *b, const uint8_t *p, size_t n)
         if (!output)
             frame(b, b->head[0], lg_buf_cstr(&b->text), b->text.len);
     }
-}
-
-static void lost(struct lg_box *b, const char *why)
-{
-    struct lg_task *r = b->run;
-    struct lg_repl *s = b->session;
-    lg_box_end(b);
-    if (r)
-        lg_task_box_gone(r, why);
-    else if (s)
-        lg_repl_end(s);
 }
 
 static void on_stream(struct lg_source *src, uint32_t events)

@@ -27,6 +27,7 @@
 #define LG_NET_CLASSES 16 /* and after them those of tenants whose code has a network */
 #define LG_BOX_NAME    64
 #define LG_TASK_FILES  64
+#define LG_ENDED_MAX   64
 
 struct lg_pool_state;
 struct lg_task;
@@ -156,6 +157,12 @@ struct lg_repl {
     struct lg_buf said;
 };
 
+/* One that ended by itself: its client is told why. */
+struct lg_ended {
+    char id[LG_ID_LEN], tenant[LG_ID_LEN];
+    const char *why;
+};
+
 /* ---- images ---- */
 
 enum lg_image_step { LG_IMAGE_ABSENT, LG_IMAGE_LOOKING, LG_IMAGE_BUILDING, LG_IMAGE_READY, LG_IMAGE_ERROR };
@@ -202,6 +209,8 @@ struct lg_pool_state {
     TAILQ_HEAD(, lg_tenant_queue) tenants; /* the least recently served first */
     int going, waiting;
     TAILQ_HEAD(, lg_repl) sessions;
+    struct lg_ended ended[LG_ENDED_MAX]; /* the last ones, in a ring */
+    unsigned endings;
     struct lg_source submit, attach, signals;
     struct lg_timer tick;
     bool pressure;  /* the host is short of memory */
@@ -285,10 +294,13 @@ void lg_task_flush(struct lg_task *r);
 
 /* sessions.c */
 struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant);
+/* LG_NOT_FOUND, and why it ended where that is known. */
+int lg_repl_none(const struct lg_pool_state *p, const char *id, const char *tenant, struct lg_err *e);
 /* 1: no sandbox is ready yet, but there will be one. */
 int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
                   int64_t ttl_ms, bool network, struct lg_repl **out, struct lg_err *e);
-void lg_repl_end(struct lg_repl *s); /* frees it; no snippet is going on in it */
+void lg_repl_end(struct lg_repl *s);                          /* frees it; no snippet is going on in it */
+void lg_repl_end_because(struct lg_repl *s, const char *why); /* the same; `why` is kept, a literal */
 int lg_repl_enter(struct lg_repl *s, struct lg_task *r, struct lg_err *e); /* LG_CONFLICT: busy */
 /* Sends the snippet's code and appends the order to run it. */
 void lg_repl_order(struct lg_buf *order, struct lg_task *r);

@@ -92,7 +92,7 @@ static int question_run(struct lg_peer *c, const json_t *q, const char *blob, si
     struct lg_repl *s = *in ? lg_repl_find(p, in, lg_json_text(q, "tenant")) : NULL;
     const struct lg_language *lang = s ? s->lang : lg_language_find(&p->langs, name);
     if (*in && !s)
-        return lg_fail(e, LG_NOT_FOUND, "there is no such session, or it has ended");
+        return lg_repl_none(p, in, lg_json_text(q, "tenant"), e);
     if (!lang)
         return lg_fail(e, LG_INVALID, "there is no language \"%.64s\": GET /api/repl/languages lists them",
                        name);
@@ -302,7 +302,7 @@ static int question_of_session(struct lg_peer *c, const json_t *q, const char *b
     int order = !strcmp(what, "put") ? LG_BOX_FILE : !strcmp(what, "get") ? LG_BOX_GET : LG_BOX_LIST;
     struct lg_json j;
     if (!s)
-        return lg_fail(e, LG_NOT_FOUND, "there is no such session, or it has ended");
+        return lg_repl_none(c->pool, lg_json_text(q, "id"), lg_json_text(q, "tenant"), e);
     if (!strcmp(what, "end")) {
         if (s->task && s->task->state == LG_TASK_GOING)
             lg_task_stop(s->task, "stopped");

@@ -23,6 +23,16 @@ struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char
     return NULL;
 }
 
+int lg_repl_none(const struct lg_pool_state *p, const char *id, const char *tenant, struct lg_err *e)
+{
+    for (size_t i = 0; i < LG_ENDED_MAX; i++) {
+        const struct lg_ended *o = &p->ended[i];
+        if (o->why && !strcmp(o->id, id) && !strcmp(o->tenant, tenant))
+            return lg_fail(e, LG_NOT_FOUND, "the session has ended: %s", o->why);
+    }
+    return lg_fail(e, LG_NOT_FOUND, "there is no such session, or it has ended");
+}
+
 static void renew(struct lg_repl *s)
 {
     s->expires_at = lg_clock_ms() + s->ttl_ms;
@@ -74,13 +84,22 @@ void lg_repl_end(struct lg_repl *s)
     free(s);
 }
 
+void lg_repl_end_because(struct lg_repl *s, const char *why)
+{
+    struct lg_ended *o = &s->pool->ended[s->pool->endings++ % LG_ENDED_MAX];
+    *o = (struct lg_ended){.why = why};
+    memcpy(o->id, s->id, sizeof o->id);
+    memcpy(o->tenant, s->tenant, sizeof o->tenant);
+    lg_repl_end(s);
+}
+
 static void on_lease(struct lg_timer *t)
 {
     struct lg_repl *s = lg_container_of(t, struct lg_repl, lease);
     if (s->task)
         renew(s); /* it is in use */
     else
-        lg_repl_end(s);
+        lg_repl_end_because(s, "its lease ran out");
 }
 
 static int admit(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, struct lg_err *e)
@@ -236,8 +255,8 @@ static void files_done(struct lg_repl *s)
 
 void lg_repl_frame(struct lg_repl *s, int type, const char *p, size_t n)
 {
-    if (type == LG_BOX_ENDED) { /* its interpreter: nothing can be run any more */
-        lg_repl_end(s);
+    if (type == LG_BOX_ENDED) { /* nothing can be run any more */
+        lg_repl_end_because(s, "its interpreter ended");
     } else if (!s->listens) {
         return;
     } else if (type == LG_BOX_ENTRY) {
