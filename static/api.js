@@ -124,4 +124,4 @@ export function upload(path, file, type, onProgress) {
   return { done, abort: () => xhr.abort() };
 }
 
-export const socketUrl = (path) => `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}${BASE}${path}`;
+export const socketUrl = (path, base = BASE) => `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}${base}${path}`;

@@ -1,8 +1,12 @@
 // Running code: POST /api/repl/runs, then server-sent events of its stream, which EventSource could not read again from the
-// beginning. Leaving (abort) ends the run at the server. A connection that is lost is not left: on the host itself a browser drops
+// beginning, or a WebSocket where somebody types. Leaving (abort) ends the run at the server. A connection that is lost is not left: on the host itself a browser drops
 // every connection when an interface comes or goes (ERR_NETWORK_CHANGED), which each container that starts does.
 
-import { ApiError, hooks } from '../api.js';
+import { ApiError, hooks, socketUrl } from '../api.js';
+
+const LOST = 'The connection was lost while it ran.';
+const LONGEST_MS = 3600000;
+const PIECE = 32768; // bytes of input in one message
 
 /** Cuts a text stream into events: feed(text) → [{id, event, data}] */
 export function sseParser() {
@@ -51,7 +55,7 @@ async function request(method, path, { signal, body, accept }) {
   return res;
 }
 
-/** Calls onevent for each event until the stream ends. */
+/** Calls onevent(name, data) for each event until the stream ends. */
 async function follow(path, { signal, onevent }) {
   const res = await request('GET', path, { signal, accept: 'text/event-stream' });
   const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -60,10 +64,10 @@ async function follow(path, { signal, onevent }) {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      for (const ev of parse(value)) onevent(ev);
+      for (const { event, data } of parse(value)) onevent(event, JSON.parse(data));
     }
   } catch (e) {
-    throw e.name === 'AbortError' ? e : new ApiError(0, 'OFFLINE', 'The connection was lost while it ran.');
+    throw e.name === 'AbortError' ? e : new ApiError(0, 'OFFLINE', LOST);
   }
 }
 
@@ -82,28 +86,78 @@ async function persist(fn) {
   }
 }
 
-/**
- * Runs what was `asked`: onid(id) once, onevent for each event, onagain() before all of them come anew. Resolves after the event
- * `done`. Rejects with ApiError, or AbortError when `signal` said so.
- */
-export async function execute(asked, { signal, onid, onevent, onagain }) {
-  const run = await persist(async () => (await request('POST', '/api/repl/runs', { signal, body: asked, accept: 'application/json' })).json());
-  const lost = new ApiError(0, 'OFFLINE', 'The connection was lost while it ran.');
-  let done = false;
-  onid(run.id);
+/** Somebody types: it gets as long as the host, which lowers it, and the tenant allow. */
+async function submit(asked, signal) {
+  const send = async (body) => (await request('POST', '/api/repl/runs', { signal, body, accept: 'application/json' })).json();
+  if (!asked.interactive || asked.limits?.timeMs) return send(asked);
+  const within = (timeMs) => send({ ...asked, limits: { ...asked.limits, timeMs } });
+  try {
+    return await within(LONGEST_MS);
+  } catch (e) {
+    if (e.details?.field !== 'limits.timeMs') throw e;
+    return within(Number(e.details.total));
+  }
+}
+
+/** By server-sent events, from the beginning again after a lost connection. → its end */
+async function hear(run, { signal, onoutput, onagain }) {
+  let end = null;
+  const onevent = (name, data) => {
+    if (name === 'output') onoutput(data.stream, data.text);
+    if (name === 'done') end = data;
+  };
   await persist(async (tries) => {
-    const look = (ev) => {
-      done ||= ev.event === 'done';
-      onevent(ev);
-    };
     if (tries) onagain();
     try {
-      await follow(`${run.stream}?format=json${tries ? '&again=true' : ''}`, { signal, onevent: look });
+      await follow(`${run.stream}?format=json${tries ? '&again=true' : ''}`, { signal, onevent });
     } catch (e) {
-      throw tries && e.status === 404 ? Object.assign(lost, { code: 'LOST' }) : e;
+      throw tries && e.status === 404 ? new ApiError(0, 'LOST', LOST) : e;
     }
-    if (!done) throw lost;
+    if (!end) throw new ApiError(0, 'OFFLINE', LOST);
   });
+  return end;
+}
+
+const CLOSED = { 1013: 'The program does not read its input.' };
+
+/** Over a WebSocket, both ways. Once it was open its loss ends the run: what was typed cannot be told again. → its end */
+const talk = (run, { signal, onoutput, onopen }) => persist(() => new Promise((resolve, reject) => {
+  signal.throwIfAborted();
+  const ws = new WebSocket(socketUrl(run.stream, ''));
+  let opened = false;
+  const say = (what) => ws.readyState === WebSocket.OPEN && ws.send(what);
+  const type = (text) => {
+    const all = new TextEncoder().encode(text);
+    for (let at = 0; at < all.length; at += PIECE) say(all.subarray(at, at + PIECE));
+  };
+  signal.addEventListener('abort', () => {
+    ws.close();
+    reject(signal.reason);
+  }, { once: true });
+  ws.onopen = () => {
+    opened = true;
+    onopen({ type, end: () => say('{"eof":true}'), interrupt: () => say('{"interrupt":true}') });
+  };
+  ws.onmessage = (e) => {
+    const msg = JSON.parse(e.data);
+    if (msg.text !== undefined) onoutput(msg.stream, msg.text);
+    if (msg.done ?? msg.failed) resolve(msg.done ?? msg.failed);
+  };
+  ws.onclose = (e) => {
+    if (e.code === 4401) hooks.unauthorized();
+    reject(new ApiError(0, opened ? 'LOST' : 'OFFLINE', CLOSED[e.code] ?? LOST)); // nothing, when it has ended
+  };
+}));
+
+/**
+ * Runs what was `asked`: onid(id) once, onoutput('stdout' | 'stderr', text) as it comes, onagain() before all of it comes anew, onopen(
+ * {type(text), end(), interrupt()}) when its input is open (`asked.interactive`). → how it ended, as the server says it. Rejects with
+ * ApiError, or AbortError when `signal` said so.
+ */
+export async function execute(asked, on) {
+  const run = await persist(() => submit(asked, on.signal));
+  on.onid(run.id);
+  return asked.interactive ? talk(run, on) : hear(run, on);
 }
 
 /** Ends a run; its stream tells it. */

@@ -1,6 +1,6 @@
 // The playground: a piece of code, what it reads, what it wrote as it writes it, and what ran before.
 
-import { button, fill, h, icon, setBlocked, setText } from '../dom.js';
+import { button, fill, h, icon, setBlocked, setText, uid } from '../dom.js';
 import { ago } from '../format.js';
 import { get, post } from '../api.js';
 import { store } from '../live.js';
@@ -13,6 +13,7 @@ import { reading } from '../parts/reading.js';
 import { execute, stop } from '../parts/run.js';
 import { runMore } from '../parts/run-more.js';
 import { sessions } from '../parts/sessions.js';
+import { typeIn } from '../parts/type-in.js';
 
 const OUTPUT_MAX = 400000; // characters shown
 const OUTPUT_KEPT = 4096; // bytes of it that the server keeps
@@ -96,18 +97,10 @@ class Output {
   }
 }
 
-/** An event of the stream → {kind, text} of output, {end} how it ended, {} anything else. */
-function read(ev) {
-  if (ev.event !== 'output' && ev.event !== 'done') return {};
-  const data = JSON.parse(ev.data);
-  if (ev.event === 'done') return { end: data };
-  return { kind: data.stream === 'stderr' ? 'err' : 'out', text: data.text };
-}
-
 export default function playground(ctx) {
   let languages = [];
   let chosen = ctx.query.get('language') ?? kept('language', 'python');
-  let job = null; // of the run at work: {abort: AbortController, id}
+  let job = null; // of the run at work: {abort: AbortController, id, open: can be typed to}
   let tick = 0;
   let told = ''; // the language and its state
   const drafts = kept('drafts', {});
@@ -118,7 +111,9 @@ export default function playground(ctx) {
   const stopBtn = button('Stop', { icon: 'stop', onclick: () => halt() });
   const status = h('span', { class: 'run-status' }); // a clock is no status: its end alone is spoken
   const host = h('div', { class: 'editor' });
-  const input = h('textarea', { class: 'run-in', rows: '3', spellcheck: 'false', autocapitalize: 'off', 'aria-label': 'Standard input', value: kept('input', '') });
+  const input = h('textarea', { id: uid('f'), rows: '3', spellcheck: 'false', autocapitalize: 'off', value: kept('input', '') });
+  const live = h('input', { type: 'checkbox', checked: kept('live', false), onchange: () => (keep('live', live.checked), buttons()) });
+  const typing = typeIn((line) => out.add('in', line));
   const out = new Output();
   const more = runMore(() => {
     const asked = more.read();
@@ -159,6 +154,8 @@ export default function playground(ctx) {
   function buttons() {
     setBlocked(runBtn, job ? 'It runs already.' : isReady() ? null : languages.length ? 'The language is not built yet.' : 'No language is known.');
     setBlocked(stopBtn, job ? null : 'Nothing runs.');
+    typing.el.hidden = !live.checked && !job?.open;
+    out.el.setAttribute('aria-live', job?.open ? 'polite' : 'off'); // who is asked something must hear it
   }
 
   // ── earlier runs ──
@@ -168,8 +165,10 @@ export default function playground(ctx) {
     editor.set(asked.code);
     if (asked.stdin !== undefined) {
       input.value = asked.stdin;
+      live.checked = Boolean(asked.interactive);
       more.set(asked);
     }
+    buttons();
     editor.focus();
     if (!job) show(run, asked.cut);
   } });
@@ -188,25 +187,19 @@ export default function playground(ctx) {
 
   async function run() {
     if (job || !isReady() || !more.fits()) return;
-    const asked = { language: chosen, code: editor.text(), stdin: input.value, ...more.read() };
+    const asked = { language: chosen, code: editor.text(), stdin: input.value, ...(live.checked && { interactive: true }), ...more.read() };
     const began = performance.now();
-    const mine = (job = { abort: new AbortController(), id: '' });
-    let end = null;
+    const mine = (job = { abort: new AbortController(), id: '', open: live.checked });
     notice.hidden = true;
     out.clear();
     buttons();
     say('busy', 'Running…');
     tick.clock = setInterval(() => say('busy', `Running · ${((performance.now() - began) / 1000).toFixed(1)} s`), 100);
-    const onevent = (ev) => {
-      const said = read(ev);
-      if (said.end) end = said.end;
-      else if (said.kind) out.add(said.kind, said.text);
-    };
     let tone = 'bad';
     let words = '';
     const stopped = () => `Stopped after ${seconds(performance.now() - began)}`;
     try {
-      await execute(asked, { signal: mine.abort.signal, onid: (id) => (mine.id = id), onevent, onagain: () => out.clear() });
+      const end = await execute(asked, { signal: mine.abort.signal, onid: (id) => (mine.id = id), onoutput: (stream, text) => out.add(stream === 'stderr' ? 'err' : 'out', text), onagain: () => out.clear(), onopen: typing.open });
       [tone, words] = end.limit === 'stopped' ? ['hold', stopped()] : outcome(end, performance.now() - began);
     } catch (e) {
       words = e.name === 'AbortError' ? stopped() : e.message;
@@ -216,11 +209,13 @@ export default function playground(ctx) {
     clearInterval(tick.clock);
     job = null;
     if (ctx.gone) return;
+    const held = typing.close();
     out.flush();
     if (!out.size) out.clear('It wrote nothing.');
     say(tone, words);
     if (notice.hidden) announce(words); // else it has told
     buttons();
+    if (held) runBtn.focus();
     if (mine.id) past.ran(mine.id, asked);
   }
 
@@ -311,6 +306,6 @@ export default function playground(ctx) {
   return {
     title: 'Run code',
     node: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', null, 'Run code'), h('span', { class: 'quiet bench-hint' }, 'in a sandbox that is thrown away')), unread, notice, building, tools,
-      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('label', { class: 'bench-label' }, h('span', null, 'Standard input'), input), more.el), out.el), past.node, sessions(ctx, wordOf), containers(ctx)),
+      h('div', { class: 'bench' }, h('div', { class: 'bench-in' }, host, h('div', { class: 'bench-label' }, h('div', { class: 'row' }, h('label', { for: input.id }, 'Standard input'), h('label', { class: 'inline' }, live, 'Type while it runs')), input), more.el), h('div', { class: 'bench-out' }, out.el, typing.el)), past.node, sessions(ctx, wordOf), containers(ctx)),
   };
 }

@@ -41,9 +41,40 @@ export function serviceEvent(s, kind, name, id, more = {}) {
   s.emit(`service.${kind}`, { type: 'service', id: key, name }, { service: now });
 }
 
-const send = (res, event, data, id) => res.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+// Who listens to a run: server-sent events, or a WebSocket that may also type.
 
-/** POST: to be listened to under its id. */
+function sseListener(res) {
+  let id = 0;
+  res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+  return { say: (event, data) => res.write(`id: ${++id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`), end: () => res.end(), cut: () => res.destroy(), onleave: (fn) => res.on('close', fn) };
+}
+
+function wsListener(ws) {
+  return { say: (event, data) => ws.send(JSON.stringify(event === 'done' ? { [data.error ? 'failed' : 'done']: data } : data)), end: () => ws.close(1000), cut: () => ws.terminate(), onleave: (fn) => ws.on('close', fn) };
+}
+
+/** What is typed, line by line; null when the input has ended. */
+function keyboard(ws) {
+  let typed = '';
+  let over = false;
+  let wake = () => {};
+  const take = (text) => ((typed += text), wake());
+  ws.on('message', (data, binary) => {
+    const msg = binary ? { stdin: String(data) } : JSON.parse(data);
+    if (msg.stdin) take(msg.stdin);
+    if (msg.interrupt) take('^C\n');
+    if (msg.eof) take((over = true) && '');
+  });
+  return async () => {
+    while (!typed.includes('\n') && !over) await new Promise((r) => (wake = r));
+    const at = typed.indexOf('\n');
+    if (at < 0) return null;
+    const line = typed.slice(0, at);
+    typed = typed.slice(at + 1);
+    return line;
+  };
+}
+
 /** The server writes a run down a moment after its end. */
 function writeDown(s, run, end, output) {
   const { id, user, language, code } = run;
@@ -64,6 +95,7 @@ function listPast(s, q) {
 function addRun(s, body, user) {
   for (const f of body.files ?? []) if (/(^|\/)\.{0,2}(\/|$)/.test(f.path)) throw new ApiFail(400, 'INVALID_REQUEST', 'files.path must be relative, without empty, . or .. parts', { field: 'files.path' });
   if (body.limits?.memoryBytes > 2 ** 27) throw new ApiFail(403, 'RESOURCE_LIMIT_EXCEEDED', `limits.memoryBytes of ${body.limits.memoryBytes} is more than the tenant's code may have`, { limit: 'codeMemory', field: 'limits.memoryBytes', total: String(2 ** 27), scope: 'tenant', raisedBy: 'administrator' });
+  if (s.codeTimeMs && body.limits?.timeMs > s.codeTimeMs) throw new ApiFail(403, 'RESOURCE_LIMIT_EXCEEDED', 'limits.timeMs is more than the tenant\'s code may have', { limit: 'codeTimeMs', field: 'limits.timeMs', total: String(s.codeTimeMs) });
   s.lastRun = body;
   if (s.refuseRuns) throw new ApiFail(429, 'RATE_LIMITED', 'too many runs of this tenant', {}, { 'Retry-After': '2' });
   const id = `run-${(s.runs = (s.runs ?? 0) + 1)}`;
@@ -79,48 +111,53 @@ function stopRun(s, id) {
   return { status: 204 };
 }
 
-/** The code is a script for the mock: a line "out …", "err …", "sleep ms", "hold" (until the test calls `letGo`), "exit n", "limit what", "many n"; "read" echoes the input, "break" and "blink" lose the connection, always or once. */
-export async function listen(s, res, run) {
-  const body = run;
+export const listen = (s, res, run) => play(s, run, sseListener(res), async () => null);
+export const converse = (s, ws, run) => play(s, run, wsListener(ws), keyboard(ws));
+
+/** The code is a script for the mock: a line "out …", "err …", "sleep ms", "hold" (until the test calls `letGo`), "exit n", "limit what", "many n"; "read" echoes the input, "ask" a line that is typed, "rest" counts what is typed to its end; "break" and "blink" lose the connection, always or once. */
+async function play(s, run, to, typed) {
   run.listened++;
-  let id = 0;
   let written = '';
-  const output = (to, stream, text, n) => {
-    written += text;
-    send(to, 'output', { stream, text }, n);
-  };
+  let gone = false;
   let end = { exitCode: 0, signal: null, limit: null, timeMs: 12, memoryBytes: 9 << 20, success: true };
   s.running = (s.running ?? 0) + 1;
-  let gone = false;
-  res.on('close', () => ((gone = true), s.running--));
-  run.stop = () => {
+  to.onleave(() => ((gone = true), s.running--));
+  const output = (stream, text) => {
+    written += text;
+    to.say('output', { stream, text });
+  };
+  const finish = () => {
     if (gone) return;
-    end = { ...end, limit: 'stopped', exitCode: null, success: false };
-    send(res, 'done', end, ++id);
-    res.end();
+    to.say('done', end);
+    to.end();
     gone = true;
     writeDown(s, run, end, written);
   };
-  res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-  send(res, 'state', { state: 'running', id: 'run' }, ++id);
-  for (const line of body.code.split('\n')) {
+  run.stop = () => {
+    end = { ...end, limit: 'stopped', exitCode: null, success: false };
+    finish();
+  };
+  to.say('state', { state: 'running', id: 'run' });
+  for (const line of run.code.split('\n')) {
     const [word, rest = ''] = [line.split(' ')[0], line.split(' ').slice(1).join(' ')];
     if (gone) return;
-    if (word === 'out') output(res, 'stdout', `${rest}\n`, ++id);
-    else if (word === 'err') output(res, 'stderr', `${rest}\n`, ++id);
-    else if (word === 'read') output(res, 'stdout', body.stdin, ++id);
-    else if (word === 'many') for (let i = 0; i < Number(rest); i++) output(res, 'stdout', `${'x'.repeat(99)}\n`, ++id);
+    if (word === 'out') output('stdout', `${rest}\n`);
+    else if (word === 'err') output('stderr', `${rest}\n`);
+    else if (word === 'read') output('stdout', run.stdin);
+    else if (word === 'ask') output('stdout', `${rest}${await typed()}\n`);
+    else if (word === 'rest') {
+      let n = 0;
+      while ((await typed()) !== null) n++;
+      output('stdout', `${n} lines\n`);
+    } else if (word === 'many') for (let i = 0; i < Number(rest); i++) output('stdout', `${'x'.repeat(99)}\n`);
     else if (word === 'sleep') await new Promise((r) => setTimeout(r, Number(rest)));
     else if (word === 'hold') await new Promise((r) => (s.letGo = r));
     else if (word === 'exit') end = { ...end, exitCode: Number(rest), success: rest === '0' };
     else if (word === 'limit') end = { ...end, limit: rest, exitCode: null, signal: 'SIGKILL', success: false };
     else if (word === 'uncompiled') end = { ...end, exitCode: null, success: false, compile: { success: false, exitCode: 1 } };
-    else if (word === 'break' || (word === 'blink' && run.listened === 1)) return void res.destroy();
+    else if (word === 'break' || (word === 'blink' && run.listened === 1)) return void to.cut();
   }
-  if (gone) return;
-  send(res, 'done', end, ++id);
-  res.end();
-  writeDown(s, run, end, written);
+  finish();
 }
 
 const oneshots = (s) => (s.oneshots ??= new Map());

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { listen, runRoutes, services } from './mock-run.mjs';
+import { converse, listen, runRoutes, services } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
 import { resizeInstance, updateInstance } from './mock-update.mjs';
 import { ApiFail, State } from './mock-state.mjs';
@@ -419,13 +419,17 @@ function serialLine(s, ws, id, query) {
   return undefined;
 }
 
+const runOf = (s, url) => s.kept?.get(/^\/api\/repl\/runs\/([^/]+)\/stream$/.exec(url.pathname)?.[1]);
+
 function upgrade(s, wss, req, socket, head) {
   const url = new URL(req.url, 'http://x');
   if (!s.sessions.get(keyOf(req))) return socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
   return wss.handleUpgrade(req, socket, head, (ws) => {
     const logs = /instances\/([^/]+)\/logs$/.exec(url.pathname);
     const console_ = /instances\/([^/]+)\/console$/.exec(url.pathname);
-    if (console_) serialLine(s, ws, console_[1], url.searchParams);
+    const run = runOf(s, url);
+    if (run) converse(s, ws, run);
+    else if (console_) serialLine(s, ws, console_[1], url.searchParams);
     else if (logs) followLog(s, ws, logs[1]);
     else followEvents(s, ws, Number(url.searchParams.get('since') ?? s.last));
   });
@@ -438,8 +442,8 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     const url = new URL(req.url, 'http://x');
     if (/\.apps\.localhost/.test(req.headers.host ?? '')) return application(s, req.headers.host, res);
     if (url.pathname === '/api/openapi.json') return answer(res, { body: await description() });
-    const ran = /^\/api\/repl\/runs\/([^/]+)\/stream$/.exec(url.pathname);
-    if (ran && s.kept?.has(ran[1])) return listen(s, res, s.kept.get(ran[1]));
+    const run = runOf(s, url);
+    if (run) return listen(s, res, run);
     if (!/^\/(api|compute)\//.test(url.pathname)) return file(req, res, url.pathname);
     try {
       answer(res, await api(s, req, url));

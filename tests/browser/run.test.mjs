@@ -165,13 +165,73 @@ test('arguments, files and limits go along, are told at their field, and come ba
   await page.close();
 });
 
+test('a program is typed to while it runs, to the end of its input', { skip: real }, async () => {
+  const page = await playground();
+  const line = page.getByRole('textbox', { name: 'Input for the program' });
+  const focused = (what) => what.evaluate((e) => e === document.activeElement);
+  assert.equal(await line.isVisible(), false);
+  await page.getByRole('checkbox', { name: 'Type while it runs' }).check();
+  assert.equal(await line.isDisabled(), true);
+  assert.equal(await page.getByRole('button', { name: 'Send' }).getAttribute('title'), 'Nothing runs that reads it.');
+  await write(page, 'out your name?\nask hello \nask again \nrest\nexit 0');
+  await run(page);
+  await output(page).getByText('your name?').waitFor();
+  assert.notEqual(await page.getByRole('button', { name: 'Run', exact: true }).evaluate((e) => getComputedStyle(e).backgroundColor), 'rgba(0, 0, 0, 0)', 'seen under the pointer, too');
+  await page.waitForFunction(() => document.activeElement.getAttribute('aria-label') === 'Input for the program');
+  assert.equal(await output(page).getAttribute('aria-live'), 'polite');
+  await axe(page, 'typing to a program');
+  await page.keyboard.type('Grüße <b>');
+  await page.keyboard.press('Enter');
+  await output(page).getByText('hello Grüße <b>').waitFor();
+  assert.equal(await output(page).locator('.run-in').textContent(), 'Grüße <b>\n');
+  await page.keyboard.press('Control+C');
+  await output(page).getByText('again ^C').waitFor();
+  const long = 'x'.repeat(100000); // more than one message
+  await line.fill(long);
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Control+D');
+  await output(page).getByText('1 lines').waitFor();
+  await said(page, /Done/);
+  assert.equal(await line.isDisabled(), true);
+  assert.equal(await focused(page.getByRole('button', { name: 'Run', exact: true })), true);
+  assert.equal(await output(page).getAttribute('aria-live'), 'off');
+  assert.equal(mock.state.lastRun.interactive, true);
+  assert.equal(mock.state.lastRun.limits.timeMs, 3600000, 'a person is slower than a program');
+  clean(page);
+  await page.close();
+});
+
+test('an open input: the tenant’s time, a stop, a lost connection', { skip: real }, async () => {
+  const page = await playground();
+  mock.state.codeTimeMs = 30000;
+  await page.getByRole('checkbox', { name: 'Type while it runs' }).check();
+  await write(page, 'out begun\nask ');
+  await run(page);
+  await output(page).getByText('begun').waitFor();
+  assert.equal(mock.state.lastRun.limits.timeMs, 30000, 'as much as it may have');
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await said(page, /Stopped after/);
+  mock.state.codeTimeMs = 0;
+  await write(page, 'out begun\nbreak');
+  await run(page);
+  await said(page, /The connection was lost while it ran/);
+  await write(page, 'out begun\nask ');
+  await run(page);
+  await output(page).getByText('begun').waitFor();
+  await visit(page, `${mock.url}/#/services`);
+  for (let i = 0; mock.state.running && i < 300; i++) await page.waitForTimeout(100);
+  assert.equal(mock.state.running, 0);
+  clean(page);
+  await page.close();
+});
+
 test('stop ends it at the server, and so does leaving', { skip: real }, async () => {
   const page = await playground();
   await write(page, 'out begun\nsleep 60000\nout never');
   await run(page);
   await output(page).getByText('begun').waitFor();
   assert.equal(mock.state.running, 1);
-  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await said(page, /Stopped after/);
   for (let i = 0; mock.state.running && i < 300; i++) await page.waitForTimeout(100);
   assert.equal(mock.state.running, 0);
