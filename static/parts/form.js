@@ -26,10 +26,10 @@ export const select = (options, value, props = {}) =>
 /** The server names the field in its sentence; at the field "it" will do. */
 const atField = (message, named) => (named && message.startsWith(`${named} `) ? `It ${message.slice(named.length + 1)}` : message);
 
-/** `.form-error` of `root` or the field that details.field names; → the field, or null. */
+/** `.form-error` of `root` or the field that details.field names, if it can be seen; → the field, or null. */
 export function showError(root, error) {
   const named = error.details?.field ?? (error.details?.limit ? `resources.${error.details.limit}` : '');
-  const fields = [...root.querySelectorAll('.field[data-path]')].filter((f) => f.dataset.path);
+  const fields = [...root.querySelectorAll('.field[data-path]')].filter((f) => f.dataset.path && !f.closest('[hidden]'));
   const hit = fields.filter((f) => f.dataset.path.split(' ').some((p) => named === p || named.startsWith(p + '.') || named.startsWith(p + '[')))
     .sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];
   const box = root.querySelector('.form-error');

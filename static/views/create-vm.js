@@ -1,11 +1,10 @@
-// The part of the create dialog that only a virtual machine has: size by flavor, disk, keys, cloud-init.
+// The part of the create dialog that only a virtual machine has: disk, keys, cloud-init.
 
 import { button, fill, h, uid } from '../dom.js';
 import { get } from '../api.js';
 import { bytes, parseSize } from '../format.js';
 import { store } from '../live.js';
 import { codeEditor } from '../parts/editor.js';
-import { flavorChoices } from '../parts/flavors.js';
 import { field, input, select } from '../parts/form.js';
 
 const EXAMPLE = '#cloud-config\npackages:\n  - nginx\n';
@@ -46,9 +45,9 @@ function hostNote(el) {
   }, () => (el.hidden = true));
 }
 
-/** → {el, draw(shown), sized(), read(body), check(), needs(image), end()}; made when it is first shown, its editor when that is. */
-export function vmPart(onchange) {
-  const flavor = field('Size', select([['', 'My own sizes']], ''), { path: 'flavor' });
+/** `flavored()`: does a flavor say the sizes? → {el, draw(shown), read(body), check(), needs(image), end()}; made when it is first
+ *  shown, its editor when that is. */
+export function vmPart(onchange, flavored) {
   const disk = field('Disk', input({ value: '10G', spellcheck: 'false' }), { path: 'resources.storage', hint: 'Such as 10G; it takes only what is written' });
   const key = field('A further public key', input({ spellcheck: 'false', autocapitalize: 'off', placeholder: 'ssh-ed25519 AAAA… you@laptop' }), { path: 'config.sshKeys' });
   const format = field('Disk format', select([['qcow2', 'qcow2: copies on write'], ['raw', 'raw: a full copy, faster']], 'qcow2'), { path: 'config.diskFormat' });
@@ -71,29 +70,24 @@ export function vmPart(onchange) {
     hostNote(onHost);
     const more = h('details', { class: 'more' }, h('summary', null, 'Cloud-init, disk format, firmware'), init, h('div', { class: 'pair' }, format, firmware));
     more.addEventListener('toggle', open);
-    el.append(...[onHost, flavor, disk, keysNote(), key, more]);
-    flavorChoices(flavor.control).catch(() => {});
+    el.append(...[onHost, disk, keysNote(), key, more]);
   };
   return {
     el,
-    sized: () => flavor.control.value === '',
     draw: (shown) => {
       if (shown && !el.firstChild) mount();
       el.hidden = !shown;
-      disk.hidden = flavor.control.value !== '';
+      disk.hidden = flavored();
     },
     read: (body) => {
       body.type = 'vm';
-      if (flavor.control.value) {
-        body.flavor = flavor.control.value;
-        delete body.resources;
-      } else if (parseSize(disk.control.value) > 0) body.resources.storage = { totalSpace: parseSize(disk.control.value) };
+      if (!flavored() && parseSize(disk.control.value) > 0) body.resources.storage = { totalSpace: parseSize(disk.control.value) };
       if (key.control.value.trim()) body.config.sshKeys = [key.control.value.trim()];
       if (format.control.value !== 'qcow2') body.config.diskFormat = format.control.value;
       if (firmware.control.value !== 'bios') body.config.firmware = firmware.control.value;
       if (editor?.text().trim()) body.config.cloudInit = { userData: editor.text() };
     },
-    check: () => (flavor.control.value || parseSize(disk.control.value) > 0 ? null : [disk, 'A size such as 10G.']),
+    check: () => (flavored() || parseSize(disk.control.value) > 0 ? null : [disk, 'A size such as 10G.']),
     needs: (image) => (image?.vm ? needs(image.vm) : ''),
     end: () => editor?.destroy(),
   };

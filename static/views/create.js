@@ -6,6 +6,7 @@ import { parseSize, shell, splitWords } from '../format.js';
 import { loadImages, putInstance, store } from '../live.js';
 import { go } from '../router.js';
 import { copy, openDialog } from '../parts/dialog.js';
+import { flavorChoices } from '../parts/flavors.js';
 import { quotaLeft } from '../parts/left.js';
 import { clearErrors, field, formError, input, pairRow, repeated, select, showError } from '../parts/form.js';
 import { fail, followOperation } from '../parts/toast.js';
@@ -56,6 +57,7 @@ function networkField() {
 // ── what the form says, as a request ───────────────────────────────────────────────────────────────
 
 const isVm = (f) => f.kind.value === 'vm';
+const flavored = (f) => f.flavor.control.value !== '';
 
 function requestOf(f) {
   const body = { name: f.name.control.value.trim(), config: {}, resources: { cpu: { cores: Number(f.cpu.control.value) }, memory: { limit: parseSize(f.memory.control.value) } } };
@@ -79,6 +81,10 @@ function requestOf(f) {
     const disks = f.disks.read();
     body.config = { ...(image && { image }), ...(networks && { networks }), ...(disks.length && { volumes: disks }) };
     f.vm.read(body);
+  }
+  if (flavored(f)) {
+    body.flavor = f.flavor.control.value;
+    delete body.resources;
   }
   const labels = f.labels.read();
   if (labels.length) body.labels = Object.fromEntries(labels.map((l) => [l.key, l.value]));
@@ -135,7 +141,9 @@ function buildFields(onchange) {
   f.name = field('Name', input({ name: 'name', autofocus: true, autocapitalize: 'off', spellcheck: 'false', maxlength: '63' }), { path: 'name', hint: 'Small letters, digits and hyphens' });
   f.kind = select([['container', 'Container'], ['vm', 'Virtual machine']], 'container', { 'aria-label': 'Kind' });
   f.kindField = field('Kind', f.kind, { path: 'type backend' });
-  f.vm = vmPart(onchange);
+  f.flavor = field('Size', select([['', 'My own sizes']], ''), { path: 'flavor' });
+  flavorChoices(f.flavor.control).then(onchange, () => {}); // without them one says the sizes
+  f.vm = vmPart(onchange, () => flavored(f));
   f.image = field('Image', h('select', { name: 'image' }), { path: 'config.image image' });
   f.imageNote = h('span', { class: 'hint' });
   f.image.append(f.imageNote);
@@ -165,7 +173,7 @@ function layout(f, preview) {
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
   f.sizes = h('div', { class: 'pair' }, f.cpu, f.memory);
   const web = h('div', { class: 'web' }, h('p', { class: 'field check' }, f.publish, h('label', { for: f.publish.id }, 'Publish as a web page'), f.url), f.target);
-  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.sizes, quotaLeft(), f.vm.el, web, advanced), preview.el);
+  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.flavor, f.sizes, quotaLeft(), f.vm.el, web, advanced), preview.el);
 }
 
 function previewPane() {
@@ -182,9 +190,9 @@ function check(f) {
   const { name, memory, cpu, target, publish } = f;
   const bad = [];
   if (!NAME.test(name.control.value.trim())) bad.push([name, name.control.value ? 'Use small letters, digits and hyphens; a letter or digit at both ends; at most 63.' : 'Give it a name.']);
-  if (!(Number(cpu.control.value) > 0)) bad.push([cpu, 'A number above 0.']);
-  if (!(parseSize(memory.control.value) > 0)) bad.push([memory, 'A size such as 512M or 2G.']);
-  if (!isVm(f) && f.space.control.value.trim() && !(parseSize(f.space.control.value) > 0)) bad.push([f.space, 'A size such as 10G, or nothing.']);
+  if (!flavored(f) && !(Number(cpu.control.value) > 0)) bad.push([cpu, 'A number above 0.']);
+  if (!flavored(f) && !(parseSize(memory.control.value) > 0)) bad.push([memory, 'A size such as 512M or 2G.']);
+  if (!isVm(f) && !flavored(f) && f.space.control.value.trim() && !(parseSize(f.space.control.value) > 0)) bad.push([f.space, 'A size such as 10G, or nothing.']);
   const disk = isVm(f) && f.vm.check();
   if (disk) bad.push(disk);
   const port = Number(target.control.value);
@@ -243,13 +251,21 @@ function fillImages(f) {
   if (!options.length) f.image.control.append(h('option', { value: '' }, 'The default image'));
 }
 
+/** A flavor says all sizes, and is where the server's word about them is shown. A GPU is a virtual machine's. */
+function drawFlavor(f, vm) {
+  for (const option of f.flavor.control.options) option.disabled = !vm && 'gpus' in option.dataset;
+  if (f.flavor.control.selectedOptions[0]?.disabled) f.flavor.control.value = '';
+  f.sizes.hidden = f.space.hidden = flavored(f);
+  f.flavor.dataset.path = flavored(f) ? 'flavor resources' : 'flavor';
+}
+
 function drawKind(f) {
   const vm = isVm(f);
   f.only.hidden = vm;
   f.disks.hidden = !vm;
   f.volumes.dataset.path = vm ? '' : 'config.volumes'; // where the server's word about them is shown
   f.disks.dataset.path = vm ? 'config.volumes' : '';
-  f.sizes.hidden = vm && !f.vm.sized();
+  drawFlavor(f, vm);
   f.vm.draw(vm);
   setText(f.moreWord, vm ? 'Further disks, networks, labels' : 'Command, environment, volumes, ports, restart policy, labels');
   setText(f.imageNote, vm ? f.vm.needs(vmImages().find((i) => i.name === f.image.control.value)) : '');
@@ -265,12 +281,12 @@ function changeKind(f) {
 export function openCreate(preset = {}) {
   const preview = previewPane();
   const change = () => {
+    drawKind(f);
     const req = requestOf(f);
     setText(preview.curl, asCurl(req));
     setText(preview.cmd, asCommand(req));
     setText(f.url, f.publish.checked ? appUrl(NAME.test(req.body.name) ? req.body.name : 'name') : 'Only reachable inside the tenant’s network');
     f.target.hidden = !f.publish.checked;
-    drawKind(f);
   };
   const f = buildFields(() => f && queueMicrotask(change));
   const root = layout(f, preview);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { again, mock, mockPerTest, page, real, visit } from './harness.mjs';
+import { again, axe, mock, mockPerTest, page, real, visit } from './harness.mjs';
 
 mockPerTest({ instances: 2, row: /app-001/ });
 
@@ -71,6 +71,34 @@ test('everything that was filled in arrives, and the previews say the same witho
   assert.equal(made.config.restartPolicy, 'always');
   assert.deepEqual(made.resources, { cpu: { cores: 0.5 }, memory: { limit: 2 ** 30, used: 0 }, pending: [] });
   assert.equal(made.ingress[0].targetPort, 9000);
+});
+
+test('a flavor stands for the sizes of a container, and is where the server’s word about them is shown', { skip: real }, async () => {
+  mock.state.flavors.push({ name: 'graphics', vcpus: 4, ramGB: 8, diskGB: 80, gpus: 1, description: '' });
+  await openCreate();
+  const size = dialog().getByRole('combobox', { name: 'Size' });
+  await dialog().getByRole('textbox', { name: 'Name' }).fill('sized');
+  await dialog().getByRole('textbox', { name: 'Memory' }).fill('what I typed');
+  await dialog().getByRole('combobox', { name: 'Kind' }).selectOption('vm');
+  await size.selectOption('graphics');
+  await dialog().getByRole('combobox', { name: 'Kind' }).selectOption('container');
+  assert.equal(await size.inputValue(), '', 'a GPU is a virtual machine’s');
+  assert.equal(await size.locator('option[value=graphics]').isDisabled(), true);
+  await size.selectOption('small');
+  await dialog().getByText(/^Command, environment/).click();
+  for (const name of ['Memory', 'Disk space']) assert.equal(await dialog().getByRole('textbox', { name }).isVisible(), false);
+  assert.match(await dialog().getByLabel('As a command line').textContent(), /^lodge instance create sized --image lodge-base --flavor small --ingress 80$/);
+  await axe(page, 'a container with a flavor');
+  const error = { code: 'RESOURCE_LIMIT_EXCEEDED', message: 'the tenant\'s quota of memory would be passed: 1 of 2 bytes are taken', details: { limit: 'memory', unit: 'bytes' } };
+  await page.route('**/compute/instances', (r) => (r.request().method() === 'POST' ? r.fulfill({ status: 403, json: { error } }) : r.continue()));
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText(/quota of memory would be passed/).waitFor();
+  assert.equal(await size.getAttribute('aria-invalid'), 'true');
+  await page.unroute('**/compute/instances');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('heading', { name: 'sized', level: 1 }).waitFor();
+  const made = mock.state.byName('sized');
+  assert.deepEqual([made.type, made.flavor, made.resources.cpu.cores, made.resources.memory.limit], ['container', 'small', 1, 2 * 2 ** 30]);
 });
 
 test('with the keyboard alone: filter, create, stop, delete by name', { skip: real }, async () => {

@@ -90,19 +90,19 @@ export class State {
       return { hostAddress: '127.0.0.2', hostPort: Number(host), port: Number(port), protocol: protocol ?? 'tcp' };
     });
     const env = [...(c.env ?? []), ...(c.secretEnv ?? []).map((kv) => kv.split('=')[0] + '=********')];
-    const limit = body.resources?.memory?.limit ?? 268435456;
+    const sized = this.flavors.find((x) => x.name === body.flavor);
+    const limit = sized ? sized.ramGB * 2 ** 30 : (body.resources?.memory?.limit ?? 268435456);
     const inst = {
-      id: id(), uuid: randomUUID(), name: body.name, tenant: 'main', type: 'container', backend: 'docker', state, status: 'unknown', reason: null,
+      id: id(), uuid: randomUUID(), name: body.name, tenant: 'main', type: 'container', backend: 'docker', state, status: 'unknown', reason: null, flavor: body.flavor ?? null,
       config: { image: c.image ?? 'lodge-base', command: c.command ?? null, env, ports: c.ports ?? [], networkMode: 'bridge', restartPolicy: c.restartPolicy ?? 'no', volumes: [] },
-      resources: { cpu: { cores: body.resources?.cpu?.cores ?? 1 }, memory: { limit, used: 0 }, pending: [] }, labels: body.labels ?? {}, metadata: { labels: body.labels ?? {} },
+      resources: { cpu: { cores: sized?.vcpus ?? body.resources?.cpu?.cores ?? 1 }, memory: { limit, used: 0 }, pending: [] }, labels: body.labels ?? {}, metadata: { labels: body.labels ?? {} },
       network: { address: `10.90.1.${n % 250}`, gateway: '10.90.1.1', subnet: '10.90.1.0/24', ports }, ingress: [], owner, operation: null, version: 1, createdAt: now(), updatedAt: now(), startedAt: state === 'running' ? now() : null,
     };
     if (body.type === 'vm') {
-      const sized = { small: [1, 2 ** 31, 20 * 2 ** 30] }[body.flavor];
-      Object.assign(inst, { type: 'vm', backend: 'kvm', flavor: body.flavor ?? null, config: { image: c.image ?? 'tiny', diskFormat: c.diskFormat ?? 'qcow2', networkType: 'bridge', networkSource: 'default', cloudInit: { userDataBytes: c.cloudInit?.userData?.length ?? 0, metaDataBytes: 0 }, sshKeys: c.sshKeys ?? [], firmware: c.firmware ?? 'bios', tpm: false, vcpusMax: 4, memoryMaxMiB: 2048 } });
+      Object.assign(inst, { type: 'vm', backend: 'kvm', config: { image: c.image ?? 'tiny', diskFormat: c.diskFormat ?? 'qcow2', networkType: 'bridge', networkSource: 'default', cloudInit: { userDataBytes: c.cloudInit?.userData?.length ?? 0, metaDataBytes: 0 }, sshKeys: c.sshKeys ?? [], firmware: c.firmware ?? 'bios', tpm: false, vcpusMax: 4, memoryMaxMiB: 2048 } });
       inst.volumes = (c.volumes ?? []).map((v) => ({ id: id(), name: v.split(':')[0], kind: 'block', hostPath: null, path: '', readOnly: v.endsWith(':ro') }));
       inst.networks = (c.networks ?? []).map((name) => ({ id: id(), name, address: '10.0.1.2', prefix: 24, mac: '02:6e:00:00:00:01' }));
-      inst.resources = { cpu: { cores: sized?.[0] ?? inst.resources.cpu.cores }, memory: { limit: sized?.[1] ?? limit, used: 0 }, storage: { totalSpace: sized?.[2] ?? body.resources?.storage?.totalSpace ?? 10 * 2 ** 30 }, pending: [] };
+      inst.resources = { cpu: inst.resources.cpu, memory: { limit, used: 0 }, storage: { totalSpace: sized ? sized.diskGB * 2 ** 30 : body.resources?.storage?.totalSpace ?? 10 * 2 ** 30 }, pending: [] };
     }
     this.instances.set(inst.id, inst);
     this.logs.set(inst.id, [{ stream: 'stdout', text: `${inst.name}: httpd listens on 8080\n` }]);
