@@ -13,6 +13,7 @@ import { fail, followOperation } from '../parts/toast.js';
 import { diskRow, vmImages, vmPart } from './create-vm.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const OTHER = ' '; // no image's name: one that is not in the catalogue
 const DEFAULT_PORT = 80; // where the base image's web server listens
 
 const appUrl = (name) => {
@@ -57,11 +58,13 @@ function networkField() {
 // ── what the form says, as a request ───────────────────────────────────────────────────────────────
 
 const isVm = (f) => f.kind.value === 'vm';
+const referred = (f) => f.image.control.value === OTHER;
+const imageOf = (f) => (referred(f) ? f.reference.control.value.trim() : f.image.control.value);
 const flavored = (f) => f.flavor.control.value !== '';
 
 function requestOf(f) {
   const body = { name: f.name.control.value.trim(), config: {}, resources: { cpu: { cores: Number(f.cpu.control.value) }, memory: { limit: parseSize(f.memory.control.value) } } };
-  if (f.image.control.value) body.config.image = f.image.control.value;
+  if (imageOf(f)) body.config.image = imageOf(f);
   const words = splitWords(f.command.control.value);
   if (words.length) body.config.command = words;
   const env = f.env.read();
@@ -147,6 +150,7 @@ function buildFields(onchange) {
   f.image = field('Image', h('select', { name: 'image' }), { path: 'config.image image' });
   f.imageNote = h('span', { class: 'hint' });
   f.image.append(f.imageNote);
+  f.reference = field('Image reference', input({ spellcheck: 'false', autocapitalize: 'off', placeholder: 'docker.io/library/nginx:alpine' }), { hint: 'Registry, path and tag or digest; fetched when it is not there' });
   f.cpu = field('CPU cores', input({ type: 'number', min: '0.1', max: '64', step: '0.1', value: '1' }), { path: 'resources.cpu' });
   f.memory = field('Memory', input({ value: '256M', spellcheck: 'false' }), { path: 'resources.memory', hint: 'Such as 512M or 2G' });
   f.publish = h('input', { type: 'checkbox', checked: true, id: 'create-publish' });
@@ -173,7 +177,7 @@ function layout(f, preview) {
     h('p', { class: 'field check' }, f.start, h('label', { for: f.start.id }, 'Start it at once')));
   f.sizes = h('div', { class: 'pair' }, f.cpu, f.memory);
   const web = h('div', { class: 'web' }, h('p', { class: 'field check' }, f.publish, h('label', { for: f.publish.id }, 'Publish as a web page'), f.url), f.target);
-  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.flavor, f.sizes, quotaLeft(), f.vm.el, web, advanced), preview.el);
+  return h('div', { class: 'create-cols' }, h('div', { class: 'create-form' }, formError(), f.name, f.kindField, f.image, f.reference, f.flavor, f.sizes, quotaLeft(), f.vm.el, web, advanced), preview.el);
 }
 
 function previewPane() {
@@ -190,6 +194,7 @@ function check(f) {
   const { name, memory, cpu, target, publish } = f;
   const bad = [];
   if (!NAME.test(name.control.value.trim())) bad.push([name, name.control.value ? 'Use small letters, digits and hyphens; a letter or digit at both ends; at most 63.' : 'Give it a name.']);
+  if (referred(f) && !imageOf(f)) bad.push([f.reference, 'Which image?']);
   if (!flavored(f) && !(Number(cpu.control.value) > 0)) bad.push([cpu, 'A number above 0.']);
   if (!flavored(f) && !(parseSize(memory.control.value) > 0)) bad.push([memory, 'A size such as 512M or 2G.']);
   if (!isVm(f) && !flavored(f) && f.space.control.value.trim() && !(parseSize(f.space.control.value) > 0)) bad.push([f.space, 'A size such as 10G, or nothing.']);
@@ -245,10 +250,11 @@ async function submit(f, root, dialog, button_) {
 
 function fillImages(f) {
   const options = imageOptions(f.kind.value);
+  if (!options.length) options.push(['', 'The default image']);
+  if (!isVm(f)) options.push([OTHER, 'Another one, by its reference']);
   const old = f.image.control.value;
   f.image.control.replaceChildren(...options.map(([v, text]) => h('option', { value: v }, text)));
   if (options.some(([v]) => v === old)) f.image.control.value = old;
-  if (!options.length) f.image.control.append(h('option', { value: '' }, 'The default image'));
 }
 
 /** A flavor says all sizes, and is where the server's word about them is shown. A GPU is a virtual machine's. */
@@ -259,6 +265,12 @@ function drawFlavor(f, vm) {
   f.flavor.dataset.path = flavored(f) ? 'flavor resources' : 'flavor';
 }
 
+function drawImage(f) {
+  f.reference.hidden = !referred(f);
+  f.image.dataset.path = referred(f) ? '' : 'config.image image';
+  f.reference.dataset.path = referred(f) ? 'config.image image' : '';
+}
+
 function drawKind(f) {
   const vm = isVm(f);
   f.only.hidden = vm;
@@ -266,6 +278,7 @@ function drawKind(f) {
   f.volumes.dataset.path = vm ? '' : 'config.volumes'; // where the server's word about them is shown
   f.disks.dataset.path = vm ? 'config.volumes' : '';
   drawFlavor(f, vm);
+  drawImage(f);
   f.vm.draw(vm);
   setText(f.moreWord, vm ? 'Further disks, networks, labels' : 'Command, environment, volumes, ports, restart policy, labels');
   setText(f.imageNote, vm ? f.vm.needs(vmImages().find((i) => i.name === f.image.control.value)) : '');

@@ -73,6 +73,33 @@ test('everything that was filled in arrives, and the previews say the same witho
   assert.equal(made.ingress[0].targetPort, 9000);
 });
 
+test('an image that is not in the catalogue, by its reference', { skip: real }, async () => {
+  await openCreate();
+  const image = dialog().getByRole('combobox', { name: 'Image' });
+  const reference = dialog().getByRole('textbox', { name: 'Image reference' });
+  await dialog().getByRole('textbox', { name: 'Name' }).fill('fetched');
+  assert.equal(await reference.isVisible(), false);
+  await image.selectOption('Another one, by its reference');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText('Which image?').waitFor();
+  assert.equal(await reference.evaluate((e) => e === document.activeElement), true);
+  await reference.fill('quay.io/app:1 --privileged');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await dialog().getByText('It must be an image reference such as nginx:alpine').waitFor();
+  assert.equal(await reference.getAttribute('aria-invalid'), 'true');
+  await axe(page, 'an image by its reference');
+  await reference.fill(' quay.io/app:1 ');
+  assert.match(await dialog().getByLabel('As a command line').textContent(), /create fetched --image quay\.io\/app:1 --cpus/);
+  await dialog().getByRole('combobox', { name: 'Kind' }).selectOption('vm');
+  assert.equal(await reference.isVisible(), false, 'a machine’s disk is in the catalogue');
+  await dialog().getByRole('combobox', { name: 'Kind' }).selectOption('container');
+  await image.selectOption('Another one, by its reference');
+  assert.equal(await reference.inputValue(), ' quay.io/app:1 ');
+  await dialog().getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('heading', { name: 'fetched', level: 1 }).waitFor();
+  assert.equal(mock.state.byName('fetched').config.image, 'quay.io/app:1');
+});
+
 test('a flavor stands for the sizes of a container, and is where the server’s word about them is shown', { skip: real }, async () => {
   mock.state.flavors.push({ name: 'graphics', vcpus: 4, ramGB: 8, diskGB: 80, gpus: 1, description: '' });
   await openCreate();

@@ -39,6 +39,7 @@ function sessionView(s, user) {
 function createInstance(s, body, user) {
   if (!NAME.test(body.name ?? '')) throw invalid('name', 'a name is 1 to 63 of a-z, 0-9 and hyphen, with a letter or digit at both ends');
   if (s.byName(body.name)) throw new ApiFail(409, 'CONFLICT', `the name ${body.name} is taken`, { field: 'name' });
+  if (!/^[\w./:@-]*$/.test(body.config?.image ?? '')) throw invalid('config.image', 'config.image must be an image reference such as nginx:alpine or registry.example/app@sha256:…');
   for (const kv of body.config?.env ?? []) if (!/^[A-Za-z_]\w*=/.test(kv)) throw invalid('config.env[0]', 'a variable is NAME=value');
   if (body.resources?.memory?.limit < 4194304) throw invalid('resources.memory.limit', 'at least 4 MiB');
   const inst = s.addInstance(body, user.username);
