@@ -8,6 +8,7 @@ import { codeEditor } from '../parts/editor.js';
 import { announce } from '../parts/announce.js';
 import { containers } from '../parts/containers.js';
 import { outcome, seconds } from '../parts/outcome.js';
+import { Output } from '../parts/output.js';
 import { pastRuns } from '../parts/past-runs.js';
 import { reading } from '../parts/reading.js';
 import { execute, stop } from '../parts/run.js';
@@ -15,10 +16,8 @@ import { runMore } from '../parts/run-more.js';
 import { sessions } from '../parts/sessions.js';
 import { typeIn } from '../parts/type-in.js';
 
-const OUTPUT_MAX = 400000; // characters shown
 const OUTPUT_KEPT = 4096; // bytes of it that the server keeps
 const KEPT_INPUT = 20000; // characters of it in this browser
-const ANSI = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
 const EXAMPLES = {
   python: 'import sys\n\nname = sys.stdin.readline().strip() or "world"\nfor n in range(1, 6):\n    print(f"{n}: hello, {name}", flush=True)\n',
@@ -53,50 +52,6 @@ function keep(what, value) {
 
 const REPL = { base: '/api/repl' };
 
-/** What standard output and standard error wrote, in the order it came; the newest OUTPUT_MAX characters. */
-class Output {
-  constructor() {
-    this.el = h('div', { class: 'log run-out', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Output' });
-    this.stick = true;
-    this.el.addEventListener('scroll', () => (this.stick = this.el.scrollHeight - this.el.scrollTop - this.el.clientHeight < 30));
-    this.clear();
-  }
-
-  clear(hint = '') {
-    this.size = 0;
-    this.last = null;
-    this.pending = [];
-    fill(this.el, hint ? h('p', { class: 'quiet log-empty' }, hint) : null);
-    this.hint = Boolean(hint);
-  }
-
-  add(kind, text) {
-    this.pending.push([kind, text]);
-    this.frame ||= requestAnimationFrame(() => this.flush());
-  }
-
-  flush() {
-    this.frame = 0;
-    const come = this.pending;
-    if (this.hint && come.length) this.clear();
-    for (const [kind, raw] of come) {
-      const text = raw.replace(ANSI, '');
-      if (this.last?.dataset.kind === kind) this.last.firstChild.appendData(text);
-      else this.el.append((this.last = h('span', { class: `run-${kind}`, dataset: { kind } }, text)));
-      this.size += text.length;
-    }
-    this.pending = [];
-    while (this.size > OUTPUT_MAX && this.el.firstChild) {
-      const first = this.el.firstChild;
-      const over = Math.min(this.size - OUTPUT_MAX, first.textContent.length);
-      if (over === first.textContent.length) first.remove();
-      else first.firstChild.deleteData(0, over);
-      this.size -= over;
-    }
-    if (this.stick) this.el.scrollTop = this.el.scrollHeight;
-  }
-}
-
 export default function playground(ctx) {
   let languages = [];
   let chosen = ctx.query.get('language') ?? kept('language', 'python');
@@ -114,7 +69,7 @@ export default function playground(ctx) {
   const input = h('textarea', { id: uid('f'), rows: '3', spellcheck: 'false', autocapitalize: 'off', value: kept('input', '') });
   const live = h('input', { type: 'checkbox', checked: kept('live', false), onchange: () => (keep('live', live.checked), buttons()) });
   const typing = typeIn((line) => out.add('in', line));
-  const out = new Output();
+  const out = new Output('Output');
   const more = runMore(() => {
     const asked = more.read();
     if (JSON.stringify(asked).length <= KEPT_INPUT) keep('more', asked);
