@@ -100,6 +100,12 @@ def test_javascript(session):
     assert run("require('fs').writeFileSync('a', 'b'); x")["stdout"] == "20\n"
 
 
+def test_long_output_of_javascript(session):
+    run = session("javascript")
+    assert run("console.log('x'.repeat(400000))")["stdout"] == "x" * 400000 + "\n"
+    assert run("1")["stdout"] == "1\n"
+
+
 def test_bash(session):
     run = session("bash")
     run("x=20; f() { echo $((x + $1)); }; cd /tmp")

@@ -49,6 +49,7 @@ if (process.argv[2] !== 'session') {
       listen();
     }
   };
+  const written = (stream) => new Promise((done) => stream.write('', done));
   const next = async () => {
     const argv = words();
     await new Promise(setImmediate); // a signal that came too late for the snippet before is none of this one's
@@ -60,6 +61,7 @@ if (process.argv[2] !== 'session') {
       console.error(e && e.stack ? e.stack.split(/\n +at .*\(node:vm:/)[0] : e); // without our own frames
       bad = '1\n';
     }
+    await Promise.all([written(process.stdout), written(process.stderr)]);
     fs.writeSync(3, bad);
     setImmediate(next);
   };
