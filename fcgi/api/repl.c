@@ -58,6 +58,7 @@ static const struct lg_field snippet_fields[] = {
     {.name = "stdin", .type = LG_T_TEXT, .max = INPUT_MAX, .offset = offsetof(struct body, input)},
     {.name = "args", .type = LG_T_STRINGS, .max = 256, .offset = offsetof(struct body, args)},
     {.name = "limits", .type = LG_T_OBJECT, .offset = offsetof(struct body, limits)},
+    {.name = "interactive", .type = LG_T_BOOL, .offset = offsetof(struct body, interactive)},
     {0}};
 
 struct limits {

@@ -20,7 +20,7 @@
 
 #define DRAIN_TURNS 32 /* a pipe holds less; who goes on writing after the end is not waited for */
 
-static struct lg_box box = {.step = {.in = -1, .out = -1, .err = -1, .host = -1}, .file = -1};
+static struct lg_box box = {.step = {.in = -1, .out = -1, .err = -1, .host = -1, .pipe = -1}, .file = -1};
 static unsigned char in[LG_BOX_HEAD + LG_BOX_FRAME_MAX];
 static size_t have, given; /* bytes of `in`; of an input frame's payload, those already passed on */
 
@@ -33,7 +33,7 @@ static int64_t now_us(void)
 
 static void close_step(struct lg_step *s)
 {
-    int *fd[] = {&s->in, &s->out, &s->err, &s->host};
+    int *fd[] = {&s->in, &s->out, &s->err, &s->host, &s->pipe};
     for (size_t i = 0; i < sizeof fd / sizeof fd[0]; i++) {
         if (*fd[i] >= 0)
             close(*fd[i]);
@@ -44,8 +44,9 @@ static void close_step(struct lg_step *s)
 
 static void say_ended(const struct lg_step *s, const char *what, int code, int sig)
 {
-    lg_sayf(LG_BOX_ENDED, "%s exit %d signal %d wall %lld cpu %lld rss %lld full %d", what, code, sig,
-            (long long)(now_us() - s->began_us), (long long)s->cpu_us, (long long)s->rss_kib, lg_file_full());
+    lg_sayf(LG_BOX_ENDED, "%s exit %d signal %d wall %lld cpu %lld rss %lld full %d input %lld", what, code,
+            sig, (long long)(now_us() - s->began_us), (long long)s->cpu_us, (long long)s->rss_kib,
+            lg_file_full(), (long long)s->input);
 }
 
 static void refuse(const char *what, int why)
@@ -96,8 +97,10 @@ static void host_spoke(void)
             break;
         lg_step_output(s);
     }
-    if (s->working)
-        say_ended(s, "snippet", *word == '0' ? 0 : 1, 0);
+    if (!s->working)
+        return;
+    lg_step_input_drain(s);
+    say_ended(s, "snippet", *word == '0' ? 0 : 1, 0);
     s->working = false;
 }
 
@@ -145,6 +148,7 @@ static void order_run(const char *p, size_t n)
     if (box.step.pid && box.step.hosted) {
         box.step.began_us = now_us();
         box.step.working = true;
+        lg_step_input_open(&box.step);
         if (write(box.step.host, p, n) != (ssize_t)n)
             refuse("the interpreter", errno);
         return;
@@ -232,6 +236,7 @@ static bool feed(const char *p, size_t n)
             break;
         }
         given += (size_t)k;
+        box.step.input += k;
     }
     given = 0;
     return true;

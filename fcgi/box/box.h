@@ -22,6 +22,8 @@ struct lg_words { /* NUL-ended words in one block, and pointers to them */
 struct lg_step { /* what runs now */
     pid_t pid;   /* 0: nothing */
     int in, out, err, host;
+    int pipe; /* of an interpreter's standard input: no end of it, but each can be opened by it; -1 none */
+    int64_t input; /* bytes that were given to what runs */
     bool compiling, ended;
     bool hosted, working; /* an interpreter that waits for orders; that has one */
     int64_t began_us;
@@ -51,6 +53,10 @@ int lg_step_start(struct lg_box *b, const struct lg_words *argv, bool compiling,
 bool lg_limit_set(struct lg_box *b, const char *p, size_t n);
 /* Reads what is there and says it; false once both descriptors are at their end. */
 bool lg_step_output(struct lg_step *s);
+/* Each order of an interpreter has standard input of its own: opened, and ended once more. What is left of it
+ * then was not read, is thrown away and does not count as input. */
+void lg_step_input_open(struct lg_step *s);
+void lg_step_input_drain(struct lg_step *s);
 void lg_step_reap(struct lg_step *s);
 
 /* file.c: paths stay below LG_BOX_DIR, whatever links lie there. Return a descriptor or -errno. */

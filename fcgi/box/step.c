@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "box/box.h"
+
+#define LEFT_TURNS 512 /* reads; a pipe holds less, but what runs may fill its own for ever */
 
 static const struct {
     const char *name;
@@ -102,6 +105,13 @@ static int make_pipes(int pipes[4][2], bool hosted)
     return 0;
 }
 
+static int reopen(int fd, int flags)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return fd < 0 ? -1 : open(path, flags | O_CLOEXEC);
+}
+
 int lg_step_start(struct lg_box *b, const struct lg_words *argv, bool compiling, bool hosted)
 {
     int pipes[4][2];
@@ -113,6 +123,7 @@ int lg_step_start(struct lg_box *b, const struct lg_words *argv, bool compiling,
     if (!pid)
         child(b, argv, fd, pipes[3][0]);
     rc = pid < 0 ? errno : 0;
+    int pipe = hosted && !rc ? reopen(pipes[0][0], O_PATH) : -1;
     for (int i = 0; i < 3; i++)
         close(fd[i]);
     close_if(&pipes[3][0]);
@@ -128,6 +139,7 @@ int lg_step_start(struct lg_box *b, const struct lg_words *argv, bool compiling,
                                .out = pipes[1][0],
                                .err = pipes[2][0],
                                .host = pipes[3][1],
+                               .pipe = pipe,
                                .compiling = compiling,
                                .hosted = hosted,
                                .began_us = now_us()};
@@ -154,6 +166,25 @@ bool lg_step_output(struct lg_step *s)
     pass(&s->out, s->compiling ? LG_BOX_COUT : LG_BOX_OUT);
     pass(&s->err, s->compiling ? LG_BOX_CERR : LG_BOX_ERR);
     return s->out >= 0 || s->err >= 0;
+}
+
+/* A pipe is at its end for as long as nobody has it open for writing, and no longer. */
+void lg_step_input_open(struct lg_step *s)
+{
+    if (s->in < 0)
+        s->in = reopen(s->pipe, O_WRONLY | O_NONBLOCK);
+    s->input = 0;
+}
+
+void lg_step_input_drain(struct lg_step *s)
+{
+    char bytes[4096];
+    ssize_t n;
+    close_if(&s->in);
+    int fd = reopen(s->pipe, O_RDONLY | O_NONBLOCK);
+    for (int i = 0; i < LEFT_TURNS && (n = read(fd, bytes, sizeof bytes)) > 0; i++)
+        s->input -= n;
+    close_if(&fd);
 }
 
 void lg_step_reap(struct lg_step *s)

@@ -25,8 +25,8 @@ enum {
     LG_BOX_LIMIT = 'L',   /* "cpu 10", "file 16777216", "open 256", "processes 64" */
     LG_BOX_HOST = 'H',  /* argv: start an interpreter ahead of time that reads its orders from descriptor 3 */
     LG_BOX_RUN = 'R',   /* compile, then run. With a host: payload is its order */
-    LG_BOX_INPUT = 'I', /* bytes for standard input */
-    LG_BOX_EOF = 'Z',   /* end of standard input */
+    LG_BOX_INPUT = 'I', /* bytes for standard input; to a host with an order, for that order */
+    LG_BOX_EOF = 'Z',   /* end of standard input, until the next order */
     LG_BOX_STOP = 'K',  /* SIGINT to what runs: a snippet of a session is interrupted */
     LG_BOX_GET = 'G',   /* path: its bytes as LG_BOX_CONTENT, then LG_BOX_OK */
     LG_BOX_LIST = 'T',  /* all files below the working directory */
@@ -39,7 +39,8 @@ enum {
     LG_BOX_ERR = '2',   /* of standard error */
     LG_BOX_COUT = '3',  /* the same of the compile step */
     LG_BOX_CERR = '4',
-    LG_BOX_ENDED = 'x',   /* a step: "run exit 0 signal 0 wall 1234 cpu 1000 rss 9000 full 0", µs and KiB */
+    LG_BOX_ENDED = 'x', /* a step: "run exit 0 signal 0 wall 1234 cpu 1000 rss 9000 full 0 input 0", µs, KiB
+                           and bytes; of a snippet's input those it took */
     LG_BOX_CONTENT = 'g', /* bytes of a file */
     LG_BOX_ENTRY = 't',   /* "size mtime-ms path" */
     LG_BOX_OK = 'k',      /* a get or list is whole */

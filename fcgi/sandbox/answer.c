@@ -87,5 +87,7 @@ void lg_task_json(const struct lg_task *r, bool whole, struct lg_buf *out)
     lg_json_str(&j, "limit", r->limit);
     write_compile(&j, r, whole);
     write_costs(&j, r);
+    if (r->snippet)
+        lg_json_int(&j, "stdinBytes", r->step.input);
     lg_json_end_obj(&j);
 }

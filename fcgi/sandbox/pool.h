@@ -88,6 +88,7 @@ struct lg_task_step {
     bool ended;
     int code, signal;
     int64_t wall_us, cpu_us, rss_kib;
+    int64_t input;          /* bytes; of a snippet those that it took */
     struct lg_buf out, err; /* for an answer in one piece */
 };
 

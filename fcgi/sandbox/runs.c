@@ -301,6 +301,14 @@ static void send_file(struct lg_box *b, const char *path, const char *p, size_t 
         lg_box_send(b, LG_BOX_DATA, p, n);
 }
 
+static void send_input(const struct lg_task *r, struct lg_box *b, const char *p)
+{
+    if (r->input_size)
+        lg_box_send(b, LG_BOX_INPUT, p, r->input_size);
+    if (!r->interactive)
+        lg_box_send(b, LG_BOX_EOF, NULL, 0);
+}
+
 /* The order of a host: file, number of arguments, arguments. */
 static void send_order(struct lg_task *r, struct lg_box *b)
 {
@@ -360,10 +368,7 @@ static void begin(struct lg_task *r, struct lg_box *b)
         send_order(r, b);
     else
         lg_box_send(b, LG_BOX_RUN, NULL, 0);
-    if (r->input_size)
-        lg_box_send(b, LG_BOX_INPUT, p, r->input_size);
-    if (!r->interactive)
-        lg_box_send(b, LG_BOX_EOF, NULL, 0);
+    send_input(r, b, p);
     if (b->state == LG_BOX_ENDING && r->state == LG_TASK_GOING)
         lg_task_box_gone(r, TAKES_NOTHING);
     else
@@ -385,9 +390,8 @@ static void begin_snippet(struct lg_task *r, struct lg_box *b)
     /* Also where it is as the sandbox was made: the snippet before may have had another. */
     limit_memory(r, b);
     lg_repl_order(&order, r);
-    if (r->input_size)
-        lg_box_send(b, LG_BOX_INPUT, r->blob.data + r->code_size, r->input_size);
     lg_box_send(b, LG_BOX_RUN, order.data, order.len);
+    send_input(r, b, r->blob.data + r->code_size);
     if (b->state == LG_BOX_ENDING && r->state == LG_TASK_GOING)
         lg_task_box_gone(r, TAKES_NOTHING);
     else
@@ -548,9 +552,9 @@ static void step_ended(struct lg_task *r, const char *text)
 {
     char what[16];
     int code, sig, full;
-    long long wall, cpu, rss;
-    if (sscanf(text, "%15s exit %d signal %d wall %lld cpu %lld rss %lld full %d", what, &code, &sig, &wall,
-               &cpu, &rss, &full) != 7)
+    long long wall, cpu, rss, input = 0; /* the last is not said by every lodge-box */
+    if (sscanf(text, "%15s exit %d signal %d wall %lld cpu %lld rss %lld full %d input %lld", what, &code,
+               &sig, &wall, &cpu, &rss, &full, &input) < 7)
         return;
     r->snippet = !strcmp(what, "snippet");
     bool compiling = !strcmp(what, "compile"), good = !code && !sig;
@@ -561,6 +565,7 @@ static void step_ended(struct lg_task *r, const char *text)
     s->wall_us = wall;
     s->cpu_us = cpu;
     s->rss_kib = rss;
+    s->input = input;
     if (compiling && good) {
         lg_timer_set(&r->pool->loop.timers, &r->deadline, lg_clock_mono() + r->limits.time_ms);
         return;

@@ -1,8 +1,11 @@
 """A client of the repl dialect."""
 import contextlib
 import http.client
+import json
 import os
 import time
+
+import websocket
 
 
 class Repl:
@@ -53,6 +56,24 @@ def listen(system, repl, run, query=""):
     r = c.getresponse()
     assert r.status == 200, r.read()
     return r
+
+
+def connect(system, repl, run):
+    return websocket.create_connection(f"wss://localhost:{system.https_port}{run['stream']}", timeout=60,
+                                       header=[f"{k}: {v}" for k, v in repl.api.headers.items()], sslopt={"context": system.tls})
+
+
+def read(ws, until_text=None):
+    """Output so far, and the last message."""
+    said = ""
+    while True:
+        m = json.loads(ws.recv())
+        if "text" in m:
+            said += m["text"]
+            if until_text and until_text in said:
+                return said, m
+        elif "done" in m or "failed" in m:
+            return said, m
 
 
 def events(text):

@@ -14,7 +14,7 @@ import pytest
 
 from lodge_cli import LODGE, Cli
 from lodge_system import until
-from repl_names import children, events, init_of, listen
+from repl_names import children, connect, events, init_of, listen, read
 
 
 # Short naps: a signal just before a long one would be seen at its end.
@@ -113,6 +113,63 @@ def test_bash(session):
     assert run("false")["exitCode"] == 1
     assert run("echo $x $1", args=["a b"])["stdout"] == "20 a b\n"
     assert run("read n; echo got $n", stdin="5\n")["stdout"] == "got 5\n"
+
+
+ALL_INPUT = {"python": ["import sys; print(sys.stdin.read(), end='')", "print(open(0, closefd=False).read(), end='')"],
+             "javascript": ["process.stdout.write(require('fs').readFileSync(0, 'utf8')), undefined",
+                            "(async () => { for await (const piece of process.stdin) process.stdout.write(piece); })()"],
+             "bash": ["cat", "while IFS= read -r line; do echo \"$line\"; done"]}
+ONE_LINE = {"python": "print(input())", "javascript": "require('readline').createInterface({ input: process.stdin }).on('line', console.log); new Promise((r) => setTimeout(r, 300))",
+            "bash": "read line; echo $line"}
+NOTHING = {"python": "None", "javascript": "undefined", "bash": ":"}
+
+
+@pytest.mark.parametrize("language", ALL_INPUT)
+def test_standard_input_is_a_snippet_s_own_and_ends(session, language):
+    run = session(language)
+    for _ in range(2):
+        for code in ALL_INPUT[language]:
+            a = run(code, stdin="a\nü\n")
+            assert a["stdout"] == "a\nü\n" and a["stdinBytes"] == 5, a
+            a = run(code)
+            assert a["success"] and a["stdout"] == "" and a["stdinBytes"] == 0, a
+            assert run(code, stdin="line\n" * 50000)["stdout"] == "line\n" * 50000
+    assert run(ONE_LINE[language], stdin="b\nc\nd\n")["stdout"].startswith("b\n")
+    assert run(code)["stdout"] == "", "what one left unread came to the next"
+    for many in (100, 2_000_000):
+        a = run(NOTHING[language], stdin="x" * many)
+        assert a["success"] and a["stdinBytes"] == 0, a
+        assert run(code, stdin="y\n")["stdout"] == "y\n"
+
+
+ASKING = {"python": "for _ in range(2):\n    print('hello', input('name? '), flush=True)\nimport sys\nprint('rest', len(sys.stdin.buffer.read()))",
+          "javascript": "(async () => { let n = 0; await null; process.stdout.write('name? '); for await (const line of require('readline').createInterface({ input: process.stdin }))"
+                        "  process.stdout.write([() => `hello ${line}\\nname? `, () => `hello ${line}\\n`, () => `rest ${line.length}\\n`][n++]()); })()",
+          "bash": "for i in 1 2; do printf 'name? '; read -r n; echo \"hello $n\"; done; echo rest $(wc -c)"}
+
+
+@pytest.mark.parametrize("language", ASKING)
+def test_a_conversation_with_a_snippet(system, repl, session, language):
+    run = session(language)
+    for _ in range(2):
+        ws = connect(system, repl, begin(repl, run, ASKING[language], interactive=True))
+        assert read(ws, "name? ")[0] == "name? "
+        ws.send(json.dumps({"stdin": "Ada ü\n"}))
+        assert read(ws, "name? ")[0] == "hello Ada ü\nname? "
+        ws.send(json.dumps({"stdin": "Bob\n"}))
+        assert read(ws, "\n")[0] == "hello Bob\n"
+        ws.send_binary(bytes(256))
+        ws.send(json.dumps({"eof": True}))
+        said, end = read(ws)
+        assert said == "rest 256\n" and end["done"]["success"] and end["done"]["stdinBytes"] == len("Ada ü\nBob\n".encode()) + 256, (said, end)
+        ws = connect(system, repl, begin(repl, run, ASKING[language], interactive=True))
+        read(ws, "name? ")
+        ws.send(json.dumps({"interrupt": True}))
+        said, end = read(ws)
+        assert end["done"]["exitCode"] == 1 and end["done"]["limit"] is None, end
+    ws = connect(system, repl, begin(repl, run, ALL_INPUT[language][0], stdin="given\n"))
+    ws.send(json.dumps({"stdin": "typed\n"}))
+    assert read(ws)[0] == "given\n"
 
 
 def test_files(repl, session):

@@ -8,7 +8,7 @@ import pytest
 import websocket
 
 from lodge_system import until
-from repl_names import events, listen
+from repl_names import connect, events, listen, read
 
 
 PATIENT = {"timeMs": 60000}  # so that it is not the time that ends it
@@ -18,24 +18,6 @@ def start(repl, language, code, **more):
     a = repl.call("POST", "/runs", {"language": language, "code": code, **more})
     assert a.status == 201, a
     return a.json
-
-
-def connect(system, repl, run):
-    return websocket.create_connection(f"wss://localhost:{system.https_port}{run['stream']}", timeout=60,
-                                       header=[f"{k}: {v}" for k, v in repl.api.headers.items()], sslopt={"context": system.tls})
-
-
-def read(ws, until_text=None):
-    """Output so far, and the last message."""
-    said = ""
-    while True:
-        m = json.loads(ws.recv())
-        if "text" in m:
-            said += m["text"]
-            if until_text and until_text in said:
-                return said, m
-        elif "done" in m or "failed" in m:
-            return said, m
 
 
 def test_conversation(system, repl):

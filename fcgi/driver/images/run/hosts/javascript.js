@@ -26,6 +26,7 @@ if (process.argv[2] !== 'session') {
   process.argv = [process.execPath, path.resolve(argv[0]), ...argv.slice(1)];
   Module.runMain(process.argv[1]);
 } else {
+  const net = require('net');
   const util = require('util');
   const context = vm.createContext(Object.assign(Object.create(null), {
     console, process, Buffer, URL, URLSearchParams, TextEncoder, TextDecoder, setTimeout, setInterval, setImmediate,
@@ -49,6 +50,17 @@ if (process.argv[2] !== 'session') {
       listen();
     }
   };
+  // Standard input anew for each snippet, of the same pipe: a stream stays at its end once it has met it, and does not block.
+  const pipe = fs.openSync('/proc/self/fd/0');
+  let stdin = null;
+  Object.defineProperty(process, 'stdin', { configurable: true, enumerable: true,
+    get: () => stdin || (stdin = new net.Socket({ fd: 0, readable: true, writable: false, manualStart: true })) });
+  const renew = () => {
+    if (stdin) stdin.destroy();
+    stdin = null;
+    try { fs.closeSync(0); } catch { /* the snippet did */ }
+    fs.openSync(`/proc/self/fd/${pipe}`);
+  };
   const written = (stream) => new Promise((done) => stream.write('', done));
   const next = async () => {
     const argv = words();
@@ -62,6 +74,7 @@ if (process.argv[2] !== 'session') {
       bad = '1\n';
     }
     await Promise.all([written(process.stdout), written(process.stderr)]);
+    renew();
     fs.writeSync(3, bad);
     setImmediate(next);
   };

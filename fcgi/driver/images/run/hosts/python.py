@@ -52,13 +52,15 @@ def session():
     main.__builtins__ = builtins
     sys.modules["__main__"] = main
     sys.path.insert(0, "/box")
-    number = 0
+    number, own = 0, sys.stdin
     while True:
         try:
             argv = words(3)
         except KeyboardInterrupt:  # too late for the snippet before
             continue
         sys.argv = argv
+        if sys.stdin is own:  # what it has read ahead was for the snippet before
+            sys.stdin = own = open(0, encoding=own.encoding, errors=own.errors, closefd=False)
         number += 1
         name, bad = "<snippet %d>" % number, b"0\n"
         try:
