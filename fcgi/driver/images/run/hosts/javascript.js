@@ -70,7 +70,7 @@ if (process.argv[2] !== 'session') {
       const value = await Promise.race([run(argv[0]), new Promise((_, reject) => { interrupt = reject; })]);
       if (value !== undefined) console.log(util.inspect(value));
     } catch (e) {
-      console.error(e && e.stack ? e.stack.split(/\n +at .*\(node:vm:/)[0] : e); // without our own frames
+      console.error(e && e.stack ? String(e.stack).split(/\n +at .*\(node:vm:/)[0] : e); // without our own frames
       bad = '1\n';
     }
     await Promise.all([written(process.stdout), written(process.stderr)]);
