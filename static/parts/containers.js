@@ -1,11 +1,12 @@
-// Containers that run one command and are thrown away (/api/containers): those at work, kept true by their events, and how those
-// ended that were seen here. Nothing is shown while there is none.
+// Containers that run one command and are thrown away (/api/containers): a form for one, those at work, kept true by their events,
+// and how those ended that were seen here.
 
 import { h, reconcile } from '../dom.js';
 import { del, get } from '../api.js';
 import { age, full } from '../format.js';
 import { announce } from './announce.js';
 import { reading } from './reading.js';
+import { runOnceForm } from './run-once.js';
 import { act, cell, change, table } from './table.js';
 
 const SHOWN = 20;
@@ -38,12 +39,12 @@ export function containers(ctx) {
   const nodes = new Map();
   const list = table('Containers of one command', ['Image', 'State', 'Begun', ''], []);
   const body = list.querySelector('tbody');
-  const node = h('section', { class: 'run-once', hidden: true, 'aria-label': 'Containers of one command' }, h('div', { class: 'run-past-head' }, h('h2', null, 'Containers of one command')), list);
+  list.hidden = true;
   const row = (c) => h('tr', { role: 'row' }, cells(c));
   const draw = () => {
     const shown = [...known.values()].slice(-SHOWN).reverse();
     reconcile(body, nodes, shown, (c) => c.id, row, (tr, c) => tr.replaceChildren(...cells(c)));
-    node.hidden = !shown.length;
+    list.hidden = !shown.length;
   };
   const put = (c) => known.set(c.id, { ...known.get(c.id), ...c });
 
@@ -71,5 +72,5 @@ export function containers(ctx) {
     load();
   });
   load();
-  return h('div', null, el, node);
+  return h('section', { class: 'run-once', 'aria-label': 'Containers of one command' }, h('div', { class: 'run-past-head' }, h('h2', null, 'Containers of one command'), h('span', { class: 'quiet hint' }, 'of any image, thrown away at their end')), runOnceForm(ctx), el, list);
 }

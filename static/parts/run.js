@@ -56,8 +56,8 @@ async function request(method, path, { signal, body, accept }) {
 }
 
 /** Calls onevent(name, data) for each event until the stream ends. */
-async function follow(path, { signal, onevent }) {
-  const res = await request('GET', path, { signal, accept: 'text/event-stream' });
+async function follow(method, path, { signal, body, onevent }) {
+  const res = await request(method, path, { signal, body, accept: 'text/event-stream' });
   const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
   const parse = sseParser();
   try {
@@ -109,7 +109,7 @@ async function hear(run, { signal, onoutput, onagain }) {
   await persist(async (tries) => {
     if (tries) onagain();
     try {
-      await follow(`${run.stream}?format=json${tries ? '&again=true' : ''}`, { signal, onevent });
+      await follow('GET', `${run.stream}?format=json${tries ? '&again=true' : ''}`, { signal, onevent });
     } catch (e) {
       throw tries && e.status === 404 ? new ApiError(0, 'LOST', LOST) : e;
     }
@@ -162,3 +162,18 @@ export async function execute(asked, on) {
 
 /** Ends a run; its stream tells it. */
 export const stop = (id) => request('DELETE', `/api/repl/runs/${encodeURIComponent(id)}`, { accept: 'application/json' });
+
+/**
+ * A container for one command: onoutput('stdout' | 'stderr', text) as it comes, onpull(text) while its image is fetched. → how it
+ * ended. Nothing of it can be told again, and leaving (`signal`) ends it.
+ */
+export async function runOnce(asked, { signal, onoutput, onpull }) {
+  let end = null;
+  await follow('POST', '/api/containers/create/stream?format=json', { signal, body: asked, onevent: (name, data) => {
+    if (name === 'output') onoutput(data.stream, data.text);
+    if (name === 'state' && data.state === 'pulling') onpull(data.text);
+    if (name === 'done') end = data;
+  } });
+  if (!end) throw new ApiError(0, 'LOST', LOST);
+  return end;
+}

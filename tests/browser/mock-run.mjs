@@ -115,23 +115,27 @@ export const listen = (s, res, run) => play(s, run, sseListener(res), async () =
 export const converse = (s, ws, run) => play(s, run, wsListener(ws), keyboard(ws));
 
 /** The code is a script for the mock: a line "out …", "err …", "sleep ms", "hold" (until the test calls `letGo`), "exit n", "limit what", "many n"; "read" echoes the input, "ask" a line that is typed, "rest" counts what is typed to its end; "break" and "blink" lose the connection, always or once. */
-async function play(s, run, to, typed) {
+async function play(s, run, to, typed, noteEnd = writeDown) {
   run.listened++;
   let written = '';
   let gone = false;
   let end = { exitCode: 0, signal: null, limit: null, timeMs: 12, memoryBytes: 9 << 20, success: true };
   s.running = (s.running ?? 0) + 1;
-  to.onleave(() => ((gone = true), s.running--));
+  to.onleave(() => {
+    if (!gone) run.onleave?.();
+    gone = true;
+    s.running--;
+  });
   const output = (stream, text) => {
     written += text;
     to.say('output', { stream, text });
   };
   const finish = () => {
     if (gone) return;
-    to.say('done', end);
+    to.say('done', run.sayEnd?.(end) ?? end);
     to.end();
     gone = true;
-    writeDown(s, run, end, written);
+    noteEnd(s, run, end, written);
   };
   run.stop = () => {
     end = { ...end, limit: 'stopped', exitCode: null, success: false };
@@ -151,6 +155,7 @@ async function play(s, run, to, typed) {
       output('stdout', `${n} lines\n`);
     } else if (word === 'many') for (let i = 0; i < Number(rest); i++) output('stdout', `${'x'.repeat(99)}\n`);
     else if (word === 'sleep') await new Promise((r) => setTimeout(r, Number(rest)));
+    else if (word === 'pull') to.say('state', { state: 'pulling', text: rest });
     else if (word === 'hold') await new Promise((r) => (s.letGo = r));
     else if (word === 'exit') end = { ...end, exitCode: Number(rest), success: rest === '0' };
     else if (word === 'limit') end = { ...end, limit: rest, exitCode: null, signal: 'SIGKILL', success: false };
@@ -172,6 +177,19 @@ export function oneshotEvent(s, kind, id, more = {}) {
 function endOneshot(s, id) {
   oneshotEvent(s, 'ended', id, { error: 'stopped' });
   return { id, message: 'the container is ended and removed' };
+}
+
+/** POST of the streaming form; its command is such a script, apart by semicolons. */
+export function runOnce(s, res, body) {
+  if (!/^[\w./:@-]+$/.test(body.image ?? '')) throw new ApiFail(400, 'INVALID_REQUEST', 'image must be an image reference such as nginx:alpine or registry.example/app@sha256:…', { field: 'image' });
+  if (/missing/.test(body.image)) throw new ApiFail(404, 'NOT_FOUND', `there is no container image called ${body.image}`);
+  s.lastOnce = body;
+  const id = `once-${(s.onces = (s.onces ?? 0) + 1)}`;
+  for (const kind of ['created', 'running']) oneshotEvent(s, kind, id, { image: body.image });
+  const sayEnd = ({ exitCode, success, limit }) => ({ id, message: exitCode ? `the container ended with exit code ${exitCode}` : 'the container ran to its end', exitCode, success, limit, timeMs: 40 });
+  const code = [body.command ?? 'out by the image'].flat().join(' ').split(/;\s*/).join('\n');
+  const run = { id, code, listened: 0, sayEnd, onleave: () => oneshotEvent(s, 'ended', id, { error: 'cancelled' }) };
+  return play(s, run, sseListener(res), async () => null, (_, { id: ended }, { exitCode }) => oneshotEvent(s, 'ended', ended, { exitCode }));
 }
 
 const listed = (s) => [...oneshots(s).values()].filter((c) => c.state !== 'ended').map((c) => [`run-${c.id}`, c.id, c.image, c.state]);

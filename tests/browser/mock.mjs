@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
-import { converse, listen, runRoutes, services } from './mock-run.mjs';
+import { converse, listen, runOnce, runRoutes, services } from './mock-run.mjs';
 import { storageRoutes } from './mock-storage.mjs';
 import { resizeInstance, updateInstance } from './mock-update.mjs';
 import { ApiFail, State } from './mock-state.mjs';
@@ -332,13 +332,18 @@ async function readBody(req) {
   return (req.headers['content-type'] ?? '').includes('json') && raw.length ? JSON.parse(raw) : raw.length ? raw : undefined;
 }
 
+function callerOf(s, req, open = false) {
+  const user = s.sessions.get(keyOf(req));
+  if (req.method !== 'GET' && req.headers['lodge-csrf'] !== '1') throw new ApiFail(403, 'FORBIDDEN', 'the header Lodge-CSRF is missing');
+  if (!open && !user) throw new ApiFail(401, 'UNAUTHENTICATED', 'sign in');
+  return user;
+}
+
 async function api(s, req, url) {
   const native = url.pathname.startsWith('/api/v1/');
   const { r, params } = route(native ? NATIVE : ROOT, req.method, native ? url.pathname.slice('/api/v1'.length) : url.pathname);
   const key = keyOf(req);
-  const user = s.sessions.get(key);
-  if (req.method !== 'GET' && req.headers['lodge-csrf'] !== '1') throw new ApiFail(403, 'FORBIDDEN', 'the header Lodge-CSRF is missing');
-  if (!r.open && !user) throw new ApiFail(401, 'UNAUTHENTICATED', 'sign in');
+  const user = callerOf(s, req, r.open);
   const body = await readBody(req);
   const done = req.headers['idempotency-key'];
   if (done && s.answers.has(done)) return s.answers.get(done);
@@ -447,6 +452,7 @@ export async function startMock({ port = 0, state = new State() } = {}) {
     if (run) return listen(s, res, run);
     if (!/^\/(api|compute)\//.test(url.pathname)) return file(req, res, url.pathname);
     try {
+      if (url.pathname === '/api/containers/create/stream') return await (callerOf(s, req) && runOnce(s, res, await readBody(req)));
       answer(res, await api(s, req, url));
     } catch (e) {
       if (!(e instanceof ApiFail)) console.error(e);
