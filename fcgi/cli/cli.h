@@ -194,6 +194,7 @@ lg_cli_run lg_cli_instance_ls, lg_cli_instance_create, lg_cli_instance_get, lg_c
     lg_cli_network_ls, lg_cli_network_create, lg_cli_network_rm, lg_cli_network_change;
 
 lg_cli_run lg_cli_flavor_ls, lg_cli_flavor_create, lg_cli_flavor_rm;
-lg_cli_run lg_cli_run_code, lg_cli_language_ls, lg_cli_language_build, lg_cli_repl; /* run.c */
+lg_cli_run lg_cli_run_code, lg_cli_language_ls, lg_cli_language_build; /* run.c */
+lg_cli_run lg_cli_repl;
 
 #endif

@@ -6,8 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TWICE_MS 400 /* a press so soon after another is the same one */
-
 static volatile sig_atomic_t pressed, most;
 static volatile pid_t helper;
 static int64_t last_ms;
@@ -24,7 +22,7 @@ static void on_press(int sig)
 {
     int64_t now = now_ms();
     (void)sig;
-    if (pressed && now - last_ms < TWICE_MS)
+    if (pressed && now - last_ms < LG_CTRL_C_TWICE_MS)
         return;
     last_ms = now;
     if (pressed++ >= most || helper <= 0)

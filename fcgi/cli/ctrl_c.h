@@ -9,7 +9,8 @@
 
 #include "cli/cli.h"
 
-#define LG_EXIT_SIGINT 130 /* as a shell says it of a program that SIGINT ended */
+#define LG_CTRL_C_TWICE_MS 400 /* a press so soon after another is the same one */
+#define LG_EXIT_SIGINT     130 /* as a shell says it of a program that SIGINT ended */
 
 struct lg_ctrl_c {
     const char *method, *path; /* what a press of Ctrl-C asks of the server */

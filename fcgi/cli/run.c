@@ -1,13 +1,12 @@
 /* lodge run, lodge language …: code in throw-away sandboxes. */
+#include "cli/run.h"
+
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
 #include "cli/ctrl_c.h"
 
 #define CODE_MAX ((size_t)10 << 20)
@@ -126,16 +125,22 @@ static void begin_again(void *arg, int64_t clock_ahead_ms)
     }
 }
 
+void lg_run_print(const json_t *output, size_t skip)
+{
+    const json_t *text = lg_at(output, "text");
+    FILE *to = strcmp(lg_text_at(output, "stream"), "stderr") ? stdout : stderr;
+    if (json_string_length(text) > skip)
+        fwrite(json_string_value(text) + skip, 1, json_string_length(text) - skip, to);
+    fflush(to);
+}
+
 static void put(struct outcome *o, const json_t *event)
 {
-    const json_t *text = lg_at(event, "text");
     int which = !strcmp(lg_text_at(event, "stream"), "stderr");
-    size_t n = json_string_length(text), old = n < o->skip[which] ? n : o->skip[which];
-    FILE *to = which ? stderr : stdout;
+    size_t n = json_string_length(lg_at(event, "text")), old = n < o->skip[which] ? n : o->skip[which];
     o->skip[which] -= old;
     o->seen[which] += n;
-    fwrite(json_string_value(text) + old, 1, n - old, to);
-    fflush(to);
+    lg_run_print(event, old);
 }
 
 static bool take_event(void *arg, const struct lg_sse *e)
@@ -158,7 +163,7 @@ static const char *stream_path(void *arg, char out[LG_PATH_LEN])
                             : lg_path(out, "/api/repl/runs/%s/stream?format=json", o->run);
 }
 
-static int read_all(FILE *f, const char *name, struct lg_buf *out)
+int lg_run_read(FILE *f, const char *name, struct lg_buf *out)
 {
     char piece[16384];
     size_t n;
@@ -172,11 +177,11 @@ static int read_all(FILE *f, const char *name, struct lg_buf *out)
 static int read_code(const char *name, struct lg_buf *out)
 {
     if (!strcmp(name, "-"))
-        return read_all(stdin, "standard input", out);
+        return lg_run_read(stdin, "standard input", out);
     FILE *f = fopen(name, "re");
     if (!f)
         return lg_say(LG_EXIT_FAILED, "%s cannot be opened: %s", name, strerror(errno));
-    int rc = read_all(f, name, out);
+    int rc = lg_run_read(f, name, out);
     fclose(f);
     return rc;
 }
@@ -184,11 +189,10 @@ static int read_code(const char *name, struct lg_buf *out)
 /* Standard input goes along when it is no terminal and the code is not there already. */
 static int read_input(const struct lg_cli *c, struct lg_buf *out)
 {
-    return isatty(STDIN_FILENO) || !strcmp(c->arg[0], "-") ? 0 : read_all(stdin, "standard input", out);
+    return isatty(STDIN_FILENO) || !strcmp(c->arg[0], "-") ? 0 : lg_run_read(stdin, "standard input", out);
 }
 
-/* The program's own exit code; what ended it otherwise is said and is 1. */
-static int settle(const struct lg_cli *c, const json_t *done)
+int lg_run_settle(const struct lg_cli *c, const json_t *done)
 {
     const json_t *code = lg_at(done, "exitCode");
     const char *limit = lg_text_at(done, "limit"), *signal = lg_text_at(done, "signal"),
@@ -221,8 +225,7 @@ static json_t *request(const struct lg_cli *c, const char *language, const struc
     return body;
 }
 
-/* Prints what the run says, to its end. */
-static int listen_to(struct lg_cli *c, const char *run, json_t **done)
+int lg_run_listen(struct lg_cli *c, const char *run, json_t **done)
 {
     struct outcome o = {.c = c, .run = run};
     struct lg_follow f = {.path_now = stream_path, .fn = take_event, .connected = begin_again, .arg = &o};
@@ -247,9 +250,9 @@ static int run_code(struct lg_cli *c, const char *language, const struct lg_buf 
     const char *run = lg_text_at(made.json, "id");
     const struct lg_ctrl_c first[] = {{"DELETE", lg_path(stop, "/api/repl/runs/%s", run), NULL}};
     pid_t beside = lg_ctrl_c_begin(c, first, 1);
-    rc = listen_to(c, run, &done);
+    rc = lg_run_listen(c, run, &done);
     int presses = lg_ctrl_c_end(beside);
-    rc = rc ? rc : settle(c, done);
+    rc = rc ? rc : lg_run_settle(c, done);
     json_decref(done);
     return presses ? LG_EXIT_SIGINT : rc;
 }
@@ -271,136 +274,4 @@ int lg_cli_run_code(struct lg_cli *c)
     rc = read_code(c->arg[0], &code);
     rc = rc ? rc : read_input(c, &input);
     return rc ? rc : run_code(c, name, &code, &input);
-}
-
-/* ── repl ── */
-
-#define SNIPPET_MAX ((size_t)1 << 20)
-
-/* A line that opens something is followed by more, up to an empty one. */
-static bool opens(const char *line, size_t n)
-{
-    while (n && (line[n - 1] == ' ' || line[n - 1] == '\t'))
-        n--;
-    return n && strchr(":{([\\", line[n - 1]);
-}
-
-static void on_interrupt(int sig)
-{
-    (void)sig; /* ppoll ends with EINTR */
-}
-
-/* From here on a press of Ctrl-C is kept until somebody waits for it: none is lost between two steps. */
-static void keep_interrupts(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* Ctrl-C while nothing runs drops the line. */
-static void catch_interrupts(void)
-{
-    struct sigaction a = {.sa_handler = on_interrupt};
-    sigemptyset(&a.sa_mask);
-    keep_interrupts();
-    sigaction(SIGINT, &a, NULL);
-}
-
-/* Until a line can be read from the terminal, which gives them whole; false when Ctrl-C was pressed. */
-static bool await_line(void)
-{
-    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-    sigset_t set;
-    sigprocmask(SIG_BLOCK, NULL, &set);
-    sigdelset(&set, SIGINT);
-    return ppoll(&in, 1, NULL, &set) >= 0 || errno != EINTR;
-}
-
-/* What is typed until it is whole; false at the end of the input. */
-static bool read_snippet(struct lg_buf *out)
-{
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
-    bool terminal = isatty(STDIN_FILENO), more = false;
-    lg_buf_reset(out);
-    do {
-        if (terminal)
-            fputs(more ? "... " : ">>> ", stderr), fflush(stderr);
-        if (terminal && !await_line()) {
-            fputc('\n', stderr);
-            lg_buf_reset(out);
-            more = false;
-            n = 1; /* not the end */
-            break;
-        }
-        n = getline(&line, &cap, stdin);
-        size_t len = n > 0 && line[n - 1] == '\n' ? (size_t)n - 1 : n > 0 ? (size_t)n : 0;
-        if (n > 0)
-            lg_buf_add(out, line, (size_t)n);
-        /* A file is one snippet; people end a block with an empty line. */
-        more = n > 0 && (!terminal || (more ? len > 0 : opens(line, len)));
-    } while (more);
-    free(line);
-    return out->len > 0 || n > 0;
-}
-
-/* 0 when the session goes on, whatever the snippet did. */
-static int run_snippet(struct lg_cli *c, const char *session, const struct lg_buf *code)
-{
-    lg_cleanup_answer struct lg_answer made = {.status = 0};
-    json_t *done = NULL, *body = json_pack("{s:o}", "code", json_stringn(lg_buf_cstr(code), code->len));
-    char path[LG_PATH_LEN], interrupt[LG_PATH_LEN], end[LG_PATH_LEN];
-    const struct lg_ctrl_c presses[] = {
-        {"POST", lg_path(interrupt, "/api/repl/sessions/%s/interrupt", session), NULL},
-        {"DELETE", lg_path(end, "/api/repl/sessions/%s", session),
-         "the snippet goes on: the session is ended"}};
-    pid_t beside = isatty(STDIN_FILENO) ? lg_ctrl_c_begin(c, presses, 2) : 0;
-    int rc = body ? lg_call(c, "POST", lg_path(path, "/api/repl/sessions/%s/runs", session), body, &made)
-                  : lg_say(LG_EXIT_FAILED, "code must be text in UTF-8");
-    rc = rc ? rc : listen_to(c, lg_text_at(made.json, "id"), &done);
-    if (isatty(STDIN_FILENO))
-        keep_interrupts(), lg_ctrl_c_end(beside), catch_interrupts();
-    json_decref(body);
-    if (!rc && !strcmp(lg_text_at(done, "limit"), "stopped"))
-        rc = lg_say(LG_EXIT_NOT_FOUND, "the session has ended");
-    if (!rc && (!done || *lg_text_at(done, "error.message") || *lg_text_at(done, "limit")))
-        rc = settle(c, done);
-    if (!rc && !isatty(STDIN_FILENO))
-        rc = settle(c, done);
-    json_decref(done);
-    return rc;
-}
-
-int lg_cli_repl(struct lg_cli *c)
-{
-    char path[LG_PATH_LEN];
-    lg_cleanup_buf struct lg_buf code = {.max = SNIPPET_MAX};
-    lg_cleanup_answer struct lg_answer made = {.status = 0}, gone = {.status = 0};
-    json_t *body = json_pack("{s:s}", "language", c->arg[0]);
-    int rc = lg_call(c, "POST", "/api/repl/sessions", body, &made);
-    json_decref(body);
-    if (rc)
-        return rc;
-    const char *id = lg_text_at(made.json, "id");
-    if (isatty(STDIN_FILENO))
-        fprintf(stderr,
-                "%s in a sandbox. An empty line ends a block, Ctrl-C what runs (a second one the session, "
-                "too), Ctrl-D "
-                "the session.\n",
-                c->arg[0]),
-            catch_interrupts();
-    while (read_snippet(&code)) {
-        if (strspn(lg_buf_cstr(&code), " \t\r\n") < code.len)
-            rc = run_snippet(c, id, &code);
-        if (rc == LG_EXIT_NOT_FOUND || rc == LG_EXIT_UNREACHABLE)
-            break; /* the session, or the server, is gone */
-        fflush(stdout);
-    }
-    if (isatty(STDIN_FILENO))
-        fputc('\n', stderr), rc = rc == LG_EXIT_NOT_FOUND ? LG_EXIT_FAILED : 0;
-    lg_try(c, "DELETE", lg_path(path, "/api/repl/sessions/%s", id), NULL, &gone, NULL);
-    return rc;
 }

@@ -353,6 +353,33 @@ def test_ctrl_c_in_the_command(system):
         assert t.p.wait(60) == 0
 
 
+def test_typing_to_a_snippet(system):
+    with Terminal(system) as t:
+        t.reads(b">>> ")
+        t.types(b"print('hello ' + input('na' + 'me? '))\n")
+        t.reads(b"name? ")
+        t.types(b"Ada\n")
+        t.reads(b"hello Ada")
+        t.reads(b">>> ")
+        # What it does not read is the next line.
+        t.types(b"import time; print('be' + 'gun', flush=True); time.sleep(1)\n")
+        t.reads(b"begun")
+        t.types(b"print('typed ' + 'ahead')\nprint('and ' + 'more')\n")
+        t.reads(b"typed ahead")
+        t.reads(b"and more")
+        t.types(b"x = 20\ndef f():\n    return x + 1\n\nprint('pas' + 'ted', f())\n")
+        t.reads(b"pasted 21")
+        t.types(b"import sys; print(len(sys.stdin.read()), 'by' + 'tes')\nabc\n\x04")
+        t.reads(b"4 bytes")
+        t.types(b"input('mo' + 're? ')\n")
+        t.reads(b"more? ")
+        t.types(b"\x03")
+        t.reads(b"KeyboardInterrupt")
+        t.reads(b">>> ")
+        t.types(b"\x04")
+        assert t.p.wait(60) == 0
+
+
 def test_a_second_ctrl_c_ends_a_session_that_listens_to_none(system):
     with Terminal(system) as t:
         t.reads(b">>> ")
