@@ -78,6 +78,13 @@ static void ended(void)
         start(&box.argv, false);
 }
 
+/* Everything in the sandbox but us, and what is being forked at this moment as well. */
+static void everybody(int sig)
+{
+    if (getpid() == 1) /* anywhere else it would be everything on the host */
+        kill(-1, sig);
+}
+
 /* A session's interpreter says a line when a snippet is done; what it printed before is in the pipes. */
 static void host_spoke(void)
 {
@@ -91,6 +98,8 @@ static void host_spoke(void)
         }
         return;
     }
+    everybody(SIGSTOP);
+    s->rests = true;
     for (int i = 0; i < DRAIN_TURNS; i++) {
         struct pollfd f[2] = {{s->out, POLLIN, 0}, {s->err, POLLIN, 0}};
         if (poll(f, 2, 0) <= 0 || !((f[0].revents | f[1].revents) & POLLIN))
@@ -147,6 +156,8 @@ static void order_run(const char *p, size_t n)
     box.file = -1;
     if (box.step.pid && box.step.hosted) {
         box.step.began_us = now_us();
+        box.step.rests = false;
+        everybody(SIGCONT);
         box.step.working = true;
         lg_step_input_open(&box.step);
         if (write(box.step.host, p, n) != (ssize_t)n)
@@ -291,8 +302,9 @@ static void turn(int signals)
 {
     struct lg_step *s = &box.step;
     bool full = frames();
-    struct pollfd f[] = {{full ? -1 : 0, POLLIN, 0}, {signals, POLLIN, 0}, {s->out, POLLIN, 0},
-                         {s->err, POLLIN, 0},        {s->host, POLLIN, 0}, {full ? s->in : -1, POLLOUT, 0}};
+    struct pollfd f[] = {
+        {full ? -1 : 0, POLLIN, 0},          {signals, POLLIN, 0}, {s->rests ? -1 : s->out, POLLIN, 0},
+        {s->rests ? -1 : s->err, POLLIN, 0}, {s->host, POLLIN, 0}, {full ? s->in : -1, POLLOUT, 0}};
     if (poll(f, sizeof f / sizeof f[0], -1) < 0)
         return;
     if (f[0].revents)

@@ -26,6 +26,8 @@ struct lg_step { /* what runs now */
     int64_t input; /* bytes that were given to what runs */
     bool compiling, ended;
     bool hosted, working; /* an interpreter that waits for orders; that has one */
+    bool rests; /* between the snippets of a session nothing runs: what one leaves behind goes on with the
+                    next, and what it has printed until then stays in the pipes */
     int64_t began_us;
     int status;
     int64_t cpu_us, rss_kib;

@@ -28,7 +28,8 @@ struct lg_sandbox {
     int stream; /* attached: frames as of an engine's log come out, bytes for its standard input go in */
     int pidfd;  /* its first process: SIGKILL to it ends everything in it */
     char memory[512]; /* its memory cgroup's directory on this host; "" unknown */
-    char pids[512];   /* and that of its process numbers */
+    char pids[512];   /* that of its process numbers, */
+    char cpu[512];    /* and that of its CPU time */
     bool cgroup2;
 };
 
@@ -42,6 +43,8 @@ struct lg_sandbox_ops {
     int (*sweep)(struct lg_engine *g, int *removed, struct lg_err *e);
 };
 
+/* CPU time that all its processes have used so far, 0 unknown. */
+int64_t lg_sandbox_cpu_us(const struct lg_sandbox *s);
 /* What a sandbox' memory was at its peak, and how often the kernel killed in it for want of memory; 0
  * unknown. Both since it was made. */
 int64_t lg_sandbox_memory_peak(const struct lg_sandbox *s);

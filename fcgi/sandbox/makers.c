@@ -30,7 +30,7 @@ struct message {
     uint32_t uid;
     int rc;
     char why[256];
-    char memory[512], pids[512];
+    char memory[512], pids[512], cpu[512];
     bool cgroup2;
 };
 
@@ -83,6 +83,7 @@ static void make(struct lg_pool_state *p, struct lg_engine *g, int sock, struct 
     snprintf(m->why, sizeof m->why, "%.255s", e.msg);
     memcpy(m->memory, out.memory, sizeof m->memory);
     memcpy(m->pids, out.pids, sizeof m->pids);
+    memcpy(m->cpu, out.cpu, sizeof m->cpu);
     m->cgroup2 = out.cgroup2;
     m->what = PIDFD;
     if (!m->rc && lg_send_fd(sock, m, sizeof *m, out.pidfd, &e))
@@ -180,6 +181,7 @@ static void made(struct lg_maker *k, struct lg_box *b, const struct message *m, 
     struct lg_sandbox meta = {.cgroup2 = m->cgroup2};
     memcpy(meta.memory, m->memory, sizeof meta.memory);
     memcpy(meta.pids, m->pids, sizeof meta.pids);
+    memcpy(meta.cpu, m->cpu, sizeof meta.cpu);
     int pidfd = k->pidfd;
     k->pidfd = -1;
     if (m->rc || stream < 0 || pidfd < 0) {

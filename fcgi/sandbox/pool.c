@@ -93,6 +93,7 @@ static void on_tick(struct lg_timer *t)
     struct lg_pool_state *p = lg_container_of(t, struct lg_pool_state, tick);
     p->pressure = memory_is_short(p->runner->conf);
     look_at_images(p);
+    lg_repls_tend(p);
     if (!p->end_by)
         lg_scribe_start(p);
     lg_timer_set(&p->loop.timers, &p->tick, lg_clock_mono() + TICK_MS);

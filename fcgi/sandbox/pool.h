@@ -156,6 +156,9 @@ struct lg_repl {
     void (*reply)(void *asker, const struct lg_buf *text);
     bool getting;
     struct lg_buf said;
+    /* It rests between snippets, and nothing may go on in it then: */
+    int64_t rest_cpu_us; /* what its sandbox had used when the last one ended; -1: none has */
+    int64_t rest_bytes;  /* that it has printed since */
 };
 
 /* One that ended by itself: its client is told why. */
@@ -212,6 +215,7 @@ struct lg_pool_state {
     TAILQ_HEAD(, lg_repl) sessions;
     struct lg_ended ended[LG_ENDED_MAX]; /* the last ones, in a ring */
     unsigned endings;
+    int64_t look_at_rest;
     struct lg_source submit, attach, signals;
     struct lg_timer tick;
     bool pressure;  /* the host is short of memory */
@@ -297,6 +301,7 @@ void lg_task_flush(struct lg_task *r);
 struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant);
 /* LG_NOT_FOUND, and why it ended where that is known. */
 int lg_repl_none(const struct lg_pool_state *p, const char *id, const char *tenant, struct lg_err *e);
+void lg_repls_tend(struct lg_pool_state *p); /* ends those that do not rest between snippets */
 /* 1: no sandbox is ready yet, but there will be one. */
 int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const char *tenant, const char *user,
                   int64_t ttl_ms, bool network, struct lg_repl **out, struct lg_err *e);

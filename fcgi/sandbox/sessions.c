@@ -11,8 +11,10 @@
 #include "box/wire.h"
 #include "sandbox/pool.h"
 
-#define SNIPPET ".snippet"
-#define WHERE   "/box/"
+#define SNIPPET     ".snippet"
+#define WHERE       "/box/"
+#define LOOK_MS     1000
+#define REST_CPU_US 500000 /* of a session, from one snippet to the next: stopping takes a moment */
 
 struct lg_repl *lg_repl_find(struct lg_pool_state *p, const char *id, const char *tenant)
 {
@@ -142,6 +144,7 @@ int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const ch
                           .ttl_ms = ttl_ms,
                           .created_at = lg_clock_ms(),
                           .lease.fire = on_lease,
+                          .rest_cpu_us = -1,
                           .said.max = LG_BOX_GET_MAX};
     lg_id_new(s->id);
     snprintf(s->tenant, sizeof s->tenant, "%s", tenant);
@@ -154,6 +157,44 @@ int lg_repl_start(struct lg_pool_state *p, const struct lg_language *l, const ch
     lg_box_send(b, LG_BOX_HOST, argv.data, argv.len);
     *out = s;
     return 0;
+}
+
+/* ---- rest ---- */
+
+static void rest(struct lg_repl *s)
+{
+    s->rest_cpu_us = lg_sandbox_cpu_us(&s->box->sb);
+    s->rest_bytes = 0;
+}
+
+/* A snippet is no way to go on without limits: lodge-box stops what it leaves behind until the next one, and
+ * whoever gets round that is not worth a session. */
+static void at_rest_said(struct lg_repl *s, size_t n)
+{
+    s->rest_bytes += (int64_t)n;
+    if (s->rest_bytes > (int64_t)s->pool->runner->conf->sandbox_output_kib << 10)
+        lg_repl_end_because(s, "it went on printing between snippets");
+}
+
+static bool restless(const struct lg_repl *s)
+{
+    bool rests =
+        s->box && s->rest_cpu_us >= 0 && !s->listens && (!s->task || s->task->state == LG_TASK_WAITING);
+    return rests && lg_sandbox_cpu_us(&s->box->sb) - s->rest_cpu_us > REST_CPU_US;
+}
+
+void lg_repls_tend(struct lg_pool_state *p)
+{
+    struct lg_repl *s, *next;
+    int64_t now = lg_clock_mono();
+    if (now < p->look_at_rest)
+        return;
+    p->look_at_rest = now + LOOK_MS;
+    for (s = TAILQ_FIRST(&p->sessions); s; s = next) {
+        next = TAILQ_NEXT(s, link);
+        if (restless(s))
+            lg_repl_end_because(s, "it went on computing between snippets");
+    }
 }
 
 /* ---- snippets ---- */
@@ -188,9 +229,10 @@ void lg_repl_leave(struct lg_repl *s, bool keep)
     s->task = NULL;
     if (s->box)
         s->box->run = NULL;
-    if (keep && s->box)
+    if (keep && s->box) {
         renew(s);
-    else
+        rest(s);
+    } else
         lg_repl_end(s);
 }
 
@@ -251,14 +293,16 @@ static void files_done(struct lg_repl *s)
         lg_fail(&s->refused, LG_TOO_LARGE, "the file is larger than %zu bytes", LG_BOX_GET_MAX);
     answer_asker(s, s->refused.code ? &s->refused : NULL);
     lg_buf_done(&s->said);
+    if (s->rest_cpu_us >= 0) /* what lodge-box itself did for it does not count */
+        s->rest_cpu_us = lg_sandbox_cpu_us(&s->box->sb);
 }
 
 void lg_repl_frame(struct lg_repl *s, int type, const char *p, size_t n)
 {
     if (type == LG_BOX_ENDED) { /* nothing can be run any more */
         lg_repl_end_because(s, "its interpreter ended");
-    } else if (!s->listens) {
-        return;
+    } else if (!s->listens || (type >= LG_BOX_OUT && type <= LG_BOX_CERR)) {
+        at_rest_said(s, n + LG_BOX_HEAD);
     } else if (type == LG_BOX_ENTRY) {
         entry(s, p);
     } else if (type == LG_BOX_CONTENT) {

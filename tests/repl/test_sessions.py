@@ -278,6 +278,63 @@ def test_who_waits_for_silent_sandboxes_does_not_hold_the_api(repl, session):
     assert repl.call("POST", "/execute", {"language": "python", "code": "print(1)"}).json["stdout"] == "1\n"
 
 
+def test_what_a_snippet_leaves_behind_rests_until_the_next(repl, session):
+    """Processes and threads, however busy; files are there all the while."""
+    run = session("bash")
+    a = run("(while :; do echo x >> beats; sleep 0.02; done) &\nyes > /dev/null &\nwhile [ ! -s beats ]; do sleep 0.02; done; echo begun")
+    assert a["stdout"] == "begun\n" and a["success"], a
+
+    def beats():
+        return len(repl.call("GET", f"{run.at}/file?path=beats").body)
+    before = beats()
+    assert repl.run("bash", "sleep 2; echo elsewhere")["stdout"] == "elsewhere\n"
+    assert beats() == before, "it went on"
+    a = run("read n < <(wc -l < beats); while [ $(wc -l < beats) = $n ]; do sleep 0.02; done; echo goes on; jobs | grep -c Running")
+    assert a["stdout"] == "goes on\n2\n", a
+    run("kill %1 %2; wait")
+    run = session("python")
+    assert run("n = 0\ndef count():\n    global n\n    while True: n += 1\nimport threading, time\nthreading.Thread(target=count, daemon=True).start()")["success"]
+    first = int(run("print(n)")["stdout"])
+    assert repl.run("bash", "sleep 2; echo elsewhere")["stdout"] == "elsewhere\n"
+    a = run("began = n\ntime.sleep(0.5)\nprint(began, n)")
+    began, later = map(int, a["stdout"].split())
+    assert began - first < later - began, "it counted in between as much as in half a second of its own"
+
+
+def test_what_is_printed_between_snippets_is_told_with_the_next(repl, session):
+    run = session("bash")
+    run("(while :; do timeout 50 yes; done) &", limits={"outputBytes": 8 << 20, "timeMs": 60000})
+    assert repl.run("bash", "sleep 1; echo elsewhere")["stdout"] == "elsewhere\n"
+    assert repl.call("GET", run.at).json["state"] == "idle"
+    a = run("sleep 5", limits={"outputBytes": 1000})
+    assert a["limit"] == "output" and a["stdout"] == "y\n" * 500, a
+    assert repl.call("GET", run.at).status == 404
+
+
+ESCAPE = """
+import ctypes, signal, threading
+class Event(ctypes.Structure):
+    _fields_ = [("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int), ("pad", ctypes.c_char * 48)]
+class Times(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_long) for n in ("every_s", "every_ns", "first_s", "first_ns")]
+def spin():
+    while True: pass
+libc, timer = ctypes.CDLL(None), ctypes.c_void_p()
+threading.Thread(target=spin, daemon=True).start()
+assert not libc.timer_create(1, ctypes.byref(Event(signo=signal.SIGCONT, notify=0)), ctypes.byref(timer))
+assert not libc.timer_settime(timer, 0, ctypes.byref(Times(0, 1000000, 0, 1000000)), None)
+"""
+
+
+def test_who_does_not_rest_between_snippets_is_ended(repl, session):
+    """A timer of the kernel wakes a process that was stopped: then the session is over, and says so."""
+    run = session("python")
+    assert run("x = 1")["success"] and run(ESCAPE)["success"]
+    a = until("the session has ended", lambda: (a := repl.call("GET", run.at)).status == 404 and a)
+    assert "went on computing between snippets" in a.json["error"]["message"], a
+    assert "went on computing" in repl.call("POST", f"{run.at}/execute", {"code": "x"}).json["error"]["message"]
+
+
 def test_a_flood_of_snippets_waits_its_turn(system, repl, neighbour, session):
     """They are the tenant's code like its runs: half of the host's turns and no more, so that others are served meanwhile."""
     flood = [session("python") for _ in range(8)]

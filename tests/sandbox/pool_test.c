@@ -38,11 +38,23 @@ static void lists(struct lg_pool_state *p)
     p->pace_ms = 100;
 }
 
+/* What the kernel counts for the sandbox. */
+static void has_used(struct lone *l, long long cpu_us)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/cpu.stat", l->dir);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fprintf(f, "usage_usec %lld\n", cpu_us);
+    fclose(f);
+}
+
 static void ready_box(struct lone *l)
 {
     int pair[2];
-    const struct lg_sandbox meta = {0};
+    struct lg_sandbox meta = {.cgroup2 = true};
     struct lg_pool_state *p = l->p;
+    snprintf(meta.cpu, sizeof meta.cpu, "%s", l->dir);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     l->far = pair[1];
     l->box = &p->box[0];
@@ -87,6 +99,7 @@ static int up(void **state)
     assert_int_equal(lg_languages_load(&l->p->langs, &l->conf, &l->e), 0);
     assert_int_equal(lg_images_init(l->p, &l->e), 0);
     l->p->image[0].step = LG_IMAGE_READY;
+    has_used(l, 1000);
     ready_box(l);
     box_says(l, LG_BOX_HELLO, NULL, 0);
     assert_int_equal(l->box->state, LG_BOX_READY);
@@ -114,6 +127,7 @@ static int down(void **state)
     struct lone *l = *state;
     struct lg_tenant_queue *t;
     struct lg_pool_state *p = l->p;
+    char path[128];
     if (lg_repl_find(p, l->id, TENANT))
         lg_repl_end(l->session);
     free_done(p);
@@ -127,6 +141,8 @@ static int down(void **state)
     json_decref(p->langs.own);
     free(p);
     close(l->far);
+    snprintf(path, sizeof path, "%s/cpu.stat", l->dir);
+    unlink(path);
     rmdir(l->dir);
     free(l);
     return 0;
@@ -163,6 +179,12 @@ static void assert_ended(struct lone *l, const char *why)
     assert_null(strstr(e.msg, why)); /* nobody else's business */
 }
 
+static void look(struct lone *l)
+{
+    l->p->look_at_rest = 0;
+    lg_repls_tend(l->p);
+}
+
 /* ---- tests ---- */
 
 static void snippet_after_snippet(void **state)
@@ -170,11 +192,45 @@ static void snippet_after_snippet(void **state)
     struct lone *l = *state;
     struct lg_task *r = snippet(l);
     assert_int_equal(r->state, LG_TASK_GOING);
+    has_used(l, 30000000);
+    look(l); /* it is at work */
     box_says(l, LG_BOX_OUT, "5\n", 2);
     ends(l);
     assert_int_equal(r->state, LG_TASK_DONE);
+    look(l);
     assert_ptr_equal(lg_repl_find(l->p, l->id, TENANT), l->session);
     assert_int_equal(snippet(l)->state, LG_TASK_GOING);
+}
+
+static void printing_between_snippets(void **state)
+{
+    static const char much[4096];
+    struct lone *l = *state;
+    size_t said = 0, most = (size_t)l->conf.sandbox_output_kib << 10;
+    snippet(l);
+    ends(l);
+    for (; said + 8192 < most; said += sizeof much)
+        box_says(l, LG_BOX_OUT, much, sizeof much);
+    assert_ptr_equal(lg_repl_find(l->p, l->id, TENANT), l->session);
+    for (int i = 0; i < 3 && l->box->state != LG_BOX_ENDING; i++)
+        box_says(l, i % 2 ? LG_BOX_ERR : LG_BOX_ENTRY, much, sizeof much);
+    assert_ended(l, "it went on printing between snippets");
+}
+
+static void computing_between_snippets(void **state)
+{
+    struct lone *l = *state;
+    look(l); /* its interpreter starts */
+    has_used(l, 5000000);
+    look(l);
+    snippet(l);
+    ends(l);
+    has_used(l, 5400000);
+    look(l);
+    assert_ptr_equal(lg_repl_find(l->p, l->id, TENANT), l->session);
+    has_used(l, 5600000);
+    look(l);
+    assert_ended(l, "it went on computing between snippets");
 }
 
 static void against_the_protocol(void **state)
@@ -209,8 +265,8 @@ int main(void)
 {
 #define with_box(fn) cmocka_unit_test_setup_teardown(fn, up, down)
     const struct CMUnitTest tests[] = {
-        with_box(snippet_after_snippet),
-        with_box(against_the_protocol),
+        with_box(snippet_after_snippet),      with_box(printing_between_snippets),
+        with_box(computing_between_snippets), with_box(against_the_protocol),
         with_box(snippets_that_wait),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

@@ -87,11 +87,16 @@ static int64_t number(const char *dir, const char *file, const char *key)
     return 0;
 }
 
+static int64_t cpu_us(const char *dir, bool v2)
+{
+    return v2 ? number(dir, "cpu.stat", "usage_usec") : number(dir, "cpuacct.usage", NULL) / 1000;
+}
+
 /* Memory without the page cache that the kernel can take back at once. */
 static void read_cgroups(const struct cgroups *c, struct lg_usage *u)
 {
     bool v2 = c->v2;
-    u->cpu_us = v2 ? number(c->cpu, "cpu.stat", "usage_usec") : number(c->cpu, "cpuacct.usage", NULL) / 1000;
+    u->cpu_us = cpu_us(c->cpu, v2);
     int64_t used = number(c->memory, v2 ? "memory.current" : "memory.usage_in_bytes", NULL);
     int64_t cache = number(c->memory, "memory.stat", v2 ? "inactive_file" : "total_inactive_file");
     u->memory_bytes = used > cache ? used - cache : used;
@@ -195,8 +200,14 @@ bool lg_ct_sandbox_cgroups(int64_t pid, const char *ref, struct lg_sandbox *out)
         return false;
     memcpy(out->memory, c.memory, sizeof out->memory);
     memcpy(out->pids, c.pids, sizeof out->pids);
+    memcpy(out->cpu, c.cpu, sizeof out->cpu);
     out->cgroup2 = c.v2;
     return true;
+}
+
+int64_t lg_sandbox_cpu_us(const struct lg_sandbox *s)
+{
+    return *s->cpu ? cpu_us(s->cpu, s->cgroup2) : 0;
 }
 
 int64_t lg_sandbox_memory_peak(const struct lg_sandbox *s)
