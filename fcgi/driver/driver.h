@@ -234,9 +234,9 @@ struct lg_driver {
      */
     int (*update)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     /*
-     * Containers only: the engine started it by itself, by its restart policy. Gives it the limits of the spec
-     * (id, cpu_millis, memory_bytes, pids_limit; no more is read) where the engine went back to those it was
-     * made with. NULL: this engine does not.
+     * Containers only: the engine started it by itself, by its restart policy. Gives it the limits of the
+     * spec (id, cpu_millis, memory_bytes, pids_limit; no more is read) where the engine went back to those it
+     * was made with. NULL: this engine does not.
      */
     int (*revived)(struct lg_engine *g, const struct lg_inst_spec *spec, struct lg_err *e);
     /* Virtual machines only: bytes of the root disk as it is, running or not; an update that failed may have

@@ -17,7 +17,6 @@
 #include "base/fd.h"
 #include "driver/fetch.h"
 
-
 /* Out of the engine, unless others need what the reference names there. */
 static int drop(struct lg_job *j, struct lg_err *e)
 {
