@@ -76,10 +76,25 @@ bool lg_task_emit(struct lg_task *r, int type, const void *p, size_t n)
 
 /* ---- the client's end ---- */
 
+/* It waits for its turn: what is typed already comes after the input that it was given. */
+static void early_frame(struct lg_task *r, int type, const char *p, size_t n)
+{
+    if (type == LG_RUN_FRAME_STOP || type == LG_RUN_FRAME_INTERRUPT) {
+        lg_task_stop(r, "stopped");
+    } else if (type == LG_RUN_FRAME_INPUT && r->interactive) {
+        lg_buf_add(&r->blob, p, n);
+        r->input_size += n;
+    } else if (type == LG_RUN_FRAME_EOF) {
+        r->interactive = false;
+    }
+    if (r->blob.failed)
+        lg_task_fail(r, LG_TOO_LARGE, "the input is too large");
+}
+
 static void client_frame(struct lg_task *r, int type, const char *p, size_t n)
 {
-    if (r->state == LG_TASK_WAITING && (type == LG_RUN_FRAME_STOP || type == LG_RUN_FRAME_INTERRUPT))
-        lg_task_stop(r, "stopped");
+    if (r->state == LG_TASK_WAITING)
+        early_frame(r, type, p, n);
     if (r->state != LG_TASK_GOING || !r->box)
         return;
     if (type == LG_RUN_FRAME_INPUT && r->interactive && n)
@@ -107,7 +122,8 @@ static void client_bytes(struct lg_task *r, const char *p, size_t n)
     }
     if (r->in.failed)
         lg_task_stop(r, "stopped");
-    r->full = r->box && r->box->out.len - r->box->sent > INPUT_FRAMES;
+    size_t waits = r->box ? r->box->out.len - r->box->sent : r->state == LG_TASK_WAITING ? r->input_size : 0;
+    r->full = waits > INPUT_FRAMES;
     if (r->full && r->client.fd >= 0)
         lg_loop_want(&r->pool->loop, &r->client, r->client.events & ~(uint32_t)EPOLLIN);
 }

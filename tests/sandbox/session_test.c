@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "box/wire.h"
+#include "model/frame.h"
 #include "sandbox/pool.h"
 
 #define PIECE ((size_t)60000)     /* less than the pool reads at once */
@@ -120,16 +121,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A snippet begins, and its listener takes little and never reads. */
-static struct lg_task *begin(struct world *w)
+/* A snippet comes, whose listener takes little and does not read. */
+static struct lg_task *enter(struct world *w, bool interactive)
 {
     struct lg_task *r = calloc(1, sizeof *r);
     struct lg_err e;
     int pair[2], little = 4096;
     r->limits = (struct lg_task_limits){.time_ms = 60000, .output = 8 << 20};
+    r->interactive = interactive;
     snprintf(r->tenant, sizeof r->tenant, "t");
+    lg_buf_str(&r->blob, interactive ? "code given\n" : "code");
+    r->code_size = 4;
+    r->input_size = r->blob.len - r->code_size;
     assert_int_equal(lg_task_enter(&w->pool, r, w->session, &e), 0);
-    assert_int_equal(r->state, LG_TASK_GOING);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
     w->listener = pair[0];
@@ -148,7 +152,7 @@ static void what_a_slow_listener_held_up_goes_on(void **state)
 {
     static const char text[PIECE];
     struct world *w = *state;
-    struct lg_task *r = begin(w);
+    struct lg_task *r = enter(w, false);
     lg_cleanup_buf struct lg_buf b = {0};
     struct lg_err e;
     while (r->out.len - r->sent + PIECE <= FULL)
@@ -167,10 +171,68 @@ static void what_a_slow_listener_held_up_goes_on(void **state)
         "{\"files\":[{\"path\":\"a.txt\",\"size\":5,\"modifiedAt\":\"1970-01-01T00:00:01.000Z\"}]}");
 }
 
+static void type(struct world *w, int what, const char *text)
+{
+    lg_cleanup_buf struct lg_buf b = {0};
+    lg_frame_add(&b, what, text, strlen(text));
+    assert_int_equal(write(w->listener, b.data, b.len), b.len);
+    turn(w);
+}
+
+/* The orders that the sandbox got, as "type:payload ". */
+static void read_orders(struct world *w, struct lg_buf *out)
+{
+    static unsigned char bytes[65536];
+    ssize_t n = recv(w->box, bytes, sizeof bytes, MSG_DONTWAIT);
+    lg_buf_reset(out);
+    for (ssize_t at = 0; at + LG_BOX_HEAD <= n;) {
+        size_t len = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
+        lg_buf_fmt(out, "%c:%.*s ", bytes[at], (int)len, (const char *)bytes + at + LG_BOX_HEAD);
+        at += LG_BOX_HEAD + (ssize_t)len;
+    }
+}
+
+static void what_is_typed_early_is_not_lost(void **state)
+{
+    struct world *w = *state;
+    lg_cleanup_buf struct lg_buf orders = {0};
+    w->pool.going = 1000; /* others have all turns */
+    struct lg_task *r = enter(w, true);
+    assert_int_equal(r->state, LG_TASK_WAITING);
+    type(w, LG_RUN_FRAME_INPUT, "early\n");
+    read_orders(w, &orders);
+    w->pool.going = 0;
+    lg_tasks_tend(&w->pool);
+    assert_int_equal(r->state, LG_TASK_GOING);
+    read_orders(w, &orders);
+    assert_non_null(strstr(lg_buf_cstr(&orders), "I: given\nearly\n "));
+    assert_null(strstr(lg_buf_cstr(&orders), "Z:"));
+    type(w, LG_RUN_FRAME_INPUT, "late\n");
+    type(w, LG_RUN_FRAME_EOF, "");
+    read_orders(w, &orders);
+    assert_string_equal(lg_buf_cstr(&orders), "I:late\n Z: ");
+}
+
+static void an_early_end_of_input_is_not_lost(void **state)
+{
+    struct world *w = *state;
+    lg_cleanup_buf struct lg_buf orders = {0};
+    w->pool.going = 1000;
+    enter(w, true);
+    type(w, LG_RUN_FRAME_EOF, "");
+    type(w, LG_RUN_FRAME_INPUT, "too late\n");
+    w->pool.going = 0;
+    lg_tasks_tend(&w->pool);
+    read_orders(w, &orders);
+    assert_non_null(strstr(lg_buf_cstr(&orders), "I: given\n Z: "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_slow_listener_held_up_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_typed_early_is_not_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_early_end_of_input_is_not_lost, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
