@@ -16,9 +16,12 @@
 #define SNIPPET_MAX ((size_t)1 << 20)
 #define CODE_MAX    ((size_t)10 << 20)
 #define INPUT_MAX   ((size_t)64 << 10) /* typed for one snippet; the terminal keeps the rest */
-#define CLOSE_S     1                  /* for the server to close what has come to its end */
+#define CLOSE_MS    1000               /* for the server to close what has come to its end */
+#define END_MS      500 /* a snippet that still goes on then may be waiting for the end of its input */
 
-static struct lg_buf typed = {.max = SNIPPET_MAX}; /* and not used yet */
+/* And not used yet. */
+static struct lg_buf typed = {.max = SNIPPET_MAX};
+static bool typed_end; /* and then Ctrl-D */
 
 /* ---- Ctrl-C ---- */
 
@@ -40,16 +43,29 @@ static void catch_interrupts(void)
 }
 
 /* As poll; EINTR when Ctrl-C was pressed. */
-static int wait_for(struct pollfd *f, nfds_t n, int timeout_s)
+static int wait_for(struct pollfd *f, nfds_t n, int64_t timeout_ms)
 {
-    const struct timespec t = {.tv_sec = timeout_s};
+    const struct timespec t = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000};
     sigset_t set;
     sigprocmask(SIG_BLOCK, NULL, &set);
     sigdelset(&set, SIGINT);
-    return ppoll(f, n, timeout_s < 0 ? NULL : &t, &set);
+    return ppoll(f, n, timeout_ms < 0 ? NULL : &t, &set);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- what is typed ---- */
+
+static void drop_typed(void)
+{
+    lg_buf_reset(&typed);
+    typed_end = false;
+}
 
 enum line { LINE, END, DROPPED };
 
@@ -65,11 +81,12 @@ static enum line next_line(struct lg_buf *out)
             lg_buf_drop(&typed, n);
             return LINE;
         }
-        if (wait_for(&in, 1, -1) < 0 && errno == EINTR) {
-            lg_buf_reset(&typed);
+        if (!typed_end && wait_for(&in, 1, -1) < 0 && errno == EINTR) {
+            drop_typed();
             return DROPPED;
         }
-        ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+        ssize_t n = typed_end ? 0 : read(STDIN_FILENO, bytes, sizeof bytes);
+        typed_end = false;
         if (n <= 0 && !typed.len)
             return END;
         lg_buf_add(&typed, n > 0 ? bytes : "\n", n > 0 ? (size_t)n : 1);
@@ -110,11 +127,13 @@ static bool read_snippet(struct lg_buf *out)
 
 struct talk {
     struct lg_ws ws;
-    json_t *done;  /* owned; NULL: it goes on, or the connection broke off */
-    size_t sent;   /* bytes of `typed` that went to the snippet, */
-    size_t stale;  /* and those that were typed before Ctrl-C was pressed: nobody's any more */
-    int presses;   /* of Ctrl-C */
-    int64_t at_ms; /* the last of them */
+    json_t *done;   /* owned; NULL: it goes on, or the connection broke off */
+    size_t sent;    /* bytes of `typed` that went to the snippet, */
+    size_t stale;   /* and those that were typed before Ctrl-C was pressed: nobody's any more */
+    bool ended;     /* it was told of the end */
+    int64_t end_ms; /* when it will be, if it was typed */
+    int presses;    /* of Ctrl-C */
+    int64_t at_ms;  /* the last of them */
 };
 
 static bool take_message(void *arg, enum lg_ws_op op, const char *p, size_t n)
@@ -146,29 +165,38 @@ static void send_typed(struct talk *t)
     }
 }
 
-/* False when no more of it is this snippet's. */
-static bool take_typed(struct talk *t)
+static void take_typed(struct talk *t)
 {
     char bytes[LG_WS_OUT_MAX];
     ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
-    if (n <= 0) {
-        say(t, "eof");
-        return false;
-    }
-    lg_buf_add(&typed, bytes, (size_t)n);
+    lg_buf_add(&typed, bytes, n > 0 ? (size_t)n : 0);
     send_typed(t);
-    return t->sent < INPUT_MAX;
+    typed_end = n <= 0;
+    t->end_ms = now_ms() + END_MS;
+}
+
+/* Nobody knows whether it reads: what ends by itself before has left the end of the input to the next. */
+static bool end_is_due(const struct talk *t)
+{
+    return typed_end && !t->ended && t->sent == typed.len;
+}
+
+static void tell_end(struct talk *t)
+{
+    if (!end_is_due(t) || now_ms() < t->end_ms)
+        return;
+    say(t, "eof");
+    t->ended = true;
 }
 
 static void press(struct talk *t)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t ms = now_ms();
     if (t->presses && ms - t->at_ms < LG_CTRL_C_TWICE_MS)
         return;
     t->at_ms = ms;
     t->stale = typed.len;
+    typed_end = false;
     if (++t->presses == 1) {
         say(t, "interrupt");
     } else if (t->presses == 2) {
@@ -179,21 +207,34 @@ static void press(struct talk *t)
     }
 }
 
+/* How long nothing but the server's word is waited for; -1: as long as it takes. */
+static int64_t patience(const struct talk *t)
+{
+    int64_t left = t->end_ms - now_ms();
+    if (t->done)
+        return CLOSE_MS;
+    return !end_is_due(t) ? -1 : left > 0 ? left : 0;
+}
+
 static void talk(struct talk *t)
 {
-    struct pollfd f[2] = {{t->ws.fd, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    struct pollfd f[2] = {{t->ws.fd, POLLIN, 0}, {-1, POLLIN, 0}};
     bool open = lg_ws_take(&t->ws, take_message, t);
+    t->end_ms = now_ms() + END_MS;
     send_typed(t);
     while (open) {
-        int n = wait_for(f, t->done ? 1 : 2, t->done ? CLOSE_S : -1);
+        bool more = !t->done && !typed_end && t->sent < INPUT_MAX;
+        f[1].fd = more ? STDIN_FILENO : -1;
+        int n = wait_for(f, 2, patience(t));
         if (n < 0 && errno == EINTR) {
             press(t);
             continue;
         }
-        if (n <= 0)
+        if (n < 0 || (!n && t->done))
             return;
-        if (!t->done && f[1].revents && !take_typed(t))
-            f[1].fd = -1;
+        if (more && f[1].revents)
+            take_typed(t);
+        tell_end(t);
         open = !f[0].revents || lg_ws_receive(&t->ws);
         open = lg_ws_take(&t->ws, take_message, t) && open;
     }
@@ -204,6 +245,7 @@ static void give_back(const struct talk *t)
 {
     const json_t *bytes = lg_at(t->done, "stdinBytes");
     size_t taken = json_is_integer(bytes) ? (size_t)json_integer_value(bytes) : t->sent;
+    typed_end = typed_end && (!t->ended || taken < t->sent);
     taken = taken < t->stale ? t->stale : taken;
     lg_buf_drop(&typed, taken < typed.len ? taken : typed.len);
 }
