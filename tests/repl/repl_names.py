@@ -106,11 +106,17 @@ def children(system, name):
     return found
 
 
-def init_of(uid):
-    """The first process of the sandbox whose user id, of the host's, is this."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/status") as f:
-            fields = dict(line.split(":", 1) for line in f if ":" in line)
-            if fields["Uid"].split()[0] == uid.strip() and fields["NSpid"].split()[1:] == ["1"]:
+def init_of(system, uid):
+    """The first process of the sandbox whose user id, of the host's, is this: one that the pool has an end of in its hand."""
+    pool = children(system, "lodge-sandbox")[0]
+    for fd in os.listdir(f"/proc/{pool}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pid = fields(f"/proc/{pool}/fdinfo/{fd}").get("Pid", "-1").strip()
+            if int(pid) > 0 and fields(f"/proc/{pid}/status")["Uid"].split()[0] == uid.strip():
                 return int(pid)
     raise AssertionError(f"no sandbox of user {uid}")
+
+
+def fields(path):
+    with open(path) as f:
+        return dict(line.split(":", 1) for line in f if ":" in line)

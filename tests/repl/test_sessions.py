@@ -236,9 +236,9 @@ def test_interrupt(system, repl, neighbour, session, language, code, said):
 
 
 @contextlib.contextmanager
-def silent(run):
+def silent(system, run):
     """Its lodge-box neither reads nor says anything meanwhile."""
-    box = init_of(run("import os; os.getuid()")["stdout"])
+    box = init_of(system, run("import os; os.getuid()")["stdout"])
     os.kill(box, signal.SIGSTOP)
     yield
     with contextlib.suppress(ProcessLookupError):
@@ -248,7 +248,7 @@ def silent(run):
 def test_a_sandbox_that_takes_nothing_any_more_harms_only_itself(system, repl, session):
     """What is put waits, and neither the pool nor the next who asks gets to feel it; nor is a session kept that nobody can use."""
     pool, run, binary = children(system, "lodge-sandbox"), session("python"), {"Content-Type": "application/octet-stream"}
-    with silent(run):
+    with silent(system, run):
         a = repl.call("PUT", f"{run.at}/file?path=f", b"z" * 20_000_000, **binary)
         assert a.status == 504 and a.error == "TIMEOUT", a
         assert repl.call("PUT", f"{run.at}/file?path=f", b"z", **binary).status == 404
@@ -257,7 +257,7 @@ def test_a_sandbox_that_takes_nothing_any_more_harms_only_itself(system, repl, s
     assert repl.call("POST", "/execute", {"language": "python", "code": "print(1)"}).json["stdout"] == "1\n"
 
 
-def test_who_waits_for_silent_sandboxes_does_not_hold_the_api(repl, session):
+def test_who_waits_for_silent_sandboxes_does_not_hold_the_api(system, repl, session):
     """Each question that waits holds a worker of lodge-api: a tenant gets a quarter of them, and the next one is told to come again."""
     runs, answers = [session("python") for _ in range(3)], []
 
@@ -265,7 +265,7 @@ def test_who_waits_for_silent_sandboxes_does_not_hold_the_api(repl, session):
         answers.append(repl.call("GET", f"{run.at}/files"))
     with contextlib.ExitStack() as stack:
         for run in runs:
-            stack.enter_context(silent(run))
+            stack.enter_context(silent(system, run))
         threads = [threading.Thread(target=ask, args=(run,)) for run in runs]
         for t in threads:
             t.start()
