@@ -192,8 +192,9 @@ static void make_room(struct lg_pool_state *p)
             most = c;
         }
     }
-    if (wait && most)
-        lg_box_end(ready_one(p, most, 0));
+    struct lg_box *b = wait && most ? ready_one(p, most, 0) : NULL;
+    if (b)
+        lg_box_end(b);
 }
 
 /* An interpreter that waits: its words go in as soon as the sandbox is there, so it is up when it is needed.
