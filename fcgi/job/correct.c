@@ -226,7 +226,7 @@ static bool limits_held(struct lg_rec *rec, const struct lg_driver *d, struct lg
                                    .cpu_millis = in->cpu_millis,
                                    .memory_bytes = in->memory_bytes,
                                    .pids_limit = rec->r->conf->pids_limit};
-    if (t->st.run != LG_RUN_RUNNING || t->st.started_at <= in->started_at + ROUNDING_MS || !d->revived ||
+    if (t->st.run != LG_RUN_RUNNING || t->st.started_at <= in->started_at || !d->revived ||
         !d->revived(g, &s, &e) || e.code == LG_NOT_FOUND)
         return true;
     lg_log_err(LG_WARN, "what the engine started by itself has not got its limits yet", &e);
