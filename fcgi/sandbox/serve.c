@@ -188,7 +188,7 @@ static void on_peer_timer(struct lg_timer *t)
     }
     /* Its late answer would be taken for that to the next question. */
     c->session->asker = NULL;
-    lg_repl_end(c->session);
+    lg_repl_end_because(c->session, "its sandbox did not answer");
     lg_fail(&e, LG_TIMEOUT, "the session's sandbox does not answer, so the session is ended");
     lg_json_error(&out, &e);
     lg_timer_set(&c->pool->loop.timers, &c->timer, lg_clock_mono() + PEER_MS);
