@@ -1,19 +1,14 @@
 """One Lodge with everything that code needs, for the whole folder."""
 import pytest
 
-from lodge_system import System, until
-from repl_names import Repl
+from lodge_system import until
+from repl_names import Repl, lodge_for_code
 
 
 @pytest.fixture(scope="session")
 def system():
-    s = System(drivers="container", sign_in_per_minute=1000)
-    try:
-        s.start()
-        Repl(s.admin()).prepare()
+    with lodge_for_code() as s:
         yield s
-    finally:
-        s.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import time
 
 import websocket
 
+from lodge_system import System
+
 
 class Repl:
     def __init__(self, api):
@@ -120,3 +122,15 @@ def init_of(system, uid):
 def fields(path):
     with open(path) as f:
         return dict(line.split(":", 1) for line in f if ":" in line)
+
+
+@contextlib.contextmanager
+def lodge_for_code(**settings):
+    """A Lodge of its own on the real engine, with everything that code needs."""
+    s = System(drivers="container", sign_in_per_minute=1000, **settings)
+    try:
+        s.start()
+        Repl(s.admin()).prepare()
+        yield s
+    finally:
+        s.close()

@@ -6,19 +6,14 @@ import threading
 
 import pytest
 
-from lodge_system import System, until
-from repl_names import Repl, children
+from lodge_system import until
+from repl_names import Repl, children, lodge_for_code
 
 
 @pytest.fixture(scope="module")
 def system():
-    s = System(drivers="container", sign_in_per_minute=1000)
-    try:
-        s.start()
-        Repl(s.admin()).prepare()
+    with lodge_for_code() as s:
         yield s
-    finally:
-        s.close()
 
 
 @pytest.fixture(scope="module")

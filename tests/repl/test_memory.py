@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from lodge_system import System, until
-from repl_names import Repl
+from lodge_system import until
+from repl_names import Repl, lodge_for_code
 
 MIB = 1 << 20
 BIG = "#" * (9 * MIB)
@@ -34,14 +34,9 @@ def host(tmp_path_factory):
 @pytest.fixture(scope="module")
 def system(host):
     """Of the smallest: one tenant may have one run going on, and two sandboxes of a kind are ready at most."""
-    s = System(drivers="container", sign_in_per_minute=1000, sandbox_running=2, sandbox_max=4, sandbox_room_mib=48,
-               sandbox_tenant_room_mib=40, sandbox_meminfo=host.file)
-    try:
-        s.start()
-        Repl(s.admin()).prepare()
+    with lodge_for_code(sandbox_running=2, sandbox_max=4, sandbox_room_mib=48, sandbox_tenant_room_mib=40,
+                        sandbox_meminfo=host.file) as s:
         yield s
-    finally:
-        s.close()
 
 
 @pytest.fixture(scope="module")
